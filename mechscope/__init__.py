@@ -1,0 +1,1 @@
+"""mechscope: papers about mechanisms inside language models, regenerated from code."""

@@ -1,0 +1,108 @@
+"""Files that are either whole or not there: atomic writes, stable JSON, hashes.
+
+Everything mechscope leaves on disk goes through here, so that a process killed at any moment leaves the
+old file or the new one, never half of either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_CHUNK = 1 << 20
+
+
+def write_atomically(path: Path, data: str | bytes) -> bool:
+    """Write `data` to `path` (text as UTF-8 with `\\n`), whole or not at all.
+
+    Returns:
+        Whether anything changed: equal content is left alone, modification time included, so that
+        tools which watch files see only real changes.
+    """
+    raw = data.encode() if isinstance(data, str) else data
+    if path.is_file() and path.read_bytes() == raw:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return True
+
+
+@contextmanager
+def folder_in_place(target: Path) -> Iterator[Path]:
+    """Yield a fresh folder beside `target`; when the block succeeds it becomes `target`.
+
+    When the block raises, `target` is as it was. A folder cannot be exchanged in one system call on every
+    platform, so the old one is moved aside first; `recover_folder` finishes an exchange that was killed
+    between the two moves.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    recover_folder(target)
+    staged = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.new-"))
+    os.chmod(staged, 0o755)
+    try:
+        yield staged
+    except BaseException:
+        shutil.rmtree(staged, ignore_errors=True)
+        raise
+    old = _moved_aside(target)
+    if target.exists():
+        os.replace(target, old)
+    os.replace(staged, target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover_folder(target: Path) -> None:
+    """Put `target` back if an exchange was killed midway, and clear what other killed writers left."""
+    old = _moved_aside(target)
+    if old.exists():
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.replace(old, target)
+    for leftover in target.parent.glob(f".{target.name}.new-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _moved_aside(target: Path) -> Path:
+    return target.parent / f".{target.name}.old"
+
+
+def stable_json(value: Any) -> str:
+    """JSON with sorted keys, one item a line, no NaN, a final newline: the same value, the same bytes."""
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def hash_text(text: str) -> str:
+    """SHA-256 of a text, as 64 hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def hash_value(value: Any) -> str:
+    """SHA-256 of a JSON-like value; independent of the order of its keys."""
+    return hash_text(stable_json(value))
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
