@@ -85,8 +85,28 @@ def _moved_aside(target: Path) -> Path:
 
 
 def stable_json(value: Any) -> str:
-    """JSON with sorted keys, one item a line, no NaN, a final newline: the same value, the same bytes."""
-    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    """JSON with sorted keys and a final newline: the same value, the same bytes.
+
+    Objects take a line an entry, lists of plain values one line, so that a changed number is one changed
+    line in `git diff` and a row of a table stays a row. NaN and infinities are refused.
+    """
+    return _json(value, "") + "\n"
+
+
+def _json(value: Any, margin: str) -> str:
+    deeper = margin + " "
+    if isinstance(value, dict) and value:
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError("JSON objects have text keys")
+        entries = [f"{deeper}{_scalar(key)}: {_json(value[key], deeper)}" for key in sorted(value)]
+        return "{\n" + ",\n".join(entries) + f"\n{margin}}}"
+    if isinstance(value, (list, tuple)) and any(isinstance(item, (dict, list, tuple)) for item in value):
+        return "[\n" + ",\n".join(deeper + _json(item, deeper) for item in value) + f"\n{margin}]"
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True)
 
 
 def hash_text(text: str) -> str:

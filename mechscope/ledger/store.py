@@ -1,0 +1,96 @@
+"""Ledgers on disk: reading them whole or saying what is wrong, and writing them stably."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mechscope.errors import InvalidInput, LedgerDamaged, UnknownName
+from mechscope.files import hash_file, hash_value, stable_json
+from mechscope.ledger.schema import SCHEMA_VERSION, Findings, LedgerFile
+from mechscope.project import Project, find_project
+
+LEDGER_NAME = "ledger.json"
+NOTEBOOK_NAME = "notebook.ipynb"
+
+
+def findings_hash(findings: Findings) -> str:
+    """SHA-256 of findings; figures count by the hashes of their files."""
+    return hash_value(findings.model_dump(mode="json"))
+
+
+def ledger_text(ledger: LedgerFile) -> str:
+    """The bytes of `ledger.json`: sorted and stable, so that equal findings leave no diff."""
+    return stable_json(ledger.model_dump(mode="json"))
+
+
+def figure_files(folder: Path, name: str) -> tuple[Path, Path]:
+    """The specification and the picture of figure `name` in the folder of a ledger."""
+    return folder / "figures" / f"{name}.vl.json", folder / "figures" / f"{name}.svg"
+
+
+def read_ledger(folder: Path) -> LedgerFile:
+    """The ledger in `folder` (`results/<run>/<analysis>`), checked.
+
+    Raises:
+        FileNotFoundError: There is none.
+        LedgerDamaged: It is not JSON, is of another schema, or it or one of its figures was changed by hand.
+    """
+    path = folder / LEDGER_NAME
+    mend = f"mechscope run {folder.name} --run {folder.parent.name} --force"
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise LedgerDamaged(f"{path} is not JSON: {error}.", hint=mend) from error
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if version != SCHEMA_VERSION:
+        raise LedgerDamaged(
+            f"{path} has schema version {version}; this mechscope reads version {SCHEMA_VERSION}.", hint=mend
+        )
+    try:
+        ledger = LedgerFile.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise LedgerDamaged(f"{path}: {place}: {first['msg']}.", hint=mend) from error
+    if findings_hash(ledger.findings) != ledger.sha256:
+        raise LedgerDamaged(f"{path} was edited by hand: its findings do not have the hash it states.", hint=mend)
+    for name, figure in ledger.findings.figures.items():
+        expected = (figure.spec_sha256, figure.svg_sha256)
+        for file, sha256 in zip(figure_files(folder, name), expected, strict=True):
+            if not file.is_file() or hash_file(file) != sha256:
+                state = "was edited by hand" if file.is_file() else "is missing"
+                raise LedgerDamaged(f"{file} {state}.", hint=mend)
+    return ledger
+
+
+def upstream(analysis: str, *, run: str | None = None, project: Project | None = None) -> Findings:
+    """What `analysis` found in the same run, for an analysis that declares it under `needs`.
+
+    Args:
+        run: Default: the run that is being executed, else the project's default run.
+
+    Raises:
+        UnknownName: There is no such ledger.
+    """
+    project = project or find_project()
+    run = run or os.environ.get("MECHSCOPE_RUN") or _default_run(project)
+    folder = project.found(run, analysis)
+    if not (folder / LEDGER_NAME).is_file():
+        there = [path.parent.name for path in (project.results / run).glob(f"*/{LEDGER_NAME}")]
+        raise UnknownName(
+            f"analysis with results in run '{run}'", analysis, there, hint=f"mechscope run {analysis} --run {run}"
+        )
+    return read_ledger(folder).findings
+
+
+def _default_run(project: Project) -> str:
+    import yaml
+
+    declared = yaml.safe_load(project.runs_file.read_text(encoding="utf-8"))
+    if not isinstance(declared, dict) or "default" not in declared:
+        raise InvalidInput(f"{project.runs_file} names no default run.", hint="default: <name of a run>")
+    return str(declared["default"])
