@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mechscope.errors import InvalidInput
+from mechscope.errors import InvalidInput, UnknownName
+from mechscope.models import selfcheck
 from mechscope.models.gguf import ensure_dequantised
 from mechscope.models.registry import Model, find_model
 
 if TYPE_CHECKING:
     import torch
     from transformer_lens.model_bridge import TransformerBridge
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -64,18 +69,114 @@ def _load_folder(
 ) -> TransformerBridge:
     from transformer_lens.model_bridge import TransformerBridge
 
-    from mechscope.models import selfcheck
-
-    original = _load_original(folder, device, dtype)
-    tokens = selfcheck.sentence_tokens(folder, original)
-    # Computed before the bridge exists: it replaces the modules of this very object by its own.
-    expected = selfcheck.log_probabilities(original, tokens)
-    bridge = TransformerBridge.boot_transformers(str(folder), hf_model=original, device=device, dtype=dtype)
-    bridge.cfg.model_name = model.name
-    bridge.cfg.default_prepend_bos = _prepend_bos(model, folder)
-    bridge.tokenizer.padding_side = "right"
-    bridge.eval()
-    if folded:
-        bridge.enable_compatibility_mode()
-    selfcheck.require_agreement(bridge, tokens, expected, model, folded=folded)
+    with quiet():
+        tokenizer = _load_tokenizer(folder)
+        prepend_bos = _prepends_bos(model, folder)
+        original = _load_original(folder, device, dtype)
+        # Computed before the bridge exists: it replaces the modules inside this very object by its own.
+        expected = selfcheck.measure(original, tokenizer, prepend_bos)
+        bridge = TransformerBridge.boot_transformers(
+            str(folder), hf_model=original, tokenizer=tokenizer, device=device, dtype=dtype
+        )
+        bridge.cfg.model_name = model.name
+        bridge.cfg.default_prepend_bos = prepend_bos
+        bridge.tokenizer.padding_side = "right"
+        bridge.eval()
+        if folded:
+            bridge.enable_compatibility_mode()
+    selfcheck.require_agreement(bridge, expected, model)
     return bridge
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence the progress bars and advice of transformers and TransformerLens while a model loads."""
+    from transformers.utils import logging as chatter
+
+    bars, level = chatter.is_progress_bar_enabled(), chatter.get_verbosity()
+    chatter.disable_progress_bar()
+    chatter.set_verbosity_error()
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+        chatter.set_verbosity(level)
+        if bars:
+            chatter.enable_progress_bar()
+
+
+def _load_original(folder: Path, device: str, dtype: torch.dtype) -> PreTrainedModel:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(folder, output_attentions=True)
+    if getattr(config, "pad_token_id", None) is None:
+        end = getattr(config, "eos_token_id", None)
+        config.pad_token_id = end[0] if isinstance(end, list) else end
+    # Eager attention is the bridge's own: any other would differ by the order of its additions.
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, config=config, dtype=dtype, attn_implementation="eager", local_files_only=True
+    )
+    return model.to(device).eval()
+
+
+def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    try:
+        try:
+            return AutoTokenizer.from_pretrained(folder, add_bos_token=True, local_files_only=True)
+        except ValueError:  # it has no BOS
+            return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise InvalidInput(
+            f"{folder} holds a model but no tokenizer that can be loaded ({error}).",
+            hint="save it beside the model: tokenizer.save_pretrained(FOLDER)",
+        ) from error
+
+
+def _prepends_bos(model: Model, folder: Path) -> bool:
+    """The declared convention; else what the tokenizer does when nobody tells it anything."""
+    if model.prepend_bos is not None:
+        return model.prepend_bos
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
+
+
+def _number_type(dtype: str | torch.dtype) -> torch.dtype:
+    import torch
+
+    name = str(dtype).removeprefix("torch.")
+    if name not in DTYPES:
+        raise UnknownName("dtype", name, DTYPES)
+    return getattr(torch, name)
+
+
+def _require_device(device: str) -> None:
+    import torch
+
+    try:
+        wanted = torch.device(device)
+    except RuntimeError as error:
+        raise InvalidInput(f"'{device}' is not a device.", hint="use cpu, cuda, cuda:1 or mps") from error
+    if wanted.type == "cpu":
+        return
+    if wanted.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (wanted.index or 0) < count:
+            return
+        found = f"{count} CUDA devices" if count else "no CUDA device"
+    elif wanted.type == "mps":
+        if torch.backends.mps.is_available():
+            return
+        found = "no MPS device"
+    else:
+        found = "no support for it here"
+    raise InvalidInput(
+        f"The device '{device}' cannot be used: PyTorch {torch.__version__} finds {found}.",
+        hint="use device='cpu', or install a PyTorch build for your accelerator",
+    )
