@@ -94,7 +94,7 @@ def _operands(tree: ast.expr, criterion: str) -> dict[str, ast.expr]:
     def visit(node: ast.AST) -> None:
         match node:
             case ast.Name() | ast.Attribute(value=ast.Name()):
-                found.setdefault(ast.unparse(node), node)  # type: ignore[arg-type]
+                found.setdefault(ast.unparse(node), node)
             case ast.Constant(value=bool()):
                 raise _refused(node, criterion)
             case ast.Constant(value=int() | float() | str()):
@@ -109,7 +109,9 @@ def _operands(tree: ast.expr, criterion: str) -> dict[str, ast.expr]:
                 visit(right)
             case ast.UnaryOp(op=ast.Not() | ast.USub() | ast.UAdd(), operand=operand):
                 visit(operand)
-            case ast.Compare(left=left, ops=ops, comparators=rest) if all(type(op) in _COMPARISON for op in ops):
+            case ast.Compare(left=left, ops=ops, comparators=rest) if all(
+                type(op) in _COMPARISON for op in ops
+            ):
                 for side in (left, *rest):
                     visit(side)
             case _:
@@ -145,7 +147,9 @@ def _operand(node: ast.expr, statistics: Mapping[str, Statistic]) -> Value | Non
         raise UnknownName(f"part of statistic '{name}'", node.attr, _PARTS)
     part = _PARTS[node.attr](statistic)
     if part is None:
-        raise InvalidRecord(f"the criterion asks for '{name}.{node.attr}', but '{name}' was recorded without it.")
+        raise InvalidRecord(
+            f"the criterion asks for '{name}.{node.attr}', but '{name}' was recorded without it."
+        )
     return part
 
 

@@ -29,7 +29,9 @@ def record_line(key: str, record: Statistic | Figure | Table | Passages | Claim)
         case Passages():
             return f"{key}  {len(record.passages)} passages · {record.caption}"
         case Claim():
-            return f"{key}  {MARKS[record.outcome]} {record.outcome} · {record.sentence}  [{record.criterion}]"
+            return (
+                f"{key}  {MARKS[record.outcome]} {record.outcome} · {record.sentence}  [{record.criterion}]"
+            )
 
 
 def record_html(
@@ -98,9 +100,7 @@ def _table(record: Table) -> str:
 def _passages(record: Passages) -> str:
     def shaded(token: str, value: float) -> str:
         share = max(0.0, value / record.largest) if record.largest > 0 else 0.0
-        return (
-            f'<span style="background:rgba(214,110,30,{share:.2f})" title="{value:.3g}">{escape(token)}</span>'
-        )
+        return f'<span style="background:rgba(214,110,30,{share:.2f})" title="{value:.3g}">{escape(token)}</span>'
 
     texts = []
     for passage in record.passages[:_TEXTS]:

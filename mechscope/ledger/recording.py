@@ -59,7 +59,9 @@ _OWN_CELL = ""  # the pipeline fills in the cell's id when it extracts the recor
 def Close(*, rtol: float = 0.0, atol: float = 0.0, because: str) -> Tolerance:  # noqa: N802 - reads as a type
     """A tolerance for one record: |new − old| ≤ atol + rtol·|old|, with the reason for it."""
     if rtol <= 0 and atol <= 0:
-        raise InvalidRecord("Close() needs a positive rtol or atol.", hint="use EXACT when nothing may differ")
+        raise InvalidRecord(
+            "Close() needs a positive rtol or atol.", hint="use EXACT when nothing may differ"
+        )
     if not because.strip():
         raise InvalidRecord("Close() needs a reason.", hint='because="…"')
     return Tolerance(rtol=rtol, atol=atol, because=because)
@@ -260,7 +262,7 @@ class Ledger:
             cells = _shortened(cells, str(frame[column].dtype))
             kind = _column_kind(cells, f"table '{name}', column '{column}'")
             if kind == "float":
-                cells = [float(cell) if cell is not None else None for cell in cells]  # type: ignore[arg-type]
+                cells = [float(cell) if cell is not None else None for cell in cells]
             default = by_column.get("*", FLOAT32) if kind == "float" else EXACT
             columns.append(
                 _checked(
@@ -345,7 +347,13 @@ class Ledger:
         self._record("claims", name, record)
 
     def _record(
-        self, kind: str, name: str, record: Record, *, spec: dict[str, Any] | None = None, svg: str | None = None
+        self,
+        kind: str,
+        name: str,
+        record: Record,
+        *,
+        spec: dict[str, Any] | None = None,
+        svg: str | None = None,
     ) -> None:
         assert kind in KINDS
         _check_name(kind, name)
@@ -434,7 +442,7 @@ def _plain(value: Any, where: str) -> Value | bool | None:
 
 
 def _cell(value: Any, where: str) -> Cell:
-    if isinstance(value, float) and math.isnan(value) or type(value).__name__ in ("NAType", "NaTType"):
+    if (isinstance(value, float) and math.isnan(value)) or type(value).__name__ in ("NAType", "NaTType"):
         return None
     return _plain(value, where)
 
@@ -464,7 +472,8 @@ def _check_unique(found: Sequence[tuple[Cell, ...]], keys: tuple[str, ...], name
             shown = ", ".join(f"{column}={cell!r}" for column, cell in zip(keys, row_key, strict=True))
             problem = "has no complete key" if None in row_key else "stands twice"
             raise InvalidRecord(
-                f"table '{name}': the row with {shown} {problem}.", hint="name the columns that tell rows apart"
+                f"table '{name}': the row with {shown} {problem}.",
+                hint="name the columns that tell rows apart",
             )
         seen.add(row_key)
 

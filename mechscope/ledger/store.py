@@ -57,7 +57,9 @@ def read_ledger(folder: Path) -> LedgerFile:
         place = ".".join(str(part) for part in first["loc"])
         raise LedgerDamaged(f"{path}: {place}: {first['msg']}.", hint=mend) from error
     if findings_hash(ledger.findings) != ledger.sha256:
-        raise LedgerDamaged(f"{path} was edited by hand: its findings do not have the hash it states.", hint=mend)
+        raise LedgerDamaged(
+            f"{path} was edited by hand: its findings do not have the hash it states.", hint=mend
+        )
     for name, figure in ledger.findings.figures.items():
         expected = (figure.spec_sha256, figure.svg_sha256)
         for file, sha256 in zip(figure_files(folder, name), expected, strict=True):
@@ -82,7 +84,10 @@ def upstream(analysis: str, *, run: str | None = None, project: Project | None =
     if not (folder / LEDGER_NAME).is_file():
         there = [path.parent.name for path in (project.results / run).glob(f"*/{LEDGER_NAME}")]
         raise UnknownName(
-            f"analysis with results in run '{run}'", analysis, there, hint=f"mechscope run {analysis} --run {run}"
+            f"analysis with results in run '{run}'",
+            analysis,
+            there,
+            hint=f"mechscope run {analysis} --run {run}",
         )
     return read_ledger(folder).findings
 

@@ -1,0 +1,23 @@
+"""Options and guards for the whole suite."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+# Nothing in the suite may reach a model hub; without this a mistake would hang on retries instead of failing.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--hub", action="store_true", help="also run the tests that fetch models from a hub")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--hub"):
+        return
+    skip = pytest.mark.skip(reason="needs a model hub: run with --hub")
+    for item in items:
+        if "hub" in item.keywords:
+            item.add_marker(skip)

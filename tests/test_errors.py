@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from mechscope.errors import UnknownName, nearest
+
+
+def test_an_unknown_name_proposes_the_nearest_valid_one_and_lists_the_rest() -> None:
+    error = UnknownName("model", "solu-11", ["gpt2-small", "solu-1l"], where="runs.yml:3")
+    assert str(error) == (
+        "runs.yml:3: unknown model 'solu-11' — did you mean 'solu-1l'?\n  → valid: gpt2-small, solu-1l"
+    )
+
+
+def test_a_name_like_no_other_gets_no_proposal() -> None:
+    assert "did you mean" not in str(UnknownName("run", "zzz", ["smollm2-135m"]))
+
+
+def test_case_does_not_hide_a_near_name() -> None:
+    assert nearest("GPT2-Small", ["gpt2-small"]) == ["gpt2-small"]
