@@ -36,7 +36,7 @@ def write_atomically(path: Path, data: str | bytes) -> bool:
             file.write(raw)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+        Path(temporary).chmod(0o644)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -55,7 +55,7 @@ def folder_in_place(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     recover_folder(target)
     staged = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.new-"))
-    os.chmod(staged, 0o755)
+    staged.chmod(0o755)
     try:
         yield staged
     except BaseException:

@@ -100,7 +100,8 @@ def _table(record: Table) -> str:
 def _passages(record: Passages) -> str:
     def shaded(token: str, value: float) -> str:
         share = max(0.0, value / record.largest) if record.largest > 0 else 0.0
-        return f'<span style="background:rgba(214,110,30,{share:.2f})" title="{value:.3g}">{escape(token)}</span>'
+        colour = f"background:rgba(214,110,30,{share:.2f})"
+        return f'<span style="{colour}" title="{value:.3g}">{escape(token)}</span>'
 
     texts = []
     for passage in record.passages[:_TEXTS]:

@@ -1,7 +1,7 @@
 """How numbers read: one formatter for prose, tables, terminal and pages.
 
-Conventions: a true minus sign (U+2212); no negative zero; a p-value is never printed as 0; intervals in brackets
-with the same format as their value.
+Conventions: a true minus sign (U+2212); no negative zero; a p-value is never printed as 0; intervals in
+brackets with the same format as their value.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ class Ledger:
             test: What was tested and how ("permutation of labels within levels, two-sided").
             resamples: Number of permutations or bootstrap resamples drawn.
             unit: Printed after the value ("nats", "%").
-            tolerance: How much a rerun may differ; default exact for integers and texts, `FLOAT32` for floats.
+            tolerance: How much a rerun may differ; default `EXACT` for integers and texts, else `FLOAT32`.
 
         Raises:
             InvalidRecord: Duplicate name, non-finite value, interval ends out of order, p outside (0, 1].
@@ -246,7 +246,7 @@ class Ledger:
             shown: How many rows articles print (default: all); all are kept.
 
         Raises:
-            InvalidRecord: Unknown or missing key columns, rows that share a key, infinite values, mixed types.
+            InvalidRecord: Unknown key column, rows that share a key, infinite values, mixed types.
         """
         keys = (key,) if isinstance(key, str) else tuple(key)
         if any(index in keys for index in frame.index.names):
