@@ -1,0 +1,41 @@
+--- Prose that depends on a result:
+---
+---   ::: {.when-claim key=topic_geometry.abstraction_beats_controversy is=held}
+---   …
+---   :::
+---
+--- is kept when the claim's outcome is among those in `is` ("held", "failed", "untestable", or several), and
+--- dropped otherwise. Runs before shortcodes expand, so keys in a dropped branch are not looked up here; the
+--- check before a render reads them in the source.
+
+local ledger = require("ledger")
+
+local OUTCOMES = { "held", "failed", "untestable" }
+
+local function wanted_outcomes(div)
+  local wanted = {}
+  local is = div.attributes["is"] or ""
+  for outcome in is:gmatch("[^,%s]+") do
+    if not pandoc.List(OUTCOMES):includes(outcome) then
+      ledger.fail("::: {.when-claim is=" .. is .. "}: " .. ledger.unknown("outcome", outcome, OUTCOMES))
+    end
+    wanted[outcome] = true
+  end
+  if next(wanted) == nil then
+    ledger.fail("::: {.when-claim} needs is=held, is=failed or is=untestable.")
+  end
+  return wanted
+end
+
+function Pandoc(document)
+  return document:walk({
+    Div = function(div)
+      if not div.classes:includes("when-claim") then return nil end
+      local key = div.attributes["key"]
+      if not key then ledger.fail("::: {.when-claim} needs key=analysis.name.") end
+      local wanted = wanted_outcomes(div)
+      local found = ledger.lookup(key, document.meta, "claims")
+      return wanted[found.record.outcome] and div.content or {}
+    end,
+  })
+end

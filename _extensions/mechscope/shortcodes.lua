@@ -1,0 +1,258 @@
+--- {{< stat KEY [part=value|ci|p|n|full] >}}, {{< figure KEY >}}, {{< table KEY >}}, {{< passages KEY >}} and
+--- {{< claim KEY >}}: what an article shows of a ledger.
+
+local ledger = require("ledger")
+
+local NBSP = "\u{a0}"
+local PARTS = { value = true, ci = true, p = true, n = true, full = true }
+local MARKS = { held = "held", failed = "failed", untestable = "not testable" }
+
+-- Small tools -----------------------------------------------------------------------------------------------
+
+local function html() return quarto.doc.is_format("html") end
+local function typst() return quarto.doc.is_format("typst") end
+
+--- Plain text as inlines; nothing in it is read as Markdown or markup.
+local function plain(text)
+  local inlines = pandoc.Inlines({})
+  for gap, word in text:gmatch("(%s*)(%S*)") do
+    if gap ~= "" then inlines:insert(pandoc.Space()) end
+    if word ~= "" then inlines:insert(pandoc.Str(word)) end
+  end
+  return inlines
+end
+
+--- Text that stays on one line: "p = 0.012", "[0.31, 0.55]".
+local function unbroken(text)
+  return (text:gsub(" ", NBSP))
+end
+
+--- The long form of a statistic, broken only between its parts.
+local function statistic_inlines(text, part)
+  if part ~= "full" then return pandoc.Inlines({ pandoc.Str(unbroken(text)) }) end
+  local kept = text:gsub(" ([=<]) ", NBSP .. "%1" .. NBSP):gsub("CI %[", "CI" .. NBSP .. "[")
+    :gsub("%b[]", unbroken)
+  return plain(kept)
+end
+
+local function argument(args, shortcode)
+  if not args[1] then
+    ledger.fail("{{< " .. shortcode .. " >}} needs a key, for example {{< " .. shortcode .. " analysis.name >}}.")
+  end
+  return pandoc.utils.stringify(args[1])
+end
+
+local function option(kwargs, name)
+  local value = kwargs[name]
+  return value and pandoc.utils.stringify(value) or ""
+end
+
+local function hyphened(text) return (text:gsub("_", "-")) end
+
+local function identifier(prefix, found)
+  local id = prefix .. "-" .. hyphened(found.analysis) .. "-" .. hyphened(found.name)
+  return found.here and id or id .. "-" .. found.run:gsub("[^%w]", "-")
+end
+
+--- A link that explains a record; the popover's content travels with it, so that a page needs nothing else.
+local function explained(found, inlines, class)
+  local attributes = {}
+  local note = ledger.note(found)
+  if note then attributes["data-ms"] = pandoc.json.encode(note) end
+  return pandoc.Link(inlines, ledger.explained_at(found), "", pandoc.Attr("", { class }, attributes))
+end
+
+--- A caption and, on the web, the link to the code behind the record.
+local function caption(found, note)
+  local inlines = plain(found.record.caption)
+  if note then inlines:extend(plain(" " .. note)) end
+  local target = html() and ledger.code_at(found)
+  if target then
+    inlines:insert(pandoc.Space())
+    inlines:insert(pandoc.Link({ pandoc.Str("code") }, target, "",
+      pandoc.Attr("", { "ms-code" }, { ["aria-label"] = "code behind " .. found.key })))
+  end
+  return pandoc.Plain(inlines)
+end
+
+-- Statistics ------------------------------------------------------------------------------------------------
+
+local function stat(args, kwargs, meta, _, context)
+  local key = argument(args, "stat")
+  local part = option(kwargs, "part")
+  if part == "" then part = "value" end
+  if not PARTS[part] then
+    ledger.fail("{{< stat " .. key .. " part=" .. part .. " >}}: "
+      .. ledger.unknown("part", part, { "value", "ci", "p", "n", "full" }))
+  end
+  local found = ledger.lookup(key, meta, "statistics")
+  local text = ledger.text(found, part)
+  if text == "" then
+    ledger.fail("'" .. key .. "' has no " .. (part == "ci" and "interval" or part)
+      .. ": record it in the analysis, or cite another part.")
+  end
+  if context == "text" then return text end
+  local inlines = statistic_inlines(text, part)
+  if not html() then return inlines end
+  return pandoc.Inlines({ explained(found, inlines, "ms-stat") })
+end
+
+-- Figures and tables ----------------------------------------------------------------------------------------
+
+local function figure(args, _, meta, _, context)
+  local found = ledger.lookup(argument(args, "figure"), meta, "figures")
+  if context == "text" then return found.record.caption end
+  local attributes = { ["fig-alt"] = found.record.alt }
+  if html() and found.here then
+    attributes["data-vega"] = ledger.from_document("paper/_generated/" .. found.run .. "/figures/"
+      .. found.analysis .. "." .. found.name .. ".js")
+  end
+  local image = pandoc.Image(plain(found.record.alt), ledger.result_at(found, "figures/" .. found.name .. ".svg"),
+    "", pandoc.Attr("", { "ms-figure" }, attributes))
+  return quarto.FloatRefTarget({
+    type = "Figure",
+    identifier = identifier("fig", found),
+    content = pandoc.Blocks({ pandoc.Plain({ image }) }),
+    caption_long = caption(found),
+  })
+end
+
+local function table_(args, _, meta, _, context)
+  local found = ledger.lookup(argument(args, "table"), meta, "tables")
+  local record = found.record
+  if context == "text" then return record.caption end
+  local aligns, headers, rows = {}, {}, {}
+  for i, column in ipairs(record.columns) do
+    local number = column.kind == "int" or column.kind == "float"
+    aligns[i] = number and pandoc.AlignRight or pandoc.AlignLeft
+    headers[i] = pandoc.Blocks({ pandoc.Plain(plain(column.label)) })
+  end
+  for i, cells in ipairs(record.text) do
+    rows[i] = {}
+    for j, cell in ipairs(cells) do rows[i][j] = pandoc.Blocks({ pandoc.Plain(plain(cell)) }) end
+  end
+  local widths = {}
+  for i = 1, #aligns do widths[i] = 0 end
+  local simple = pandoc.SimpleTable({}, aligns, widths, headers, rows)
+  local whole = pandoc.utils.from_simple_table(simple)
+  whole.classes:insert("ms-table")
+  local note
+  if #record.text < #record.rows then
+    note = string.format("The first %d of %d rows.", #record.text, #record.rows)
+  end
+  return quarto.FloatRefTarget({
+    type = "Table",
+    identifier = identifier("tbl", found),
+    content = pandoc.Blocks({ whole }),
+    caption_long = caption(found, note),
+  })
+end
+
+-- Passages --------------------------------------------------------------------------------------------------
+
+local STEPS = 9
+
+--- How strongly a token is shaded: 0 to STEPS, and whether its value is negative.
+local function shade(value, largest)
+  if not largest or largest <= 0 then return 0, false end
+  return math.floor(STEPS * math.min(1, math.abs(value) / largest) + 0.5), value < 0
+end
+
+--- A token as it can be seen: line ends and tabs leave a sign.
+local function visible(token)
+  return (token:gsub("\r?\n", "↵"):gsub("\r", "↵"):gsub("\t", "⇥"))
+end
+
+local function token_html(token, value, largest)
+  local step, negative = shade(value, largest)
+  local inlines = pandoc.Inlines({ pandoc.Str(visible(token)) })
+  if token:find("\n") then inlines:insert(pandoc.LineBreak()) end
+  if step == 0 then return inlines end
+  local class = (negative and "ms-neg-" or "ms-pos-") .. step
+  return { pandoc.Span(inlines, pandoc.Attr("", { "ms-token", class }, { title = string.format("%.3g", value) })) }
+end
+
+-- A Typst string, not markup: only backslash and quote mean anything in it.
+local function token_typst(token, value, largest)
+  local step, negative = shade(value, largest)
+  local text = '"' .. visible(token):gsub("\\", "\\\\"):gsub('"', '\\"') .. '"'
+  local code = "#" .. text .. ";"
+  if step > 0 then
+    local colour = negative and "rgb(51, 102, 153)" or "rgb(214, 120, 30)"
+    code = string.format("#highlight(fill: %s.transparentize(%d%%), %s);", colour,
+      math.floor(100 - 75 * step / STEPS), "[#" .. text .. "]")
+  end
+  if token:find("\n") then code = code .. "#linebreak();" end
+  return { pandoc.RawInline("typst", code) }
+end
+
+local function token_plain(token)
+  return { pandoc.Str(visible(token)) }
+end
+
+local function passages(args, _, meta, _, context)
+  local found = ledger.lookup(argument(args, "passages"), meta, "passages")
+  local record = found.record
+  if context == "text" then return record.caption end
+  local render = html() and token_html or typst() and token_typst or token_plain
+  local blocks = pandoc.Blocks({})
+  for _, passage in ipairs(record.passages) do
+    local inlines = pandoc.Inlines({})
+    for i, token in ipairs(passage.tokens) do inlines:extend(render(token, passage.values[i], record.largest)) end
+    local parts = pandoc.Blocks({})
+    if passage.title and passage.title ~= "" then
+      parts:insert(pandoc.Div({ pandoc.Para({ pandoc.Strong(plain(passage.title)) }) },
+        pandoc.Attr("", { "ms-passage-title" })))
+    end
+    parts:insert(pandoc.Para(inlines))
+    blocks:insert(pandoc.Div(parts, pandoc.Attr("", { "ms-passage" })))
+  end
+  blocks:insert(pandoc.Div({ pandoc.Para(caption(found).content) }, pandoc.Attr("", { "ms-caption" })))
+  return pandoc.Blocks({ pandoc.Div(blocks, pandoc.Attr("", { "ms-passages" })) })
+end
+
+-- Claims ----------------------------------------------------------------------------------------------------
+
+local function outcome(found)
+  local note = ledger.note(found)
+  local text = MARKS[found.record.outcome]
+  if note and note.exploratory then text = text .. ", exploratory" end
+  return text
+end
+
+local function claim(args, _, meta, _, context)
+  local found = ledger.lookup(argument(args, "claim"), meta, "claims")
+  local sentence = found.record.sentence
+  if context == "text" then return sentence .. " (" .. outcome(found) .. ")" end
+  local class = "ms-" .. found.record.outcome
+  local mark = pandoc.Inlines({ pandoc.Str(unbroken(outcome(found))) })
+  if html() then
+    mark = pandoc.Inlines({ explained(found, mark, "ms-outcome") })
+  elseif context == "block" then
+    mark = pandoc.Inlines({ pandoc.Emph(mark) })
+  end
+  if context ~= "block" then
+    local inlines = plain(sentence)
+    inlines:insert(pandoc.Space())
+    if html() then
+      inlines:extend(mark)
+    else
+      inlines:extend({ pandoc.Str("("), pandoc.Emph(mark), pandoc.Str(")") })
+    end
+    return pandoc.Inlines({ pandoc.Span(inlines, pandoc.Attr("", { "ms-claim", class })) })
+  end
+  local inlines = pandoc.Inlines(mark)
+  inlines:insert(pandoc.Space())
+  inlines:extend(plain(sentence))
+  local paragraph = pandoc.Para(inlines)
+  if typst() then
+    return pandoc.Blocks({
+      pandoc.RawBlock("typst", "#block(stroke: (left: 2pt + gray), inset: (left: 0.9em, y: 0.3em))["),
+      paragraph,
+      pandoc.RawBlock("typst", "]"),
+    })
+  end
+  return pandoc.Blocks({ pandoc.Div({ paragraph }, pandoc.Attr("", { "ms-claim", class })) })
+end
+
+return { stat = stat, figure = figure, ["table"] = table_, passages = passages, claim = claim }
