@@ -1,0 +1,180 @@
+"""Prompt sets and word lists from CSV files, checked before any model sees them.
+
+A prompt set is a CSV file with a header, one prompt a row, and columns that were fixed before the prompts
+were run: a category, yes/no labels. Spaces belong to a prompt (" abortion is" and "abortion is" are different
+tokens), so nothing is stripped from it.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+
+from mechscope.errors import InvalidInput, UnknownName
+from mechscope.project import find_project
+
+_YES_NO = {"yes": 1, "no": 0}
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """Prompts in the order of their file, with what was fixed about them beforehand.
+
+    Attributes:
+        path: The file they came from.
+        frame: One row a prompt; all columns as texts.
+    """
+
+    path: Path
+    frame: pd.DataFrame
+
+    @property
+    def prompts(self) -> list[str]:
+        """The texts that go into the model, spaces included."""
+        return self.column("prompt")
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def column(self, name: str) -> list[str]:
+        """The cells of one column.
+
+        Raises:
+            UnknownName: The file has no such column.
+        """
+        if name not in self.frame.columns:
+            raise UnknownName("column", name, map(str, self.frame.columns), where=str(self.path))
+        return [str(cell) for cell in self.frame[name]]
+
+    def label(self, name: str) -> Int[np.ndarray, " prompt"]:
+        """A yes/no column as 1 and 0.
+
+        Raises:
+            UnknownName: The file has no such column.
+            InvalidInput: A cell is neither "yes" nor "no".
+        """
+        cells = self.column(name)
+        for row, cell in enumerate(cells):
+            if cell not in _YES_NO:
+                raise InvalidInput(
+                    f"{self.path}, prompt {row + 1}: '{name}' is {cell!r}, but must be yes or no."
+                )
+        return np.array([_YES_NO[cell] for cell in cells])
+
+    def codes(self, name: str) -> Int[np.ndarray, " prompt"]:
+        """A column's values as numbers 0, 1, 2 … in the order of their first appearance."""
+        return pd.factorize(np.array(self.column(name), dtype=object))[0].astype(np.int64)
+
+
+def load_prompts(path: Path, *, labels: Sequence[str] = (), columns: Sequence[str] = ()) -> PromptSet:
+    """Read a prompt set.
+
+    Args:
+        path: A CSV file with a header that has the column `prompt`.
+        labels: Columns that must hold "yes" or "no" in every row.
+        columns: Further columns that must be there.
+
+    Raises:
+        InvalidInput: The file is missing, empty or malformed, holds an empty cell, a prompt twice, or a label
+            that is neither yes nor no; the message names the line.
+        UnknownName: A column is missing.
+    """
+    wanted = ["prompt", *columns, *labels]
+    rows, lines = _read_rows(path, wanted)
+    _refuse_duplicates(path, [row["prompt"] for row in rows], lines, "prompt")
+    for row, line in zip(rows, lines, strict=True):
+        for name in labels:
+            if row[name] not in _YES_NO:
+                raise InvalidInput(
+                    f"{path}:{line}: '{name}' is {row[name]!r}, but must be yes or no.",
+                    hint="write the label in lower case, without spaces",
+                )
+    return PromptSet(path, pd.DataFrame(rows))
+
+
+def load_words(path: Path) -> dict[str, str]:
+    """Read a word list: the columns `word` and `kind`, words in lower case.
+
+    Returns:
+        The kind of each word, in the order of the file.
+
+    Raises:
+        InvalidInput: As `load_prompts`; also when a word is not one word in lower case.
+    """
+    rows, lines = _read_rows(path, ["word", "kind"])
+    _refuse_duplicates(path, [row["word"] for row in rows], lines, "word")
+    for row, line in zip(rows, lines, strict=True):
+        word = row["word"]
+        if word != word.strip().lower() or " " in word:
+            raise InvalidInput(f"{path}:{line}: {word!r} is not one word in lower case.")
+    return {row["word"]: row["kind"] for row in rows}
+
+
+def analysis_file(relative: str) -> Path:
+    """A file that an analysis declares, by its path relative to `analyses/`.
+
+    The answer is the same in a notebook, in the pipeline and in `python analyses/x.py`, whatever the working
+    directory inside the project.
+
+    Raises:
+        InvalidInput: There is no such file, it lies outside `analyses/`, or this is not a project.
+    """
+    folder = find_project().analyses
+    path = (folder / relative).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise InvalidInput(f"'{relative}' lies outside {folder}.", hint="analyses read files below analyses/")
+    if not path.is_file():
+        beside = [found.relative_to(folder.resolve()).as_posix() for found in path.parent.glob("*.*")]
+        raise UnknownName("data file", relative, beside, where=str(folder))
+    return path
+
+
+def _read_rows(path: Path, wanted: Sequence[str]) -> tuple[list[dict[str, str]], list[int]]:
+    """The rows of a CSV file and the line each one ends on."""
+    if not path.is_file():
+        raise InvalidInput(f"{path}: there is no such file.", hint="name it relative to analyses/")
+    rows: list[dict[str, str]] = []
+    lines: list[int] = []
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file, strict=True)
+        try:
+            header = reader.fieldnames or []
+            for name in wanted:
+                if name not in header:
+                    raise UnknownName("column", name, header, where=f"{path}:1")
+            for row in reader:
+                _check_cells(path, reader.line_num, row, header)
+                rows.append({name: row[name] for name in header})
+                lines.append(reader.line_num)
+        except csv.Error as error:
+            raise InvalidInput(f"{path}:{reader.line_num}: not valid CSV ({error}).") from error
+        except UnicodeDecodeError as error:
+            raise InvalidInput(f"{path}: not UTF-8 text ({error.reason}).") from error
+    if not rows:
+        raise InvalidInput(f"{path}: no rows below the header.", hint="add at least one row")
+    return rows, lines
+
+
+def _check_cells(path: Path, line: int, row: dict[str, str], header: Sequence[str]) -> None:
+    if None in row or None in row.values():
+        raise InvalidInput(
+            f"{path}:{line}: this row does not have the header's {len(header)} cells.",
+            hint='put quotes around a cell that holds a comma: "first, second"',
+        )
+    for name in header:
+        if not row[name].strip():
+            raise InvalidInput(f"{path}:{line}: '{name}' is empty.")
+
+
+def _refuse_duplicates(path: Path, cells: Sequence[str], lines: Sequence[int], name: str) -> None:
+    first: dict[str, int] = {}
+    for cell, line in zip(cells, lines, strict=True):
+        if cell in first:
+            raise InvalidInput(f"{path}:{line}: the {name} {cell!r} stands in line {first[cell]} already.")
+        first[cell] = line

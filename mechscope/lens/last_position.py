@@ -1,0 +1,164 @@
+"""What a model holds and predicts after the last token of each text, in one pass over all texts.
+
+The pass hooks only what is asked for and keeps only the last position. When next-token distributions are
+wanted, the residual stream is cut down to the last position before the final norm, so that the unembedding
+(over half of a forward pass of a model with a large vocabulary) runs on one position a text; when they are
+not, the pass ends after the last block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from tqdm.auto import tqdm
+from transformer_lens.model_bridge import TransformerBridge
+
+from mechscope.errors import InvalidInput, ModelMismatch
+from mechscope.lens.texts import Batch, Padding, TokenisedTexts, batches
+
+_Hook = tuple[str, Callable[[Tensor, Any], Tensor | None]]
+
+
+@dataclass(frozen=True)
+class LastPosition:
+    """Readings at the last token of each text; None where they were not asked for.
+
+    Attributes:
+        residuals: The residual stream after each block, in the units of the model's raw weights.
+        heads: What each attention head writes: its z times its W_O, without the output bias. Summed over
+            heads (plus b_O) it is the attention block's output, in models with a norm after attention
+            (Gemma) the input of that norm.
+        log_probs: Natural logarithms of the next token's probabilities.
+    """
+
+    residuals: Float[Tensor, "layer text d_model"] | None
+    heads: Float[Tensor, "layer head text d_model"] | None
+    log_probs: Float[Tensor, "text vocab"] | None
+
+
+class _PassEnds(Exception):
+    """Raised by the last hook when nothing behind it is wanted."""
+
+
+def read_last_position(
+    bridge: TransformerBridge,
+    tokenised: TokenisedTexts,
+    *,
+    residuals: bool = True,
+    heads: bool = False,
+    log_probs: bool = False,
+    padding: Padding = "right",
+    batch_size: int = 32,
+    progress: bool = False,
+) -> LastPosition:
+    """Read the last position of every text.
+
+    Args:
+        bridge: The model, in eval mode, without compatibility mode's folding unless that is what you want.
+        tokenised: From `mechscope.lens.texts.tokenise`.
+        residuals: Keep the residual stream after every block.
+        heads: Keep every head's output.
+        log_probs: Keep the next-token distribution (4 bytes × texts × vocabulary).
+        padding: How rows of one batch are brought to one length; the answer does not depend on it.
+        batch_size: Most texts in a batch.
+        progress: Show a progress bar.
+
+    Returns:
+        The readings on the CPU in float32, texts in the given order.
+
+    Raises:
+        InvalidInput: Nothing was asked for.
+        ModelMismatch: The heads' outputs do not add up to the attention block's output.
+    """
+    if not (residuals or heads or log_probs):
+        raise InvalidInput("nothing to read.", hint="pass residuals=True, heads=True or log_probs=True")
+    cfg = bridge.cfg
+    n = len(tokenised)
+    kept = LastPosition(
+        residuals=torch.empty(cfg.n_layers, n, cfg.d_model) if residuals else None,
+        heads=torch.empty(cfg.n_layers, cfg.n_heads, n, cfg.d_model) if heads else None,
+        log_probs=torch.empty(n, cfg.d_vocab) if log_probs else None,
+    )
+    bar = tqdm(total=n, desc="reading texts", unit="text", disable=not progress)
+    with torch.inference_mode(), bar:
+        for batch in batches(tokenised, padding=padding, batch_size=batch_size):
+            _read_batch(bridge, batch, kept)
+            bar.update(len(batch.rows))
+    return kept
+
+
+def _read_batch(bridge: TransformerBridge, batch: Batch, kept: LastPosition) -> None:
+    device = bridge.cfg.device
+    rows, last = batch.rows, batch.last.to(device)
+    each = torch.arange(len(rows), device=device)
+    hooks: list[_Hook] = []
+    for layer in range(bridge.cfg.n_layers):
+        if kept.heads is not None:
+            hooks += _head_hooks(bridge, layer, kept.heads, rows, each, last)
+        if kept.residuals is not None:
+            hooks.append((f"blocks.{layer}.hook_resid_post", _keep(kept.residuals[layer], rows, each, last)))
+    at_end = _cut_down if kept.log_probs is not None else _end
+    hooks.append((f"blocks.{bridge.cfg.n_layers - 1}.hook_resid_post", at_end(each, last)))
+    try:
+        with bridge.hooks(fwd_hooks=hooks):
+            logits = bridge(
+                batch.ids.to(device), attention_mask=batch.attended.to(device), return_type="logits"
+            )
+    except _PassEnds:
+        return
+    if kept.log_probs is not None:
+        kept.log_probs[rows] = logits[:, -1].float().log_softmax(-1).cpu()
+
+
+def _keep(into: Tensor, rows: Tensor, each: Tensor, last: Tensor) -> Callable[[Tensor, Any], None]:
+    def hook(value: Float[Tensor, "batch pos d_model"], hook: Any) -> None:
+        into[rows] = value[each, last].float().cpu()
+
+    return hook
+
+
+def _cut_down(each: Tensor, last: Tensor) -> Callable[[Tensor, Any], Tensor]:
+    def hook(value: Float[Tensor, "batch pos d_model"], hook: Any) -> Float[Tensor, "batch 1 d_model"]:
+        # Behind the last block every step acts on one position at a time, so the others can go.
+        return value[each, last].unsqueeze(1)
+
+    return hook
+
+
+def _end(each: Tensor, last: Tensor) -> Callable[[Tensor, Any], None]:
+    def hook(value: Tensor, hook: Any) -> None:
+        raise _PassEnds
+
+    return hook
+
+
+def _head_hooks(
+    bridge: TransformerBridge, layer: int, into: Tensor, rows: Tensor, each: Tensor, last: Tensor
+) -> list[_Hook]:
+    """Two hooks: one keeps the heads' outputs, one checks that they add up to the block's output."""
+    attention = bridge.blocks[layer].attn
+    w_o: Float[Tensor, "head d_head d_model"] = attention.W_O
+    bias = getattr(attention, "b_O", None)
+    written: dict[str, Tensor] = {}
+
+    def keep(z: Float[Tensor, "batch pos head d_head"], hook: Any) -> None:
+        out = torch.einsum("bhd,hdm->hbm", z[each, last].float(), w_o.float())
+        written["sum"] = out.sum(0) if bias is None else out.sum(0) + bias.float()
+        into[layer][:, rows] = out.cpu()
+
+    def check(output: Float[Tensor, "batch pos d_model"], hook: Any) -> None:
+        expected = output[each, last].float()
+        off = (written["sum"] - expected).abs().max() / expected.abs().max().clamp_min(1e-30)
+        # Rounding of the working precision: eps of float32 is 1e-7, of bfloat16 8e-3.
+        if off > 100 * torch.finfo(output.dtype).eps:
+            raise ModelMismatch(
+                f"layer {layer}: the heads' outputs do not add up to the attention block's output "
+                f"(off by {off:.1e} of its largest component)."
+            )
+
+    return [(f"blocks.{layer}.attn.hook_z", keep), (f"blocks.{layer}.attn.hook_out", check)]

@@ -1,0 +1,154 @@
+"""Texts as tokens, and tokens as batches, with nothing left to a tokenizer's defaults.
+
+Padding and special tokens are told apart from text **by position**, never by token id: GPT-2's padding token
+is its BOS token, and a text may contain either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+from mechscope.errors import InvalidInput, UnknownName
+
+Padding = Literal["left", "right", "none"]
+
+
+@dataclass(frozen=True)
+class TokenisedTexts:
+    """Token ids of texts, each as long as it is.
+
+    Attributes:
+        texts: The texts.
+        ids: Their token ids, the prepended BOS included.
+        n_special: How many tokens at the beginning of each row are not text (1 with BOS, else 0).
+    """
+
+    texts: tuple[str, ...]
+    ids: tuple[tuple[int, ...], ...]
+    n_special: int
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def n_tokens(self) -> Int[Tensor, " text"]:
+        """Number of tokens of each text, special tokens not counted."""
+        return torch.tensor([len(row) - self.n_special for row in self.ids])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows, padded to one length.
+
+    Attributes:
+        rows: Which texts these are.
+        ids: Token ids; anything at all where `attended` is 0.
+        attended: 1 at tokens, 0 at padding.
+        scored: True at the tokens of the text itself: neither padding nor special.
+        last: The position of each row's last token.
+    """
+
+    rows: Int[Tensor, " batch"]
+    ids: Int[Tensor, "batch pos"]
+    attended: Int[Tensor, "batch pos"]
+    scored: Bool[Tensor, "batch pos"]
+    last: Int[Tensor, " batch"]
+
+
+def tokenise(
+    bridge: TransformerBridge, texts: Sequence[str], *, prepend_bos: bool | None = None
+) -> TokenisedTexts:
+    """Turn texts into token ids.
+
+    Args:
+        bridge: The model; only its tokenizer is used.
+        texts: One or more texts, none of them empty.
+        prepend_bos: Whether each row begins with the BOS token; None follows the model's own convention
+            (`bridge.cfg.default_prepend_bos`).
+
+    Raises:
+        InvalidInput: No texts, a text without tokens, one longer than the model's context, or a BOS wanted
+            from a tokenizer that has none.
+    """
+    if isinstance(texts, str) or not texts:
+        raise InvalidInput("tokenise() needs a list of at least one text.")
+    wanted = bool(bridge.cfg.default_prepend_bos) if prepend_bos is None else prepend_bos
+    bos = bridge.tokenizer.bos_token_id
+    if wanted and bos is None:
+        raise InvalidInput("this tokenizer has no BOS token.", hint="pass prepend_bos=False")
+    # No special tokens from the tokenizer: some prepend BOS, some append EOS, some do both.
+    found = bridge.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    before = [bos] if wanted else []
+    rows = []
+    for text, ids in zip(texts, found, strict=True):
+        if not ids:
+            raise InvalidInput(f"the text {text!r} has no tokens.")
+        if len(before) + len(ids) > bridge.cfg.n_ctx:
+            raise InvalidInput(
+                f"the text {text[:40]!r}… has {len(ids)} tokens; the model reads {bridge.cfg.n_ctx}.",
+                hint="split it",
+            )
+        rows.append((*before, *ids))
+    return TokenisedTexts(tuple(texts), tuple(rows), len(before))
+
+
+def batches(
+    tokenised: TokenisedTexts, *, padding: Padding = "right", batch_size: int = 32, pad_id: int = 0
+) -> Iterator[Batch]:
+    """Cut texts into batches of similar length, shortest first.
+
+    Args:
+        tokenised: The texts.
+        padding: Which side is filled up; "none" only puts texts of one length into a batch.
+        batch_size: Most rows in a batch.
+        pad_id: The id written at padding; no result depends on it.
+
+    Raises:
+        UnknownName: An unknown padding.
+        InvalidInput: A batch size below 1.
+    """
+    if padding not in get_args(Padding):
+        raise UnknownName("padding", padding, get_args(Padding))
+    if batch_size < 1:
+        raise InvalidInput(f"a batch of {batch_size} texts cannot be formed.", hint="batch_size=32")
+    by_length = sorted(range(len(tokenised)), key=lambda row: len(tokenised.ids[row]))
+    for rows in _cut(by_length, tokenised, batch_size, equal_length=padding == "none"):
+        yield _padded(rows, tokenised, padding, pad_id)
+
+
+def _cut(
+    ordered: Sequence[int], tokenised: TokenisedTexts, batch_size: int, *, equal_length: bool
+) -> Iterator[list[int]]:
+    batch: list[int] = []
+    for row in ordered:
+        longer = batch and len(tokenised.ids[row]) != len(tokenised.ids[batch[0]])
+        if len(batch) == batch_size or (equal_length and longer):
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _padded(rows: Sequence[int], tokenised: TokenisedTexts, padding: Padding, pad_id: int) -> Batch:
+    length = max(len(tokenised.ids[row]) for row in rows)
+    ids = torch.full((len(rows), length), pad_id)
+    attended = torch.zeros((len(rows), length), dtype=torch.long)
+    scored = torch.zeros((len(rows), length), dtype=torch.bool)
+    last = torch.empty(len(rows), dtype=torch.long)
+    for at, row in enumerate(rows):
+        tokens = torch.tensor(tokenised.ids[row])
+        start = length - len(tokens) if padding == "left" else 0
+        end = start + len(tokens)
+        ids[at, start:end] = tokens
+        attended[at, start:end] = 1
+        scored[at, start + tokenised.n_special : end] = True
+        last[at] = end - 1
+    return Batch(torch.tensor(rows), ids, attended, scored, last)

@@ -1,0 +1,222 @@
+"""Do items with the same label lie closer together? Statistics of pairs, tested over items.
+
+Pairs share items and are not independent of each other, so nothing here counts pairs as observations: tests
+permute the labels of items, intervals resample items.
+
+    T(label) = mean similarity of pairs with the same label − mean similarity of pairs with different labels
+
+All layers, heads and draws come out of one matrix product: (draws × pairs) · (pairs × units).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from mechscope.errors import InvalidInput
+from mechscope.stats.resampling import (
+    Alternative,
+    Interval,
+    PermutationTest,
+    bootstrap_weights,
+    compare_with_null,
+    percentile_interval,
+    permuted_within,
+    swapped_roles,
+)
+
+_CELLS = 4_000_000  # draws × pairs held at a time: 32 MB of float64
+
+
+def separation(
+    similarity: Float[np.ndarray, "*unit item item"],
+    labels: Int[np.ndarray, "*draw item"],
+) -> Float[np.ndarray, "*draw unit"]:
+    """T(label) of each unit, for one labelling or for many at once.
+
+    Args:
+        similarity: Symmetric; one matrix, or one for each unit. The diagonal is not looked at.
+        labels: One label an item (any number of different labels), or a row of them for each draw.
+
+    Returns:
+        T; NaN where a labelling has no pair within or none across.
+
+    Raises:
+        InvalidInput: Matrices that are not square, or a number of labels that does not fit.
+    """
+    pairs = _pairs(similarity, labels.shape[-1])
+    draws = labels[None] if labels.ndim == 1 else labels
+    out = np.empty((len(draws), pairs.values.shape[1]))
+    total = pairs.values.sum(0)
+    for part in _parts(len(draws), len(pairs.first)):
+        same = (draws[part][:, pairs.first] == draws[part][:, pairs.second]).astype(np.float64)
+        within, n_within = same @ pairs.values, same.sum(1, keepdims=True)
+        out[part] = _difference(within, n_within, total - within, len(pairs.first) - n_within)
+    return out[0] if labels.ndim == 1 else out
+
+
+def separation_test(
+    similarity: Float[np.ndarray, "*unit item item"],
+    labels: Int[np.ndarray, " item"],
+    *,
+    within: Int[np.ndarray, " item"] | None = None,
+    resamples: int = 10_000,
+    rng: np.random.Generator,
+) -> PermutationTest:
+    """Is T(label) larger than when the label is shuffled (one-sided)?
+
+    Args:
+        within: Shuffle only among items that agree on this other label, so that what the two labels share
+            is not credited to this one.
+
+    Raises:
+        InvalidInput: As `separation` and `permuted_within`.
+    """
+    draws = permuted_within(labels, within, resamples, rng)
+    null = separation(similarity, draws)
+    return compare_with_null(separation(similarity, labels), null, alternative="greater")
+
+
+def role_swap_test(
+    similarity: Float[np.ndarray, "*unit item item"],
+    first: Int[np.ndarray, " item"],
+    second: Int[np.ndarray, " item"],
+    *,
+    resamples: int = 10_000,
+    alternative: Alternative = "two-sided",
+    rng: np.random.Generator,
+) -> PermutationTest:
+    """Does T(first) − T(second) differ from 0?
+
+    Null hypothesis: which of an item's two labels is the first and which the second does not matter. Items on
+    which the labels agree cannot be told apart by it, so they take no part in the permutation.
+    """
+    observed = separation(similarity, first) - separation(similarity, second)
+    swapped_first, swapped_second = swapped_roles(first, second, resamples, rng)
+    null = separation(similarity, swapped_first) - separation(similarity, swapped_second)
+    return compare_with_null(observed, null, alternative=alternative)
+
+
+def separation_resampled(
+    similarity: Float[np.ndarray, "*unit item item"],
+    labels: Int[np.ndarray, " item"],
+    weights: Int[np.ndarray, "draw item"],
+) -> Float[np.ndarray, "draw unit"]:
+    """T(label) in bootstrap resamples of the items, given as multiplicities.
+
+    A resample's mean is w′Mw over the pairs concerned **without the diagonal**: an item that came twice would
+    otherwise be paired with itself, at similarity 1, and every resample would look more clustered than the
+    data.
+
+    Raises:
+        InvalidInput: As `separation`.
+    """
+    pairs = _pairs(similarity, len(labels))
+    same = labels[pairs.first] == labels[pairs.second]
+    out = np.empty((len(weights), pairs.values.shape[1]))
+    for part in _parts(len(weights), len(pairs.first)):
+        both = (weights[part][:, pairs.first] * weights[part][:, pairs.second]).astype(np.float64)
+        within, across = both[:, same], both[:, ~same]
+        out[part] = _difference(
+            within @ pairs.values[same],
+            within.sum(1, keepdims=True),
+            across @ pairs.values[~same],
+            across.sum(1, keepdims=True),
+        )
+    return out
+
+
+def separation_interval(
+    similarity: Float[np.ndarray, "*unit item item"],
+    labels: Int[np.ndarray, " item"],
+    *,
+    minus: Int[np.ndarray, " item"] | None = None,
+    strata: Int[np.ndarray, " item"],
+    resamples: int = 10_000,
+    level: float = 0.95,
+    rng: np.random.Generator,
+) -> Interval:
+    """Bootstrap interval of T(label), or of T(label) − T(minus), resampling items within strata."""
+    weights = bootstrap_weights(strata, resamples, rng)
+    draws = separation_resampled(similarity, labels, weights)
+    if minus is not None:
+        draws = draws - separation_resampled(similarity, minus, weights)
+    return percentile_interval(draws, level)
+
+
+def mean_similarity_interval(
+    similarity: Float[np.ndarray, "*unit item item"],
+    *,
+    strata: Int[np.ndarray, " item"],
+    resamples: int = 10_000,
+    level: float = 0.95,
+    rng: np.random.Generator,
+) -> Interval:
+    """Bootstrap interval of the mean over all pairs of different items, resampling items within strata."""
+    weights = bootstrap_weights(strata, resamples, rng)
+    pairs = _pairs(similarity, len(strata))
+    out = np.empty((resamples, pairs.values.shape[1]))
+    for part in _parts(resamples, len(pairs.first)):
+        both = (weights[part][:, pairs.first] * weights[part][:, pairs.second]).astype(np.float64)
+        out[part] = both @ pairs.values / both.sum(1, keepdims=True)
+    return percentile_interval(out, level)
+
+
+def same_label(labels: Int[np.ndarray, " item"]) -> Float[np.ndarray, "item item"]:
+    """1 where two items have the same label, else 0: a clustering as a matrix of similarities.
+
+    T of another label on it is a linear function of the Rand index between the two, so `separation_test`
+    tests whether two groupings agree.
+    """
+    return (labels[:, None] == labels[None, :]).astype(np.float64)
+
+
+def adjusted_rand(first: Int[np.ndarray, " item"], second: Int[np.ndarray, " item"]) -> float:
+    """Adjusted Rand index of two groupings: 1 when they agree, 0 on average by chance (Hubert & Arabie 1985).
+
+    Raises:
+        InvalidInput: Groupings of different length, or both without any structure (one group, or all alone).
+    """
+    if first.shape != second.shape:
+        raise InvalidInput(f"groupings of {len(first)} and {len(second)} items cannot be compared.")
+    at = np.triu_indices(len(first), k=1)
+    in_first, in_second = same_label(first)[at].astype(bool), same_label(second)[at].astype(bool)
+    both, a, b = (in_first & in_second).sum(), in_first.sum(), in_second.sum()
+    by_chance, most = a * b / len(in_first), (a + b) / 2
+    if most == by_chance:
+        raise InvalidInput("the adjusted Rand index is not defined: neither grouping has any structure.")
+    return float((both - by_chance) / (most - by_chance))
+
+
+class _Pairs:
+    """The pairs above the diagonal, and their similarities with units as columns."""
+
+    def __init__(self, similarity: Shaped[np.ndarray, "*unit item item"]) -> None:
+        n = similarity.shape[-1]
+        self.first, self.second = np.triu_indices(n, k=1)
+        self.values = np.ascontiguousarray(
+            similarity.reshape(-1, n, n)[:, self.first, self.second].T, dtype=np.float64
+        )
+
+
+def _pairs(similarity: Float[np.ndarray, "*unit item item"], n_labels: int) -> _Pairs:
+    if similarity.ndim < 2 or similarity.shape[-1] != similarity.shape[-2]:
+        raise InvalidInput(f"similarities of shape {similarity.shape} are not square matrices.")
+    if similarity.shape[-1] != n_labels:
+        raise InvalidInput(f"{similarity.shape[-1]} items, but {n_labels} labels.")
+    return _Pairs(similarity)
+
+
+def _parts(n_draws: int, n_pairs: int) -> Iterator[slice]:
+    step = max(1, _CELLS // max(1, n_pairs))
+    for start in range(0, n_draws, step):
+        yield slice(start, start + step)
+
+
+def _difference(
+    within: np.ndarray, n_within: np.ndarray, across: np.ndarray, n_across: np.ndarray
+) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return within / n_within - across / n_across
