@@ -10,7 +10,16 @@ if TYPE_CHECKING:
     from mechscope.models.load import load_model
     from mechscope.models.report import describe, fetch, models_table
 
-__all__ = ["EMBEDDED", "Model", "describe", "fetch", "find_model", "load_model", "models_table", "source_hash"]
+__all__ = [
+    "EMBEDDED",
+    "Model",
+    "describe",
+    "fetch",
+    "find_model",
+    "load_model",
+    "models_table",
+    "source_hash",
+]
 
 _LAZY = {
     "load_model": "mechscope.models.load",

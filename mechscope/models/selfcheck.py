@@ -1,9 +1,10 @@
 """Is this bridge the model that it wraps? One sentence, each time a model is loaded.
 
-The Hugging Face model's log-probabilities are computed before the bridge takes its modules apart, the bridge's
-after. They differ when an adapter misreads the architecture (a norm, rotary positions, soft caps, an
-activation), when folding goes wrong, or when the bridge tokenises otherwise than declared. For embedded
-models the loss is compared with a pinned value as well, which would show wrong weights.
+Log-probabilities and the input of each layer are taken from the Hugging Face model before the bridge takes
+its modules apart, and from the bridge afterwards. They differ when an adapter misreads the architecture (a
+norm, rotary positions, soft caps, an activation), when hooks sit elsewhere than their names say, when folding
+goes wrong, or when the bridge tokenises otherwise than declared. For embedded models the loss is compared
+with a pinned value as well, which would show wrong weights.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
 SENTENCE = "The capital of France is Paris, and the river that runs through it is the Seine."
 
-TOLERANCE = {"float32": 2e-3, "bfloat16": 0.5, "float16": 0.1}
-LOSS_TOLERANCE = {"float32": 0.005, "bfloat16": 0.1, "float16": 0.05}
+_DIVERGENCE = {"float32": 1e-6, "bfloat16": 0.05, "float16": 0.005}
+_RESIDUAL = {"float32": 1e-4, "bfloat16": 0.05, "float16": 0.01}
+_LOSS = {"float32": 0.005, "bfloat16": 0.1, "float16": 0.05}
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Measured:
 
     tokens: Int[Tensor, "1 pos"]
     log_probabilities: Float[Tensor, "pos vocab"]
+    layer_inputs: list[Float[Tensor, "pos d_model"]]
 
     @property
     def loss(self) -> float:
@@ -50,38 +53,63 @@ def measure(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prepend_
         ids = [tokenizer.bos_token_id, *ids]
     tokens = torch.tensor([ids], device=model.device)
     with torch.inference_mode():
-        logits = model(input_ids=tokens, use_cache=False).logits[0]
-    return Measured(tokens, logits.float().log_softmax(-1))
+        output = model(input_ids=tokens, use_cache=False, output_hidden_states=True)
+    layer_inputs = [state[0] for state in (output.hidden_states or ())[:-1]]  # the last one is normalised
+    return Measured(tokens, output.logits[0].float().log_softmax(-1), layer_inputs)
 
 
-def require_agreement(bridge: TransformerBridge, expected: Measured, model: Model) -> None:
+def require_agreement(
+    bridge: TransformerBridge, expected: Measured, model: Model, *, folded: bool = False
+) -> None:
     """Refuse a bridge that doesn't compute `expected`.
+
+    Args:
+        bridge: The bridge, ready for use.
+        expected: What the Hugging Face model computed.
+        model: What is declared of the model.
+        folded: The weights were folded and centred: residual streams differ then, predictions must not.
 
     Raises:
         ModelMismatch: It tokenises or predicts otherwise, or the loss is not the one that is pinned.
     """
-    import torch
-
-    tokens = bridge.to_tokens(SENTENCE)
-    if tokens.tolist() != expected.tokens.tolist():
+    found = _measure_bridge(bridge, len(expected.layer_inputs))
+    if found.tokens.tolist() != expected.tokens.tolist():
         raise _mismatch(
-            model, f"it reads the sentence as tokens {tokens[0].tolist()}, not {expected.tokens[0].tolist()}"
+            model, f"it reads the sentence as {found.tokens[0].tolist()}, not {expected.tokens[0].tolist()}"
         )
-    with torch.inference_mode():
-        logits = bridge(tokens)[0]
-    found = Measured(tokens, logits.float().log_softmax(-1))
-    precision = str(logits.dtype).removeprefix("torch.")
-    difference = float((found.log_probabilities - expected.log_probabilities).abs().max())
-    if not difference <= TOLERANCE[precision]:  # also refuses NaN
+    precision = str(bridge.cfg.dtype).removeprefix("torch.")
+    divergence = _worst_divergence(expected.log_probabilities, found.log_probabilities)
+    if not divergence <= _DIVERGENCE[precision]:  # "not <=" refuses NaN as well
         raise _mismatch(
             model,
-            f"log-probabilities differ from those of the Hugging Face model by up to {difference:.2g} "
-            f"(at most {TOLERANCE[precision]:g} in {precision})",
+            f"at some token its prediction is {divergence:.2g} nats away from that of the Hugging Face model "
+            f"(at most {_DIVERGENCE[precision]:g} in {precision})",
         )
-    if model.check_loss is not None and abs(found.loss - model.check_loss) > LOSS_TOLERANCE[precision]:
+    pairs = [] if folded else list(zip(found.layer_inputs, expected.layer_inputs, strict=True))
+    for layer, (ours, theirs) in enumerate(pairs):
+        relative = float((ours - theirs).abs().max() / theirs.abs().max())
+        if not relative <= _RESIDUAL[precision]:
+            raise _mismatch(model, f"blocks.{layer}.hook_resid_pre is not what layer {layer} is given")
+    if model.check_loss is not None and abs(found.loss - model.check_loss) > _LOSS[precision]:
         raise _mismatch(
             model, f"the loss on the sentence is {found.loss:.4f} nats, {model.check_loss:.4f} is pinned"
         )
+
+
+def _measure_bridge(bridge: TransformerBridge, layers: int) -> Measured:
+    import torch
+
+    tokens = bridge.to_tokens(SENTENCE)
+    names = [f"blocks.{layer}.hook_resid_pre" for layer in range(layers)]
+    with torch.inference_mode():
+        logits, cache = bridge.run_with_cache(tokens, names_filter=names)
+    return Measured(tokens, logits[0].float().log_softmax(-1), [cache[name][0] for name in names])
+
+
+def _worst_divergence(expected: Float[Tensor, "pos vocab"], found: Float[Tensor, "pos vocab"]) -> float:
+    """The largest Kullback-Leibler divergence at a token, in nats."""
+    expected, found = expected.double(), found.double()
+    return float((expected.exp() * (expected - found)).sum(-1).abs().max())
 
 
 def _mismatch(model: Model, what: str) -> ModelMismatch:

