@@ -33,12 +33,16 @@ _CELLS = 4_000_000  # draws × pairs held at a time: 32 MB of float64
 def separation(
     similarity: Float[np.ndarray, "*unit item item"],
     labels: Int[np.ndarray, "*draw item"],
+    *,
+    between: Int[np.ndarray, " item"] | None = None,
 ) -> Float[np.ndarray, "*draw unit"]:
     """T(label) of each unit, for one labelling or for many at once.
 
     Args:
         similarity: Symmetric; one matrix, or one for each unit. The diagonal is not looked at.
         labels: One label an item (any number of different labels), or a row of them for each draw.
+        between: Look only at pairs that differ in this other label: then what a few items of one kind have in
+            common (all of them drugs, say) cannot pass for what the label has in common.
 
     Returns:
         T; NaN where a labelling has no pair within or none across.
@@ -46,7 +50,7 @@ def separation(
     Raises:
         InvalidInput: Matrices that are not square, or a number of labels that does not fit.
     """
-    pairs = _pairs(similarity, labels.shape[-1])
+    pairs = _pairs(similarity, labels.shape[-1], between)
     draws = labels[None] if labels.ndim == 1 else labels
     out = np.empty((len(draws), pairs.values.shape[1]))
     total = pairs.values.sum(0)
@@ -62,6 +66,7 @@ def separation_test(
     labels: Int[np.ndarray, " item"],
     *,
     within: Int[np.ndarray, " item"] | None = None,
+    between: Int[np.ndarray, " item"] | None = None,
     resamples: int = 10_000,
     rng: np.random.Generator,
 ) -> PermutationTest:
@@ -70,13 +75,15 @@ def separation_test(
     Args:
         within: Shuffle only among items that agree on this other label, so that what the two labels share
             is not credited to this one.
+        between: As for `separation`.
 
     Raises:
         InvalidInput: As `separation` and `permuted_within`.
     """
     draws = permuted_within(labels, within, resamples, rng)
-    null = separation(similarity, draws)
-    return compare_with_null(separation(similarity, labels), null, alternative="greater")
+    null = separation(similarity, draws, between=between)
+    observed = separation(similarity, labels, between=between)
+    return compare_with_null(observed, null, alternative="greater")
 
 
 def role_swap_test(
@@ -103,6 +110,8 @@ def separation_resampled(
     similarity: Float[np.ndarray, "*unit item item"],
     labels: Int[np.ndarray, " item"],
     weights: Int[np.ndarray, "draw item"],
+    *,
+    between: Int[np.ndarray, " item"] | None = None,
 ) -> Float[np.ndarray, "draw unit"]:
     """T(label) in bootstrap resamples of the items, given as multiplicities.
 
@@ -113,7 +122,7 @@ def separation_resampled(
     Raises:
         InvalidInput: As `separation`.
     """
-    pairs = _pairs(similarity, len(labels))
+    pairs = _pairs(similarity, len(labels), between)
     same = labels[pairs.first] == labels[pairs.second]
     out = np.empty((len(weights), pairs.values.shape[1]))
     for part in _parts(len(weights), len(pairs.first)):
@@ -133,6 +142,7 @@ def separation_interval(
     labels: Int[np.ndarray, " item"],
     *,
     minus: Int[np.ndarray, " item"] | None = None,
+    between: Int[np.ndarray, " item"] | None = None,
     strata: Int[np.ndarray, " item"],
     resamples: int = 10_000,
     level: float = 0.95,
@@ -140,9 +150,9 @@ def separation_interval(
 ) -> Interval:
     """Bootstrap interval of T(label), or of T(label) − T(minus), resampling items within strata."""
     weights = bootstrap_weights(strata, resamples, rng)
-    draws = separation_resampled(similarity, labels, weights)
+    draws = separation_resampled(similarity, labels, weights, between=between)
     if minus is not None:
-        draws = draws - separation_resampled(similarity, minus, weights)
+        draws = draws - separation_resampled(similarity, minus, weights, between=between)
     return percentile_interval(draws, level)
 
 
@@ -193,20 +203,31 @@ def adjusted_rand(first: Int[np.ndarray, " item"], second: Int[np.ndarray, " ite
 class _Pairs:
     """The pairs above the diagonal, and their similarities with units as columns."""
 
-    def __init__(self, similarity: Shaped[np.ndarray, "*unit item item"]) -> None:
+    def __init__(
+        self, similarity: Shaped[np.ndarray, "*unit item item"], between: Int[np.ndarray, " item"] | None
+    ) -> None:
         n = similarity.shape[-1]
         self.first, self.second = np.triu_indices(n, k=1)
+        if between is not None:
+            differ = between[self.first] != between[self.second]
+            self.first, self.second = self.first[differ], self.second[differ]
         self.values = np.ascontiguousarray(
             similarity.reshape(-1, n, n)[:, self.first, self.second].T, dtype=np.float64
         )
 
 
-def _pairs(similarity: Float[np.ndarray, "*unit item item"], n_labels: int) -> _Pairs:
+def _pairs(
+    similarity: Float[np.ndarray, "*unit item item"],
+    n_labels: int,
+    between: Int[np.ndarray, " item"] | None = None,
+) -> _Pairs:
     if similarity.ndim < 2 or similarity.shape[-1] != similarity.shape[-2]:
         raise InvalidInput(f"similarities of shape {similarity.shape} are not square matrices.")
     if similarity.shape[-1] != n_labels:
         raise InvalidInput(f"{similarity.shape[-1]} items, but {n_labels} labels.")
-    return _Pairs(similarity)
+    if between is not None and len(between) != n_labels:
+        raise InvalidInput(f"{n_labels} labels, but {len(between)} of the label that pairs must differ in.")
+    return _Pairs(similarity, between)
 
 
 def _parts(n_draws: int, n_pairs: int) -> Iterator[slice]:
