@@ -1,0 +1,291 @@
+"""The command line: thin, and quick to start (everything heavy is imported by the command that needs it)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mechscope.errors import InvalidInput, MechscopeError
+
+if TYPE_CHECKING:
+    from mechscope.pipeline.schedule import Outcome
+    from mechscope.project import Project
+
+_WORDS = {"ran": "ran", "fresh": "fresh", "failed": "FAILED", "blocked": "not run"}
+
+
+class _Commands(click.Group):
+    """Shows errors that a person can mend as text, and leaves bugs their traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except MechscopeError as error:
+            click.echo(f"mechscope: {error}", err=True)
+            context.exit(1)
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.version_option(package_name="mechscope")
+@click.option(
+    "--project",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="The project's folder (default: around here).",
+)
+@click.pass_context
+def cli(context: click.Context, folder: Path | None) -> None:
+    """Papers about mechanisms inside language models, regenerated from code."""
+    context.obj = folder
+
+
+def main() -> None:
+    """The entry point `mechscope`."""
+    cli(prog_name="mechscope")
+
+
+def _project(context: click.Context) -> Project:
+    from mechscope.project import find_project
+
+    return find_project(context.obj)
+
+
+@cli.command()
+@click.argument("analyses", nargs=-1, metavar="[ANALYSIS]...")
+@click.option(
+    "--run", "runs", multiple=True, metavar="NAME", help="The run (default: that of runs.yml); repeatable."
+)
+@click.option("--all-runs", is_flag=True, help="Every run, except those that need a hub and have no results.")
+@click.option(
+    "-p",
+    "parameters",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Another value for a parameter: a trial whose results go to .mechscope/trials/, or with --as a new run.",
+)
+@click.option("--model", metavar="NAME_OR_PATH", help="Another model: -p model=…; with --as.")
+@click.option(
+    "--as", "new_run", metavar="NAME", help="Declare a run with these parameters in runs.yml, and run it."
+)
+@click.option("--force", is_flag=True, help="Run also what is fresh.")
+@click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Analyses at a time.")
+@click.option("--scheduler", default="", metavar="ADDRESS", help="Run on this dask.distributed scheduler.")
+@click.pass_context
+def run(
+    context: click.Context,
+    analyses: tuple[str, ...],
+    runs: tuple[str, ...],
+    all_runs: bool,
+    parameters: tuple[str, ...],
+    model: str | None,
+    new_run: str | None,
+    force: bool,
+    jobs: int,
+    scheduler: str,
+) -> None:
+    """Run the analyses that are stale (all of them, or those named and what they need).
+
+    Results go to results/RUN/ANALYSIS and are meant to be committed.
+    """
+    from mechscope.pipeline.progress import reporter
+    from mechscope.pipeline.schedule import Order, run_analyses, runs_to_do
+
+    project = _project(context)
+    if all_runs and runs:
+        raise click.UsageError("give --run or --all-runs, not both")
+    if model and not new_run:
+        raise click.UsageError(f"--model needs a name for the new run: --model {model} --as NAME")
+    if new_run:
+        if len(runs) > 1 or all_runs:
+            raise click.UsageError("--as makes one run: give at most one --run to start from")
+        _declare(project, new_run, runs[0] if runs else None, parameters, model)
+        runs, parameters = (new_run,), ()
+    chosen = tuple(runs_to_do(project, every=True)) if all_runs else runs
+    order = Order(analyses, chosen, parameters, force, jobs, scheduler)
+    with reporter() as screen:
+        outcomes = run_analyses(project, order, screen)
+    _print_outcomes(outcomes)
+    if not all(outcome.succeeded for outcome in outcomes):
+        context.exit(1)
+
+
+def _declare(
+    project: Project, name: str, base: str | None, parameters: tuple[str, ...], model: str | None
+) -> None:
+    from mechscope.pipeline.runs import declare_run, load_runs, parse_overrides
+    from mechscope.pipeline.scripts import find_analyses
+
+    runs = load_runs(project)
+    analyses = list(find_analyses(project).values())
+    texts = (*parameters, f"model={_portable(project, model)}") if model else parameters
+    overrides = parse_overrides(texts, analyses)
+    if not overrides:
+        raise InvalidInput(
+            f"the run '{name}' has no parameters of its own.", hint="give --model or -p KEY=VALUE"
+        )
+    if model:
+        from mechscope.models import find_model
+
+        find_model(overrides["model"])
+    start = runs.run(base or runs.default)
+    title = Path(model).name if model else f"{start.title}, {', '.join(parameters)}"
+    if not start.analyses:
+        declare_run(project, name, title=title, parameters={**start.parameters, **overrides})
+        return
+    raise InvalidInput(
+        f"the run '{base or runs.default}' gives parameters to single analyses; a run that starts from it is written "
+        "by hand.",
+        hint="add it to analyses/runs.yml",
+    )
+
+
+def _portable(project: Project, model: str) -> str:
+    """A folder inside the project relative to it, any other folder as an absolute path; a name as it is."""
+    given = Path(model).expanduser()
+    if not given.is_dir():
+        return model
+    full = given.resolve()
+    return f"./{project.shown(full)}" if full.is_relative_to(project.root.resolve()) else str(full)
+
+
+def _print_outcomes(outcomes: list[Outcome]) -> None:
+    width = max((len(f"{outcome.run}:{outcome.analysis}") for outcome in outcomes), default=0)
+    for outcome in outcomes:
+        key = f"{outcome.run}:{outcome.analysis}"
+        took = f" ({outcome.seconds:.1f} s)" if outcome.what == "ran" else ""
+        why = f"  {outcome.detail}" if outcome.what in ("ran", "blocked") else ""
+        where = (
+            f"  → {outcome.folder}"
+            if outcome.what == "ran" and not outcome.folder.startswith("results/")
+            else ""
+        )
+        click.echo(f"{key:<{width}}  {_WORDS[outcome.what]}{took}{why}{where}")
+    for outcome in outcomes:
+        if outcome.what == "failed":
+            click.echo(f"\nmechscope: {outcome.detail}", err=True)
+
+
+@cli.command()
+@click.option("--run", "runs", multiple=True, metavar="NAME", help="Only this run; repeatable.")
+@click.pass_context
+def status(context: click.Context, runs: tuple[str, ...]) -> None:
+    """What is stale, and why."""
+    from mechscope.pipeline.freshness import look_at_all
+    from mechscope.pipeline.runs import check_parameters, load_runs
+    from mechscope.pipeline.scripts import find_analyses
+
+    project = _project(context)
+    declared, analyses = load_runs(project), find_analyses(project)
+    check_parameters(project, declared, analyses)
+    for name in runs:
+        declared.run(name)
+    states = look_at_all(project, declared, list(runs) or list(declared.runs), analyses)
+    width = max((len(state.analysis) for state in states), default=0)
+    for name in dict.fromkeys(state.run for state in states):
+        mine = [state for state in states if state.run == name]
+        default = "  (default)" if name == declared.default else ""
+        needs = "  (needs the hub)" if declared.runs[name].needs == "hub" else ""
+        click.echo(f"{name}{default}{needs}")
+        for state in mine:
+            accepted = "; accepted: " + state.ledger.accepted[-1].because if _accepted(state) else ""
+            first = "fresh" + accepted if state.fresh else f"stale: {state.reasons[0]}"
+            click.echo(f"  {state.analysis:<{width}}  {first}")
+            for reason in state.reasons[1:]:
+                click.echo(f"  {'':<{width}}         {reason}")
+    stale = sum(not state.fresh for state in states)
+    click.echo(f"{stale} of {len(states)} stale" if stale else f"all {len(states)} fresh")
+
+
+def _accepted(state: Any) -> bool:
+    return bool(state.fresh and state.ledger and state.ledger.accepted)
+
+
+@cli.command()
+@click.argument("analysis")
+@click.option(
+    "--because", required=True, metavar="REASON", help="Why the change can't alter results; recorded."
+)
+@click.option("--run", "run_name", metavar="NAME", help="The run (default: that of runs.yml).")
+@click.pass_context
+def accept(context: click.Context, analysis: str, because: str, run_name: str | None) -> None:
+    """Adopt ANALYSIS' present inputs without running it: for a change that can't alter what it finds."""
+    from mechscope.pipeline.runs import load_runs
+    from mechscope.pipeline.schedule import accept as adopt
+
+    project = _project(context)
+    name = run_name or load_runs(project).default
+    for change in adopt(project, analysis, name, because):
+        click.echo(f"{name}:{analysis} accepted: {change}")
+
+
+@cli.command()
+@click.argument("name", nargs=-1)
+def models(name: tuple[str, ...]) -> None:
+    """The models there are; with NAME, what is known about it; "fetch NAME" gets its weights now."""
+    from mechscope.models import report
+
+    match name:
+        case ():
+            click.echo(
+                report.table_text() if hasattr(report, "table_text") else _table(report.models_table())
+            )
+        case ("fetch", *wanted) if wanted:
+            for one in wanted:
+                click.echo(f"{one}: {report.fetch(one)}")
+        case ("fetch",):
+            raise click.UsageError("models fetch needs the name of a model")
+        case _:
+            for one in name:
+                click.echo(report.describe(one))
+
+
+def _table(rows: list[Any]) -> str:
+    from dataclasses import asdict
+
+    if not rows:
+        return ""
+    lines = [list(asdict(rows[0])), *(list(asdict(row).values()) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+@cli.command()
+@click.argument("articles", nargs=-1, metavar="[ARTICLE]...")
+@click.option(
+    "--engine", type=click.Choice(["quarto", "pandoc"]), help="Default: quarto where it is on PATH."
+)
+@click.option(
+    "--run", "runs", multiple=True, metavar="NAME", help="The run (default: all with results); repeatable."
+)
+@click.option("--all-runs", is_flag=True, help="Every run, except those that need a hub and have no results.")
+@click.pass_context
+def render(
+    context: click.Context,
+    articles: tuple[str, ...],
+    engine: str | None,
+    runs: tuple[str, ...],
+    all_runs: bool,
+) -> None:
+    """Render the site and the PDFs (all articles, or those named), stale analyses first."""
+    from mechscope import publish
+    from mechscope.pipeline.schedule import runs_to_do
+
+    project = _project(context)
+    chosen = list(runs) or runs_to_do(project, every=True)
+    publish.render(project, chosen, engine, list(articles))
+
+
+@cli.command(hidden=True)
+def prerender() -> None:
+    """What Quarto runs before a render."""
+    from mechscope.publish import prerender as hook
+
+    sys.exit(hook.main())

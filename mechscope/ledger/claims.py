@@ -1,0 +1,117 @@
+"""`analyses/claims.lock`: when each claim's criterion was fixed, and what was known by then.
+
+An append-only file, a JSON object a line. A criterion gets an entry when a script that contains it is about
+to be run for the first time, and again whenever it changed. An entry names the runs that had results of that
+analysis by then: for those the claim is *exploratory*, because whoever wrote the criterion could have seen them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mechscope.errors import LedgerDamaged
+from mechscope.files import write_atomically
+from mechscope.ledger.store import LEDGER_NAME
+from mechscope.project import Project
+
+
+@dataclass(frozen=True)
+class ClaimText:
+    """A claim as it stands in a script, before anything was run."""
+
+    name: str
+    criterion: str
+    sentence: str
+    line: int
+
+
+class ClaimEntry(BaseModel):
+    """One line of the lock. `sentence` is as it was then; only a change of the criterion makes a new entry."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    analysis: str
+    claim: str
+    criterion: str
+    sentence: str
+    results_existed: tuple[str, ...]
+
+
+def read_claims(project: Project) -> list[ClaimEntry]:
+    """All entries, oldest first.
+
+    Raises:
+        LedgerDamaged: A line is not an entry.
+    """
+    path = project.claims_lock
+    if not path.is_file():
+        return []
+    entries = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            entries.append(ClaimEntry.model_validate_json(line))
+        except ValidationError as error:
+            raise LedgerDamaged(
+                f"{project.shown(path)}:{number} is not an entry of the lock: {error.errors()[0]['msg']}.",
+                hint=f"the file is only ever appended to; restore it:  git checkout {project.shown(path)}",
+            ) from error
+    return entries
+
+
+def register(project: Project, claims: Iterable[tuple[str, ClaimText]]) -> list[ClaimEntry]:
+    """Append an entry for each (analysis, claim) whose criterion is new or changed; returns those entries.
+
+    Raises:
+        LedgerDamaged: The lock can't be read.
+    """
+    entries = read_claims(project)
+    latest = {(entry.analysis, entry.claim): entry.criterion for entry in entries}
+    new = [
+        ClaimEntry(
+            analysis=analysis,
+            claim=claim.name,
+            criterion=claim.criterion,
+            sentence=claim.sentence,
+            results_existed=_runs_with_results(project, analysis),
+        )
+        for analysis, claim in claims
+        if latest.get((analysis, claim.name)) != claim.criterion
+    ]
+    if new:
+        lines = [
+            json.dumps(entry.model_dump(mode="json"), ensure_ascii=False, sort_keys=True)
+            for entry in entries + new
+        ]
+        write_atomically(project.claims_lock, "\n".join(lines) + "\n")
+    return new
+
+
+def is_exploratory(
+    project: Project,
+    run: str,
+    analysis: str,
+    claim: str,
+    criterion: str,
+    entries: list[ClaimEntry] | None = None,
+) -> bool:
+    """Whether results of `run` were there when this criterion was written or last changed.
+
+    A criterion without an entry was never registered before a run: it is exploratory too.
+
+    Args:
+        entries: What `read_claims` gave, for a caller that asks about many claims.
+    """
+    entries = read_claims(project) if entries is None else entries
+    for entry in reversed(entries):
+        if (entry.analysis, entry.claim) == (analysis, claim):
+            return entry.criterion != criterion or run in entry.results_existed
+    return True
+
+
+def _runs_with_results(project: Project, analysis: str) -> tuple[str, ...]:
+    ledgers = project.results.glob(f"[!.]*/{analysis}/{LEDGER_NAME}")
+    return tuple(sorted(path.parent.parent.name for path in ledgers))

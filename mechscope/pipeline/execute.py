@@ -1,0 +1,306 @@
+"""Running one analysis: script → notebook → papermill, in a kernel of its own → results in place."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import mechscope
+from mechscope.errors import AnalysisFailed, MechscopeError
+from mechscope.files import folder_in_place, write_atomically
+from mechscope.ledger.schema import LedgerFile
+from mechscope.ledger.store import LEDGER_NAME, NOTEBOOK_NAME, figure_files, findings_hash, ledger_text
+from mechscope.models.registry import find_model
+from mechscope.pipeline import notebook as notebooks
+from mechscope.pipeline.extract import extract
+from mechscope.pipeline.fingerprint import data_files, local_modules, present_inputs, why_stale
+from mechscope.pipeline.freshness import State
+from mechscope.pipeline.reads import VARIABLE, how_to_declare
+from mechscope.pipeline.scripts import Analysis
+from mechscope.project import Project, cache_folder
+
+THREADS = 2
+"""Threads of a kernel's arithmetic. How a sum is split changes its last digits, so this is a constant: the same
+machine gives the same bytes whatever else runs on it."""
+
+_THREADED = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
+_VERSIONS = (
+    "altair",
+    "numpy",
+    "pandas",
+    "sae-lens",
+    "scikit-bio",
+    "scikit-learn",
+    "scipy",
+    "statsmodels",
+    "torch",
+    "transformer-lens",
+    "transformers",
+    "vl-convert-python",
+)
+_PACKAGE = Path(mechscope.__file__).parent
+_TRACEBACK_LINES = 12
+_KERNEL_LOG = "kernel.log"
+_SOCKET_FOLDER = 80
+"""A socket's address has room for about 100 bytes; the rest is its file's name."""
+
+OnCell = Callable[[int, int], None]
+"""Called with the number of the cell that begins and the number of cells."""
+
+_kernels: set[int] = set()
+
+
+def execute(
+    project: Project,
+    state: State,
+    analysis: Analysis,
+    *,
+    target: Path | None = None,
+    on_cell: OnCell = lambda number, count: None,
+) -> LedgerFile:
+    """Run `analysis` with the parameters in `state` and put what it finds into `target`.
+
+    Args:
+        target: The folder that then holds ledger, figures and notebook; default `results/<run>/<analysis>`.
+
+    Raises:
+        AnalysisFailed: A cell failed or shows what can't be committed, or an input changed meanwhile; what was
+            in `target` before is still there.
+        MechscopeError: An input can't be determined.
+    """
+    if state.inputs is None:
+        raise state.problem or AnalysisFailed(f"{analysis.name} in {state.run}: its inputs are not known.")
+    target = target or project.found(state.run, analysis.name)
+    script = analysis.path.read_text(encoding="utf-8")
+    prepared = notebooks.from_script(analysis, script)
+    with tempfile.TemporaryDirectory(prefix="mechscope-") as folder:
+        executed = _papermill(project, state, analysis, prepared, Path(folder), on_cell)
+        undeclared = (Path(folder) / "reads").read_text(encoding="utf-8").splitlines()
+    try:
+        if undeclared:
+            raise AnalysisFailed(
+                f"it reads {undeclared[0]}, which it does not declare.", hint=how_to_declare(undeclared[0])
+            )
+        _raise_cell_errors(executed, analysis)
+        found = extract(executed, analysis)
+        notebooks.normalise(executed, found.html)
+        now = present_inputs(project, state.run, analysis, state.parameters)
+        if changed := why_stale(state.inputs, now):
+            raise AnalysisFailed(f"an input changed while it ran: {'; '.join(changed)}.", hint="run it again")
+    except MechscopeError as error:
+        kept = _keep(project, state, executed)
+        raise AnalysisFailed(
+            f"{analysis.name} in run {state.run}: {error.message}\n  The notebook is kept in {kept}",
+            hint=error.hint,
+        ) from error
+    ledger = LedgerFile(
+        analysis=analysis.name,
+        run=state.run,
+        title=analysis.title,
+        description=analysis.description,
+        inputs=state.inputs,
+        environment=environment(),
+        findings=found.findings,
+        sha256=findings_hash(found.findings),
+    )
+    with folder_in_place(target) as staged:
+        for name, (spec, svg) in found.figures.items():
+            spec_file, svg_file = figure_files(staged, name)
+            write_atomically(spec_file, spec)
+            write_atomically(svg_file, svg)
+        write_atomically(staged / NOTEBOOK_NAME, notebooks.notebook_text(executed))
+        write_atomically(staged / LEDGER_NAME, ledger_text(ledger))
+    _failed_notebook(project, state).unlink(missing_ok=True)
+    return ledger
+
+
+def environment() -> dict[str, str]:
+    """The versions that numbers may depend on; recorded and shown, never a reason to run again."""
+    found = {"platform": f"{platform.system()} {platform.machine()}", "python": platform.python_version()}
+    for package in _VERSIONS:
+        with suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
+
+
+def stop_kernels() -> None:
+    """End every kernel that this process started; their analyses fail."""
+    for pid in list(_kernels):
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _papermill(
+    project: Project, state: State, analysis: Analysis, prepared: Any, folder: Path, on_cell: OnCell
+) -> Any:
+    """Execute a notebook; errors of its cells stay in it.
+
+    Raises:
+        AnalysisFailed: The kernel did not start, or died.
+    """
+    import nbformat
+    import papermill
+    from jupyter_client.kernelspec import NoSuchKernel
+    from nbclient.exceptions import DeadKernelError
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    (folder / "reads").touch()
+    output = folder / NOTEBOOK_NAME
+    codes = notebooks.code_cells(prepared)
+    numbers = {cell.id: number for number, cell in enumerate(codes, start=1)}
+
+    def begins(cell: Any, cell_index: int) -> None:
+        if cell.id in numbers:
+            on_cell(numbers[cell.id], len(codes))
+
+    problem = ""
+    try:
+        papermill.execute_notebook(
+            nbformat.from_dict(prepared),
+            str(output),
+            parameters=dict(state.parameters),
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            start_timeout=120,
+            kernel_manager_class=_kernel_manager(
+                _kernel_environment(project, state, analysis, folder), folder
+            ),
+            resources={"metadata": {"path": str(project.analyses)}},
+            on_cell_start=begins,
+        )
+    except papermill.exceptions.PapermillExecutionError:
+        pass  # the notebook says which cell
+    except (DeadKernelError, NoSuchKernel) as error:
+        problem = f"its kernel died ({error}); most often that is too little memory"
+    except RuntimeError as error:
+        problem = f"its kernel did not start: {error}"
+    executed = nbformat.read(output, as_version=4) if output.is_file() else nbformat.from_dict(prepared)
+    notebooks.name_injected(executed)
+    if problem:
+        kept = _keep(project, state, executed)
+        raise AnalysisFailed(
+            f"{analysis.name} in run {state.run}: {problem}.\n  The notebook is kept in {kept}"
+        )
+    return executed
+
+
+def _kernel_environment(project: Project, state: State, analysis: Analysis, folder: Path) -> dict[str, str]:
+    models = [find_model(str(state.parameters[name])).folder for name in analysis.models]
+    allowed = [
+        analysis.path,
+        *data_files(project, analysis),
+        *local_modules(project, analysis),
+        *(project.found(*node) for _, *node in analysis.upstream(state.run)),
+        *(model for model in models if model),
+        _PACKAGE,
+        cache_folder(),
+    ]
+    reads = {
+        "root": str(project.root),
+        "allowed": [str(path) for path in allowed],
+        "log": str(folder / "reads"),
+    }
+    threads = {f"{library}_NUM_THREADS": str(THREADS) for library in _THREADED}
+    threads["VECLIB_MAXIMUM_THREADS"] = threads.pop("VECLIB_MAXIMUM_NUM_THREADS")
+    return {
+        **threads,
+        "OMP_DYNAMIC": "FALSE",
+        "MKL_DYNAMIC": "FALSE",
+        "PYTHONHASHSEED": "0",
+        "TOKENIZERS_PARALLELISM": "false",
+        # Not the user's: a startup file there could change results, and its history is a database to lock.
+        "IPYTHONDIR": str(folder / "ipython"),
+        "MECHSCOPE_ANALYSIS": analysis.name,
+        "MECHSCOPE_RUN": state.run,
+        VARIABLE: json.dumps(reads),
+    }
+
+
+def _kernel_manager(variables: dict[str, str], folder: Path) -> type:
+    """A class of kernel managers that start our kernel, with these variables in its environment."""
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    # Appended, not PYTHONPATH: that comes before the standard library, and site-packages must not.
+    start = (
+        f"import sys, runpy; sys.path.append({str(_PACKAGE.parent)!r}); "
+        "runpy.run_module('mechscope.pipeline.kernel', run_name='__main__', alter_sys=True)"
+    )
+    ours = KernelSpec(
+        argv=[sys.executable, "-c", start, "-f", "{connection_file}"],
+        display_name="Python 3",
+        language="python",
+        env=variables,
+    )
+
+    class AnalysisKernelManager(AsyncKernelManager):
+        def __init__(self, **traits: Any) -> None:
+            super().__init__(connection_file=str(folder / "kernel.json"), **traits)
+            if os.name == "posix" and len(str(folder)) < _SOCKET_FOLDER:
+                self.transport = "ipc"  # no ports to race for, and nobody else can listen
+
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return ours
+
+        async def _async_pre_start_kernel(self, **arguments: Any) -> Any:
+            # What the process itself says (not its cells) is for the message if it dies.
+            self._log = (folder / _KERNEL_LOG).open("w")
+            arguments["stdout"] = arguments["stderr"] = self._log
+            return await super()._async_pre_start_kernel(**arguments)
+
+        pre_start_kernel = _async_pre_start_kernel
+
+        async def _async_post_start_kernel(self, **arguments: Any) -> None:
+            self._log.close()
+            _kernels.add(self.provisioner.pid)
+            await super()._async_post_start_kernel(**arguments)
+
+        post_start_kernel = _async_post_start_kernel
+
+        async def _async_cleanup_resources(self, restart: bool = False) -> None:
+            _kernels.discard(getattr(self.provisioner, "pid", 0))
+            await super()._async_cleanup_resources(restart)
+
+        cleanup_resources = _async_cleanup_resources
+
+    return AnalysisKernelManager
+
+
+def _raise_cell_errors(executed: Any, analysis: Analysis) -> None:
+    """AnalysisFailed for the first cell with an error: which, its source, and the end of the traceback."""
+    codes = notebooks.code_cells(executed)
+    for number, cell in enumerate(codes, start=1):
+        for output in cell.outputs:
+            if output.output_type != "error":
+                continue
+            traceback = notebooks.plain_traceback(output.traceback)[-_TRACEBACK_LINES:]
+            raise AnalysisFailed(
+                f"{cell.id} (cell {number} of {len(codes)}) failed: {output.ename}: {output.evalue}\n"
+                f"{_indented(cell.source.splitlines(), '  | ')}\n{_indented(traceback, '  ')}"
+            )
+
+
+def _indented(lines: list[str], margin: str) -> str:
+    return "\n".join(f"{margin}{line}" for line in lines)
+
+
+def _failed_notebook(project: Project, state: State) -> Path:
+    return project.scratch / "failed" / state.run / f"{state.analysis}.ipynb"
+
+
+def _keep(project: Project, state: State, executed: Any) -> str:
+    path = _failed_notebook(project, state)
+    write_atomically(path, notebooks.notebook_text(executed))
+    return project.shown(path)

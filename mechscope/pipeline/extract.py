@@ -1,0 +1,119 @@
+"""From an executed notebook to findings: the records that its cells displayed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from mechscope.errors import InvalidRecord
+from mechscope.files import hash_text, stable_json
+from mechscope.ledger.display import record_html
+from mechscope.ledger.recording import RecordPayload
+from mechscope.ledger.schema import (
+    RECORD_MIME,
+    SCHEMA_VERSION,
+    Claim,
+    Figure,
+    Findings,
+    Passages,
+    Statistic,
+    Table,
+)
+from mechscope.pipeline.notebook import Notebook
+from mechscope.pipeline.scripts import Analysis
+
+_MODELS: dict[str, type[BaseModel]] = {
+    "statistics": Statistic,
+    "figures": Figure,
+    "tables": Table,
+    "passages": Passages,
+    "claims": Claim,
+}
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What a notebook's records hold.
+
+    Attributes:
+        figures: Specification (stable JSON) and SVG of each figure by name.
+        html: How each record looks in the committed notebook, by its cell's id and its name.
+    """
+
+    findings: Findings
+    figures: dict[str, tuple[str, str]]
+    html: dict[tuple[str, str], str]
+
+
+def extract(notebook: Notebook, analysis: Analysis) -> Extracted:
+    """All records of an executed notebook, each with the id of its cell.
+
+    Raises:
+        InvalidRecord: There is none, a name is taken twice, a record is of another analysis or schema, or a
+            claim was recorded that does not stand in the script.
+    """
+    by_kind: dict[str, dict[str, Any]] = {kind: {} for kind in _MODELS}
+    figures: dict[str, tuple[str, str]] = {}
+    html: dict[tuple[str, str], str] = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            raw = output.get("data", {}).get(RECORD_MIME)
+            if raw is None:
+                continue
+            payload = _payload(raw, cell.id)
+            name = payload.name
+            if payload.analysis != analysis.name:
+                raise InvalidRecord(
+                    f"{cell.id} records '{payload.analysis}.{name}' in the analysis '{analysis.name}'.",
+                    hint=f'Ledger("{analysis.name}")',
+                )
+            if any(name in records for records in by_kind.values()):
+                raise InvalidRecord(
+                    f"{cell.id} records '{analysis.name}.{name}' a second time.",
+                    hint="give it a name of its own, and use one Ledger",
+                )
+            record: Any = _MODELS[payload.kind].model_validate({**payload.record, "cell": cell.id})
+            by_kind[payload.kind][name] = record
+            if isinstance(record, Figure):
+                figures[name] = _figure(payload, record, cell.id)
+            html[cell.id, name] = record_html(analysis.name, name, record, picture=f"figures/{name}.svg")
+    if not html:
+        raise InvalidRecord(
+            f"the analysis '{analysis.name}' records nothing.",
+            hint=f'ledger = Ledger("{analysis.name}"); ledger.statistic(…)',
+        )
+    _check_claims(by_kind["claims"], analysis)
+    return Extracted(Findings(**by_kind), figures, html)
+
+
+def _payload(raw: Any, cell: str) -> RecordPayload:
+    try:
+        payload = RecordPayload.model_validate(raw)
+        if payload.schema_version != SCHEMA_VERSION or payload.kind not in _MODELS:
+            raise InvalidRecord(
+                f"{cell}: a record of schema {payload.schema_version}, kind '{payload.kind}'."
+            )
+    except ValidationError as error:
+        raise InvalidRecord(f"{cell}: a record can't be read: {error.errors()[0]['msg']}.") from error
+    return payload
+
+
+def _figure(payload: RecordPayload, record: Figure, cell: str) -> tuple[str, str]:
+    spec, svg = stable_json(payload.spec), payload.svg or ""
+    if (hash_text(spec), hash_text(svg)) != (record.spec_sha256, record.svg_sha256):
+        raise InvalidRecord(f"{cell}: figure '{payload.name}' changed on its way out of the notebook.")
+    return spec, svg
+
+
+def _check_claims(claims: dict[str, Claim], analysis: Analysis) -> None:
+    """A claim's criterion was fixed before the run only if it stands in the script."""
+    written = {claim.name: claim.criterion for claim in analysis.claims}
+    for name, claim in claims.items():
+        if written.get(name) != claim.criterion:
+            raise InvalidRecord(
+                f"the claim '{name}' does not stand in {analysis.path.name} with the criterion "
+                f"'{claim.criterion}'.",
+                hint="write ledger.claim(…) with literal texts in the script itself",
+            )

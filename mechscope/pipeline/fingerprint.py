@@ -1,0 +1,184 @@
+"""What an analysis depends on in a run, as values and hashes; needs neither torch nor weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mechscope
+from mechscope.errors import InvalidInput, MechscopeError
+from mechscope.files import hash_file
+from mechscope.ledger.schema import SCHEMA_VERSION, Inputs, ModelInput
+from mechscope.ledger.store import LEDGER_NAME
+from mechscope.pipeline.imports import ImportGraph
+from mechscope.pipeline.scripts import Analysis
+from mechscope.project import Project
+
+_PACKAGE = Path(mechscope.__file__).parent
+
+
+class UpstreamMissing(MechscopeError):
+    """An analysis that another needs has no results yet."""
+
+
+def present_inputs(project: Project, run: str, analysis: Analysis, parameters: Mapping[str, Any]) -> Inputs:
+    """The inputs as they are now.
+
+    Raises:
+        InvalidInput: A declared data file or model isn't there.
+        UnknownName: A parameter names a model that there isn't.
+        UpstreamMissing: An analysis that it needs was never run.
+    """
+    return Inputs(
+        schema_version=SCHEMA_VERSION,
+        parameters=dict(parameters),
+        script=analysis.code,
+        modules=_modules(project, analysis),
+        data={project.shown(path): hash_file(path) for path in data_files(project, analysis)},
+        models={name: _model(parameters[name], name, analysis) for name in analysis.models},
+        saes={name: _sae(parameters[name], name, analysis) for name in analysis.saes},
+        needs={need: _ledger_hash(project, *node) for need, *node in analysis.upstream(run)},
+    )
+
+
+def data_files(project: Project, analysis: Analysis) -> list[Path]:
+    """The files that an analysis declares under `data`, patterns resolved, in a fixed order.
+
+    Raises:
+        InvalidInput: One isn't there.
+    """
+    found: set[Path] = set()
+    for declared in analysis.data:
+        matches = [path for path in project.analyses.glob(declared) if path.is_file()]
+        if not matches:
+            raise InvalidInput(
+                f"{project.shown(analysis.path)} declares the data file '{declared}', but there is no "
+                f"analyses/{declared}.",
+                hint="paths under 'data' are relative to analyses/",
+            )
+        found.update(matches)
+    return sorted(found)
+
+
+def local_modules(project: Project, analysis: Analysis) -> list[Path]:
+    """The modules in `analyses/` that an analysis imports, directly or not."""
+    reached = _graph(project).reached(analysis.tree).values()
+    return [path for path in reached if path.is_relative_to(project.analyses)]
+
+
+def _modules(project: Project, analysis: Analysis) -> dict[str, str]:
+    graph = _graph(project)
+    return {
+        _shown_module(project, path): graph.sha256(path) for path in graph.reached(analysis.tree).values()
+    }
+
+
+def _graph(project: Project) -> ImportGraph:
+    return ImportGraph({_PACKAGE.name: _PACKAGE.parent, "": project.analyses})
+
+
+def _shown_module(project: Project, path: Path) -> str:
+    """`mechscope/stats.py`, wherever the package is installed; `analyses/_helpers.py`."""
+    if path.is_relative_to(_PACKAGE):
+        return path.relative_to(_PACKAGE.parent).as_posix()
+    return project.shown(path)
+
+
+def _model(name: Any, parameter: str, analysis: Analysis) -> ModelInput:
+    from mechscope.models.registry import find_model, source_hash
+
+    text = _text(name, parameter, analysis, "model")
+    # The BOS convention stands in the registry, not in the weights, and changes every activation.
+    convention = {None: "own", True: "prepended", False: "none"}[find_model(text).prepend_bos]
+    return ModelInput(name=text, sha256=f"{source_hash(text)} bos:{convention}")
+
+
+def _sae(name: Any, parameter: str, analysis: Analysis) -> ModelInput:
+    from mechscope import models
+
+    text = _text(name, parameter, analysis, "sparse autoencoder")
+    pinned_source = getattr(models, "sae_source_hash", None)
+    if pinned_source is None:
+        raise InvalidInput(
+            f"{analysis.path.name} declares the sparse autoencoder '{text}', which this version of mechscope "
+            "cannot load."
+        )
+    return ModelInput(name=text, sha256=pinned_source(text))
+
+
+def _text(value: Any, parameter: str, analysis: Analysis, kind: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput(
+            f"{analysis.path.name}: parameter '{parameter}' should hold a {kind}'s name, not {value!r}."
+        )
+    return value
+
+
+def _ledger_hash(project: Project, run: str, analysis: str) -> str:
+    """What the upstream ledger states as the hash of its findings (`read_ledger` checks that it is so)."""
+    path = project.found(run, analysis) / LEDGER_NAME
+    try:
+        sha256 = json.loads(path.read_text(encoding="utf-8"))["sha256"]
+    except FileNotFoundError:
+        raise UpstreamMissing(
+            f"'{analysis}' has no results in run '{run}' yet.", hint=f"mechscope run {analysis} --run {run}"
+        ) from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise InvalidInput(f"{project.shown(path)} is damaged.", hint=f"mechscope run {analysis}") from error
+    return str(sha256)
+
+
+def why_stale(old: Inputs, new: Inputs) -> list[str]:
+    """What changed from `old` to `new`, as short phrases; empty if nothing did."""
+    reasons = []
+    if old.schema_version != new.schema_version:
+        reasons.append(f"ledger schema {old.schema_version} → {new.schema_version}")
+    for name, before, after in _changes(old.parameters, new.parameters):
+        reasons.append(f"parameter {name} {_shown(before)} → {_shown(after)}")
+    if old.script != new.script:
+        reasons.append("the script's code changed")
+    for kind in ("modules", "data"):
+        for name, before, after in _changes(getattr(old, kind), getattr(new, kind)):
+            reasons.append(f"{name} {_verb(before, after)}")
+    for kind, word in (("models", "model"), ("saes", "sparse autoencoder")):
+        for name, before, after in _changes(getattr(old, kind), getattr(new, kind)):
+            if before is _ABSENT or after is _ABSENT:
+                reasons.append(f"{word} {name} {_verb(before, after)}")
+            elif before.name == after.name:
+                reasons.append(f"{word} {after.name} has other weights")
+            elif (name, before.name, after.name) not in _changes(old.parameters, new.parameters):
+                reasons.append(f"{word} {name} {before.name} → {after.name}")
+    for name, before, after in _changes(old.needs, new.needs):
+        verb = "found something else" if _ABSENT not in (before, after) else _verb(before, after)
+        reasons.append(f"{name} {verb}")
+    return reasons
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "none"
+
+
+_ABSENT = _Absent()
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    found = []
+    for name in sorted({*old, *new}):
+        before, after = old.get(name, _ABSENT), new.get(name, _ABSENT)
+        # 1, 1.0 and True are equal to Python and differ as parameters.
+        if before != after or type(before) is not type(after):
+            found.append((name, before, after))
+    return found
+
+
+def _verb(before: Any, after: Any) -> str:
+    if before is _ABSENT:
+        return "is new among the inputs"
+    return "is no longer an input" if after is _ABSENT else "changed"
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, (str, _Absent)) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,106 @@
+"""Whether what was found is what would be found now: the ledger compared with the present inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mechscope.errors import LedgerDamaged, MechscopeError
+from mechscope.ledger.schema import Inputs, LedgerFile
+from mechscope.ledger.store import NOTEBOOK_NAME, read_ledger
+from mechscope.pipeline.fingerprint import UpstreamMissing, present_inputs, why_stale
+from mechscope.pipeline.runs import Runs, parameters_of
+from mechscope.pipeline.scripts import Analysis
+from mechscope.project import Project
+
+NEVER_RUN = "never run"
+
+
+@dataclass(frozen=True)
+class State:
+    """How an analysis stands in a run.
+
+    Attributes:
+        reasons: Why it is stale; empty when it is fresh.
+        parameters: Those that it has now.
+        inputs: The present inputs; None when they can't be determined (`problem` says why).
+        ledger: What was found, if it is whole.
+    """
+
+    run: str
+    analysis: str
+    reasons: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    inputs: Inputs | None = None
+    ledger: LedgerFile | None = None
+    problem: MechscopeError | None = None
+
+    @property
+    def fresh(self) -> bool:
+        return not self.reasons
+
+
+def look(
+    project: Project, runs: Runs, run: str, analysis: Analysis, overrides: Mapping[str, Any] | None = None
+) -> State:
+    """Compare the ledger of `analysis` in `run` with the present inputs.
+
+    Raises:
+        UnknownName: There is no such run.
+        InvalidInput: The run gives a parameter a value of another type than its default has.
+    """
+    parameters = parameters_of(runs, run, analysis)
+    parameters |= {name: value for name, value in (overrides or {}).items() if name in parameters}
+    inputs, problem, reasons = None, None, []
+    try:
+        inputs = present_inputs(project, run, analysis, parameters)
+    except MechscopeError as error:
+        problem = error
+    ledger, state = _ledger(project, run, analysis.name)
+    if state:
+        reasons.append(state)
+    if isinstance(problem, UpstreamMissing):
+        reasons.append(problem.message)
+    elif problem is not None:
+        reasons.append(f"cannot run: {problem.message}")
+    if ledger is not None and inputs is not None:
+        reasons.extend(why_stale(ledger.inputs, inputs))
+    return State(run, analysis.name, tuple(reasons), parameters, inputs, ledger, problem)
+
+
+def look_at_all(
+    project: Project, runs: Runs, names: list[str], analyses: Mapping[str, Analysis]
+) -> list[State]:
+    """The state of every analysis in each of the runs; one that needs a stale one says so."""
+    states: dict[tuple[str, str], State] = {}
+    for run in names:
+        for analysis in analyses.values():
+            state = look(project, runs, run, analysis)
+            states[run, analysis.name] = state
+    return [_with_upstream(state, analyses[state.analysis], states) for state in states.values()]
+
+
+def _with_upstream(state: State, analysis: Analysis, states: Mapping[tuple[str, str], State]) -> State:
+    stale = [
+        need
+        for need, *node in analysis.upstream(state.run)
+        if (found := states.get((node[0], node[1]))) and not found.fresh
+    ]
+    if not state.fresh or not stale:
+        return state
+    reasons = tuple(f"needs {need}, which is stale" for need in stale)
+    return State(state.run, state.analysis, reasons, state.parameters, state.inputs, state.ledger)
+
+
+def _ledger(project: Project, run: str, analysis: str) -> tuple[LedgerFile | None, str]:
+    folder = project.found(run, analysis)
+    try:
+        ledger = read_ledger(folder)
+    except FileNotFoundError:
+        return None, NEVER_RUN
+    except LedgerDamaged as error:
+        return None, error.message.replace(f"{project.root}/", "").rstrip(".")
+    if not (folder / NOTEBOOK_NAME).is_file():
+        return ledger, f"{project.shown(folder / NOTEBOOK_NAME)} is missing"
+    return ledger, ""

@@ -1,0 +1,216 @@
+"""Notebooks on their way from a script to the repository.
+
+Cells get ids that we assign, so that two executions give the same bytes: `cell-01`, `cell-02` … for cells with
+code (in which records are made), `cell-parameters` for the one that papermill inserts, `text-01` … for the others.
+Cells that hold nothing but comments count as text, so that comments never renumber a record's cell.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mechscope.errors import InvalidInput, InvalidRecord
+from mechscope.files import hash_text
+from mechscope.ledger.schema import RECORD_MIME
+from mechscope.pipeline.scripts import Analysis, cells_hash
+
+Notebook = Any
+"""An `nbformat.NotebookNode`; nbformat is imported late because it takes a second."""
+
+INJECTED = "cell-parameters"
+_READABLE = ("text/html", "text/markdown", "text/latex", "text/plain")
+_KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_STAMP = re.compile(rb'"script": "([0-9a-f]{64})"')
+
+
+def from_script(analysis: Analysis, text: str) -> Notebook:
+    """The notebook that a script is, with our cell ids and no outputs.
+
+    Args:
+        text: The script's content, which may have changed since `analysis` was read.
+
+    Raises:
+        InvalidInput: The cells are not the ones that were fingerprinted.
+    """
+    import jupytext
+
+    notebook = jupytext.reads(text, fmt="py:percent")
+    number = other = 0
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and _has_code(cell.source, analysis):
+            number += 1
+            cell.id = f"cell-{number:02d}"
+        else:
+            other += 1
+            cell.id = f"text-{other:02d}"
+        cell.metadata = {key: cell.metadata[key] for key in ("tags", "title") if cell.metadata.get(key)}
+    if cells_hash([cell.source for cell in code_cells(notebook) if not is_parameters(cell)]) != analysis.code:
+        raise InvalidInput(
+            f"{analysis.path.name} changed while it was read, or its cell markers can't be understood.",
+            hint="begin each cell with '# %%' or '# %% [markdown]' on a line of its own, and run again",
+        )
+    header = {"title": analysis.title, "description": analysis.description}
+    front = yaml.safe_dump(
+        {key: value for key, value in header.items() if value},
+        allow_unicode=True,
+        sort_keys=False,
+        width=1000,
+    )
+    notebook.cells[0].source = f"---\n{front}---"
+    notebook.metadata = {"kernelspec": dict(_KERNEL), "mechscope": {"script": hash_text(text)}}
+    return notebook
+
+
+def _has_code(source: str, analysis: Analysis) -> bool:
+    try:
+        return bool(ast.parse(source).body)
+    except SyntaxError as error:
+        raise InvalidInput(
+            f"{analysis.path.name}: a cell is not plain Python: {error.text or error.msg}",
+            hint="IPython magics can't be used in an analysis: it also runs as python analyses/…",
+        ) from error
+
+
+def code_cells(notebook: Notebook) -> list[Any]:
+    """The cells that came from the script's code, in order."""
+    return [cell for cell in notebook.cells if cell.id.startswith("cell-") and cell.id != INJECTED]
+
+
+def is_parameters(cell: Any) -> bool:
+    """Whether it is the cell tagged "parameters"."""
+    return "parameters" in cell.metadata.get("tags", [])
+
+
+def name_injected(notebook: Notebook) -> None:
+    """Give the cell that papermill inserted its id; drop what papermill adds around an error."""
+    notebook.cells = [
+        cell for cell in notebook.cells if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])
+    ]
+    for cell in notebook.cells:
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = INJECTED
+
+
+def normalise(notebook: Notebook, shown: dict[tuple[str, str], str]) -> None:
+    """Leave in an executed notebook what a reader needs and what a second execution would repeat.
+
+    Args:
+        shown: The HTML of each record, by its cell's id and its name; the record's data are taken out.
+
+    Raises:
+        InvalidRecord: A cell shows something that can't be committed: a chart or picture that is not recorded,
+            a script, the address of an object.
+    """
+    stamp = notebook.metadata.get("mechscope", {})
+    notebook.metadata = {"kernelspec": dict(_KERNEL), "mechscope": stamp}
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for cell in notebook.cells:
+        cell.metadata = {key: cell.metadata[key] for key in ("tags", "title") if cell.metadata.get(key)}
+        if cell.cell_type != "code":
+            continue
+        cell.execution_count = None
+        cell.outputs = list(_merged(filter(None, (_output(output, cell, shown) for output in cell.outputs))))
+
+
+def _output(output: Any, cell: Any, shown: dict[tuple[str, str], str]) -> dict[str, Any] | None:
+    if output.output_type == "stream":
+        if output.name == "stderr":
+            return None
+        _refuse_address(output.text, cell)
+        return {"output_type": "stream", "name": "stdout", "text": output.text}
+    data = output.get("data", {})
+    if RECORD_MIME in data:
+        name = data[RECORD_MIME]["name"]
+        kept = {"text/html": shown[cell.id, name], "text/plain": data["text/plain"]}
+        return {"output_type": "display_data", "data": kept, "metadata": {}}
+    if any(kind.startswith("application/vnd.jupyter.widget") for kind in data):
+        return None  # progress bars: gone with the kernel that drew them
+    for kind, content in data.items():
+        if kind not in _READABLE or (kind == "text/html" and "<script" in content):
+            raise InvalidRecord(
+                f"{cell.id} shows {_what(kind)} that is not recorded.",
+                hint="record it: ledger.figure(name, chart, caption=…, alt=…); or don't let the cell end with it",
+            )
+        _refuse_address(content, cell)
+    result = {"output_type": output.output_type, "data": dict(data), "metadata": {}}
+    return {**result, "execution_count": None} if output.output_type == "execute_result" else result
+
+
+def _what(kind: str) -> str:
+    return (
+        "a picture" if kind.startswith("image/") else "a chart" if "vega" in kind else f"something ({kind})"
+    )
+
+
+def _refuse_address(text: str, cell: Any) -> None:
+    if found := _ADDRESS.search(text):
+        line = next(line for line in text.splitlines() if found.group() in line).strip()
+        raise InvalidRecord(
+            f"{cell.id} shows a bare object, which no rerun repeats: {line[:100]}",
+            hint="record what matters about it, or don't let the cell end with it",
+        )
+
+
+def _merged(outputs: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Neighbouring pieces of printed text as one: where a stream is cut is a matter of timing."""
+    printed = ""
+    for output in outputs:
+        if output["output_type"] == "stream":
+            printed += output["text"]
+            continue
+        if printed:
+            yield {"output_type": "stream", "name": "stdout", "text": printed}
+            printed = ""
+        yield output
+    if printed:
+        yield {"output_type": "stream", "name": "stdout", "text": printed}
+
+
+def notebook_text(notebook: Notebook) -> str:
+    """The bytes of a notebook as it is committed."""
+    import nbformat
+
+    plain = nbformat.from_dict(notebook)
+    text: str = nbformat.writes(plain, version=nbformat.NO_CONVERT)
+    return text.rstrip("\n") + "\n"
+
+
+def script_of(path: Path) -> str:
+    """The hash of the script that a committed notebook shows, read from the end of the file."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 1000))
+        found = _STAMP.findall(file.read())
+    return found[-1].decode() if found else ""
+
+
+def refreshed(path: Path, analysis: Analysis, text: str) -> str | None:
+    """A committed notebook with the script's present prose and comments around its outputs.
+
+    None when its cells with code are not those of the script.
+    """
+    import nbformat
+
+    old = nbformat.read(path, as_version=4)
+    new = from_script(analysis, text)
+    outputs = {cell.id: cell.outputs for cell in code_cells(old)}
+    if list(outputs) != [cell.id for cell in code_cells(new)]:
+        return None
+    for cell in code_cells(new):
+        cell.outputs = outputs[cell.id]
+    injected = [cell for cell in old.cells if cell.id == INJECTED]
+    at = next(n for n, cell in enumerate(new.cells) if cell.cell_type == "code" and is_parameters(cell))
+    new.cells[at + 1 : at + 1] = injected
+    return notebook_text(new)
+
+
+def plain_traceback(lines: list[str]) -> list[str]:
+    """A traceback's lines without colours."""
+    return _ANSI.sub("", "\n".join(lines)).splitlines()

@@ -1,0 +1,399 @@
+"""Running what is stale: the analyses of one or several runs as a dask graph.
+
+Whether an analysis runs is decided when the graph reaches it, so a rerun upstream that finds the same thing
+leaves what is downstream fresh. The same graph runs in threads here (each analysis has a kernel process of its
+own) or on the workers of a `dask.distributed` scheduler that see the same files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from mechscope.errors import AnalysisFailed, InvalidInput, MechscopeError, UnknownName
+from mechscope.files import hash_text, recover_folder, write_atomically
+from mechscope.ledger import claims
+from mechscope.ledger.store import LEDGER_NAME, NOTEBOOK_NAME, ledger_text
+from mechscope.pipeline import notebook as notebooks
+from mechscope.pipeline.freshness import State, look
+from mechscope.pipeline.lock import results_lock
+from mechscope.pipeline.runs import Runs, check_parameters, load_runs, parse_overrides
+from mechscope.pipeline.scripts import Analysis, find_analyses, read_analysis, select
+from mechscope.project import Project
+
+Node = tuple[str, str]
+"""A run and an analysis."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it went with an analysis in a run.
+
+    Attributes:
+        what: ran, was fresh, failed, or could not run because one that it needs failed.
+        detail: Why it ran, or what went wrong.
+        seconds: How long it took.
+        folder: Where the results are, shown relative to the project.
+    """
+
+    run: str
+    analysis: str
+    what: Literal["ran", "fresh", "failed", "blocked"]
+    detail: str = ""
+    seconds: float = 0.0
+    folder: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        return self.what in ("ran", "fresh")
+
+
+class Reporter(Protocol):
+    """Who is told how it goes; called from several threads."""
+
+    def say(self, text: str) -> None: ...
+
+    def started(self, run: str, analysis: str, why: str) -> None: ...
+
+    def cell(self, run: str, analysis: str, number: int, count: int) -> None: ...
+
+    def finished(self, outcome: Outcome) -> None: ...
+
+
+class Silent:
+    """A reporter that keeps quiet."""
+
+    def say(self, text: str) -> None:
+        pass
+
+    def started(self, run: str, analysis: str, why: str) -> None:
+        pass
+
+    def cell(self, run: str, analysis: str, number: int, count: int) -> None:
+        pass
+
+    def finished(self, outcome: Outcome) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked for.
+
+    Attributes:
+        analyses: By name; none means all.
+        runs: By name; none means the default run.
+        overrides: `key=value` for parameters. Results then are a trial: they go to `.mechscope/trials/`, because a
+            ledger in `results/` that doesn't have its run's parameters would be stale at once.
+        force: Run also what is fresh (of the analyses asked for, not of what they need).
+        jobs: How many analyses at a time.
+        scheduler: Address of a `dask.distributed` scheduler to use instead of threads.
+    """
+
+    analyses: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    force: bool = False
+    jobs: int = 2
+    scheduler: str = ""
+
+
+def run_analyses(project: Project, order: Order, reporter: Reporter | None = None) -> list[Outcome]:
+    """Run what is stale of what is asked for and of what that needs; failures are among the outcomes.
+
+    Raises:
+        UnknownName: A run, analysis or parameter that there isn't.
+        InvalidInput: A script or `runs.yml` is not what it should be.
+        LedgerDamaged: `analyses/claims.lock` can't be read.
+    """
+    reporter = reporter or Silent()
+    runs, analyses = load_runs(project), find_analyses(project)
+    check_parameters(project, runs, analyses)
+    names = order.runs or (runs.default,)
+    for name in names:
+        runs.run(name)
+    wanted = [(run, analysis.name) for run in names for analysis in select(analyses, order.analyses)]
+    if order.overrides:
+        return _trial(project, order, runs, analyses, wanted, reporter)
+    with results_lock(project, reporter.say):
+        nodes = _with_needs(wanted, analyses, runs)
+        for node in nodes:
+            if project.found(*node).parent.is_dir():
+                recover_folder(project.found(*node))
+        reached = dict.fromkeys(name for _, name in nodes)
+        claims.register(project, [(name, claim) for name in reached for claim in analyses[name].claims])
+        forced = set(wanted) if order.force else set()
+        if order.scheduler:
+            return _distributed(project, nodes, analyses, forced, order.scheduler, reporter)
+        return _threaded(project, nodes, analyses, forced, order.jobs, reporter)
+
+
+def runs_to_do(project: Project, *, every: bool) -> list[str]:
+    """The runs that `--all-runs` means: all but those that need a hub and have no results yet."""
+    runs = load_runs(project)
+    if not every:
+        return [runs.default]
+    return [
+        name
+        for name, run in runs.runs.items()
+        if run.needs is None or any(project.found(name, "").glob("*/ledger.json"))
+    ]
+
+
+def accept(project: Project, analysis: str, run: str, because: str) -> tuple[str, ...]:
+    """Adopt the present inputs of `analysis` in `run` without running it, and record why.
+
+    Returns:
+        The changes that were accepted.
+
+    Raises:
+        InvalidInput: There is nothing to accept, or what changed decides the result (a parameter, a model).
+        LedgerDamaged: The ledger isn't whole.
+        UnknownName: There is no such run or analysis.
+    """
+    from mechscope.ledger.schema import Acceptance
+    from mechscope.ledger.store import read_ledger
+
+    runs, analyses = load_runs(project), find_analyses(project)
+    runs.run(run)
+    found = select(analyses, [analysis])[0]
+    if not because.strip():
+        raise InvalidInput("an accepted change needs a reason.", hint='--because "…"')
+    with results_lock(project, lambda text: None):
+        state = look(project, runs, run, found)
+        again = f"mechscope run {analysis} --run {run}"
+        if state.fresh:
+            raise InvalidInput(f"'{analysis}' is fresh in run '{run}': there is nothing to accept.")
+        if state.inputs is None:
+            raise state.problem or InvalidInput(f"the inputs of '{analysis}' are not known.")
+        if state.ledger is None:
+            try:
+                read_ledger(project.found(run, analysis))
+            except FileNotFoundError:
+                raise InvalidInput(f"'{analysis}' was never run in run '{run}'.", hint=again) from None
+            raise InvalidInput(f"'{analysis}' can't be accepted: {'; '.join(state.reasons)}.", hint=again)
+        old, new = state.ledger.inputs, state.inputs
+        deciding = [("parameters", old.parameters, new.parameters), ("models", old.models, new.models)]
+        deciding += [
+            ("sparse autoencoders", old.saes, new.saes),
+            ("schema", old.schema_version, new.schema_version),
+        ]
+        for what, before, after in deciding:
+            if before != after:
+                raise InvalidInput(
+                    f"'{analysis}' has other {what} now, and those decide the result: {'; '.join(state.reasons)}.",
+                    hint=again,
+                )
+        acceptance = Acceptance(changed=state.reasons, because=" ".join(because.split()))
+        ledger = state.ledger.model_copy(
+            update={"inputs": new, "accepted": (*state.ledger.accepted, acceptance)}
+        )
+        write_atomically(project.found(run, analysis) / LEDGER_NAME, ledger_text(ledger))
+    return state.reasons
+
+
+def _with_needs(wanted: Sequence[Node], analyses: Mapping[str, Analysis], runs: Runs) -> list[Node]:
+    """What is wanted and all that it needs, each after what it needs."""
+    nodes: dict[Node, None] = {}
+
+    def visit(node: Node) -> None:
+        if node in nodes:
+            return
+        run, name = node
+        for need, *upstream in analyses[name].upstream(run):
+            if upstream[0] not in runs.runs:
+                raise UnknownName("run", upstream[0], runs.runs, where=f"analyses/{name}.py: needs '{need}'")
+            visit((upstream[0], upstream[1]))
+        nodes[node] = None
+
+    for node in wanted:
+        visit(node)
+    return list(nodes)
+
+
+def _graph(
+    root: Path, nodes: Sequence[Node], analyses: Mapping[str, Analysis], forced: set[Node], reporter: Reporter
+) -> dict[str, Any]:
+    """A dask graph with a task a node; every task gives an `Outcome` and none raises."""
+    graph: dict[str, Any] = {}
+    for node in nodes:
+        needs = [_key((run, name)) for _, run, name in analyses[node[1]].upstream(node[0])]
+        graph[_key(node)] = (_reach, root, node, node in forced, reporter, needs)
+    return graph
+
+
+def _key(node: Node) -> str:
+    return ":".join(node)
+
+
+def _threaded(
+    project: Project,
+    nodes: Sequence[Node],
+    analyses: Mapping[str, Analysis],
+    forced: set[Node],
+    jobs: int,
+    reporter: Reporter,
+) -> list[Outcome]:
+    from dask.threaded import get
+
+    graph = _graph(project.root, nodes, analyses, forced, reporter)
+    try:
+        return list(get(graph, [_key(node) for node in nodes], num_workers=max(1, jobs)))
+    except KeyboardInterrupt:
+        from mechscope.pipeline.execute import stop_kernels
+
+        stop_kernels()
+        raise
+
+
+def _distributed(
+    project: Project,
+    nodes: Sequence[Node],
+    analyses: Mapping[str, Analysis],
+    forced: set[Node],
+    address: str,
+    reporter: Reporter,
+) -> list[Outcome]:
+    from distributed import Client, as_completed
+
+    graph = _graph(project.root, nodes, analyses, forced, Silent())
+    try:
+        client = Client(address, timeout=20)
+    except (OSError, ValueError) as error:
+        raise InvalidInput(
+            f"there is no dask scheduler at {address} ({error}).", hint="start one with:  dask scheduler"
+        ) from error
+    with client:
+        futures = client.get(graph, [_key(node) for node in nodes], sync=False)
+        for future in as_completed(futures):
+            reporter.finished(future.result())
+        return [future.result() for future in futures]
+
+
+def _reach(root: Path, node: Node, forced: bool, reporter: Reporter, upstream: Sequence[Outcome]) -> Outcome:
+    """One task: run the analysis if it is stale now."""
+    project = Project(root)
+    run, name = node
+    failed = [outcome.analysis for outcome in upstream if not outcome.succeeded]
+    if failed:
+        outcome = Outcome(run, name, "blocked", f"needs {', '.join(failed)}")
+    else:
+        outcome = _attempt(project, run, name, forced, reporter)
+    reporter.finished(outcome)
+    _log(project, outcome)
+    return outcome
+
+
+def _attempt(project: Project, run: str, name: str, forced: bool, reporter: Reporter) -> Outcome:
+    began = time.monotonic()
+    folder = project.shown(project.found(run, name))
+    try:
+        analysis = read_analysis(project, project.analyses / f"{name}.py")
+        state = look(project, load_runs(project), run, analysis)
+        if state.fresh and not forced:
+            _refresh(project, state, analysis)
+            return Outcome(run, name, "fresh", folder=folder)
+        why = "; ".join(state.reasons) or "forced"
+        _execute(project, state, analysis, why, reporter)
+        return Outcome(run, name, "ran", why, time.monotonic() - began, folder)
+    except MechscopeError as error:
+        return Outcome(run, name, "failed", str(error), time.monotonic() - began)
+    except Exception as error:  # one analysis must not take the others with it
+        detail = f"{name} in run {run}: {type(error).__name__}: {error}"
+        return Outcome(run, name, "failed", detail, time.monotonic() - began)
+
+
+def _execute(
+    project: Project,
+    state: State,
+    analysis: Analysis,
+    why: str,
+    reporter: Reporter,
+    target: Path | None = None,
+) -> None:
+    from mechscope.pipeline.execute import execute
+
+    if state.inputs is None:
+        raise state.problem or AnalysisFailed(
+            f"{analysis.name} in run {state.run}: its inputs are not known."
+        )
+    reporter.started(state.run, state.analysis, why)
+    execute(
+        project,
+        state,
+        analysis,
+        target=target,
+        on_cell=lambda number, count: reporter.cell(state.run, state.analysis, number, count),
+    )
+
+
+def _refresh(project: Project, state: State, analysis: Analysis) -> None:
+    """Bring the title and the notebook's prose up to date, where no code changed."""
+    folder = project.found(state.run, state.analysis)
+    text = analysis.path.read_text(encoding="utf-8")
+    if notebooks.script_of(folder / NOTEBOOK_NAME) != hash_text(text):
+        changed = notebooks.refreshed(folder / NOTEBOOK_NAME, analysis, text)
+        if changed:
+            write_atomically(folder / NOTEBOOK_NAME, changed)
+    ledger = state.ledger
+    if ledger and (ledger.title, ledger.description) != (analysis.title, analysis.description):
+        title = {"title": analysis.title, "description": analysis.description}
+        write_atomically(folder / LEDGER_NAME, ledger_text(ledger.model_copy(update=title)))
+
+
+def _trial(
+    project: Project,
+    order: Order,
+    runs: Runs,
+    analyses: Mapping[str, Analysis],
+    wanted: Sequence[Node],
+    reporter: Reporter,
+) -> list[Outcome]:
+    """Run with other parameters than the run's, one after the other, and leave `results/` alone."""
+    overrides = parse_overrides(order.overrides, select(analyses, order.analyses))
+    outcomes = []
+    for run, name in wanted:
+        analysis = analyses[name]
+        if not order.analyses and not set(overrides) & set(analysis.parameters):
+            continue
+        began = time.monotonic()
+        target = project.scratch / "trials" / run / name
+        try:
+            state = look(project, runs, run, analysis, overrides)
+            changed = ", ".join(f"{key} = {value}" for key, value in overrides.items())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _execute(project, state, analysis, f"trial with {changed}", reporter, target)
+            seconds = time.monotonic() - began
+            outcome = Outcome(run, name, "ran", f"trial with {changed}", seconds, project.shown(target))
+        except MechscopeError as error:
+            outcome = Outcome(run, name, "failed", str(error), time.monotonic() - began)
+        reporter.finished(outcome)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _log(project: Project, outcome: Outcome) -> None:
+    """Append a line to the log of times and hosts, which is never committed."""
+    line = {
+        "time": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "pid": os.getpid(),
+        "run": outcome.run,
+        "analysis": outcome.analysis,
+        "outcome": outcome.what,
+        "seconds": round(outcome.seconds, 2),
+        "detail": outcome.detail,
+    }
+    path = project.scratch / "log" / "runs.jsonl"
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -1,0 +1,335 @@
+"""The analyses of a project, read from their scripts without running them.
+
+A script is jupytext's percent format. Its YAML header declares the title and the inputs, its cell tagged
+"parameters" the parameters with their defaults. Files in `analyses/` whose name begins with an underscore are
+modules for the scripts to import, not analyses.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mechscope.errors import InvalidInput, UnknownName
+from mechscope.files import hash_value
+from mechscope.ledger.claims import ClaimText
+from mechscope.ledger.schema import NAME_PATTERN
+from mechscope.pipeline.code import code_hash
+from mechscope.project import Project
+
+_MARKER = re.compile(r"^#\s?%%+(?P<rest>.*)$")
+_NOT_CODE = re.compile(r"\[(markdown|md|raw)\]")
+_PARAMETERS = re.compile(r"tags\s*=\s*\[[^\]]*[\"']parameters[\"']|\"tags\"\s*:\s*\[[^\]]*\"parameters\"")
+_EXAMPLE = "begin it with:  # ---\\n# title: …\\n# mechscope: {data: [], models: [model], needs: []}\\n# ---"
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A script, what it declares, and what it claims.
+
+    Attributes:
+        parameters: Their defaults, in the script's order.
+        data: Paths or patterns relative to `analyses/`.
+        models, saes: Names of the parameters that hold a model's or a sparse autoencoder's name.
+        needs: Other analyses by name; `run:name` where it is always that run's.
+        code: Hash of the code cells apart from the parameters cell.
+    """
+
+    name: str
+    path: Path
+    title: str
+    description: str
+    parameters: Mapping[str, Any]
+    data: tuple[str, ...]
+    models: tuple[str, ...]
+    saes: tuple[str, ...]
+    needs: tuple[str, ...]
+    claims: tuple[ClaimText, ...]
+    code: str
+    tree: ast.Module
+
+    def upstream(self, run: str) -> list[tuple[str, str, str]]:
+        """What it needs in `run`: (as declared, run, analysis) for each."""
+        return [(need, *need_of(need, run)) for need in self.needs]
+
+
+def need_of(need: str, run: str) -> tuple[str, str]:
+    """The (run, analysis) that a declared need means for an analysis in `run`."""
+    other, colon, name = need.rpartition(":")
+    return (other, name) if colon else (run, need)
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    data: list[str] = []
+    models: list[str] = []
+    saes: list[str] = []
+    needs: list[str] = []
+
+
+def find_analyses(project: Project) -> dict[str, Analysis]:
+    """All analyses of the project by name, each after those that it needs.
+
+    Raises:
+        InvalidInput: A script is not what an analysis looks like, or analyses need each other in a circle.
+        UnknownName: A script declares a parameter or an analysis that there isn't.
+    """
+    paths = sorted(path for path in project.analyses.glob("*.py") if not path.name.startswith("_"))
+    found = {path.stem: read_analysis(project, path) for path in paths}
+    for analysis in found.values():
+        for need in analysis.needs:
+            name = need_of(need, "")[1]
+            if name not in found:
+                raise UnknownName("analysis", name, found, where=f"{project.shown(analysis.path)}: needs")
+    return {name: found[name] for name in _in_order(found)}
+
+
+def select(analyses: Mapping[str, Analysis], names: list[str] | tuple[str, ...]) -> list[Analysis]:
+    """The analyses called `names`, or all of them if there are none.
+
+    Raises:
+        UnknownName: One of them is not an analysis.
+    """
+    for name in names:
+        if name not in analyses:
+            raise UnknownName("analysis", name, analyses)
+    return [analysis for analysis in analyses.values() if not names or analysis.name in names]
+
+
+def read_analysis(project: Project, path: Path) -> Analysis:
+    """One analysis from its script.
+
+    Raises:
+        InvalidInput: With the file and line at which something is wrong.
+        UnknownName: `models` or `saes` names no parameter.
+    """
+    shown = project.shown(path)
+    if not re.match(NAME_PATTERN, path.stem):
+        raise InvalidInput(
+            f"{shown}: an analysis is named with lower-case letters, digits and underscores.",
+            hint="rename it, or begin its name with _ if analyses only import it",
+        )
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header, first = _header(lines, shown)
+    title, description, declared = _declarations(header, shown)
+    cells = list(_cells(lines, first))
+    tree = _parsed(
+        "\n".join("" if _belongs_to_text(n, cells) else line for n, line in enumerate(lines)), shown
+    )
+    tagged = [cell for cell in cells if cell.parameters]
+    if len(tagged) != 1:
+        raise InvalidInput(
+            f'{shown}: there are {len(tagged)} cells with tags=["parameters"]; an analysis has one.',
+            hint='mark it with:  # %% tags=["parameters"]',
+        )
+    parameters = _parameters(tree, tagged[0], shown)
+    for kind, names in (("models", declared.models), ("saes", declared.saes)):
+        for name in names:
+            if name not in parameters:
+                raise UnknownName("parameter", name, parameters, where=f"{shown}: {kind}")
+    return Analysis(
+        name=path.stem,
+        path=path,
+        title=title,
+        description=description,
+        parameters=parameters,
+        data=tuple(declared.data),
+        models=tuple(declared.models),
+        saes=tuple(declared.saes),
+        needs=tuple(declared.needs),
+        claims=tuple(_claims(tree, shown)),
+        code=cells_hash(cell.source for cell in cells if cell.code and not cell.parameters),
+        tree=tree,
+    )
+
+
+def cells_hash(sources: Iterator[str] | list[str]) -> str:
+    """Hash of code cells: what each does, and where one ends (records know their cell).
+
+    Cells without a statement don't count. Raises SyntaxError.
+    """
+    trees = [ast.parse(source) for source in sources]
+    return hash_value([[code_hash(statement) for statement in tree.body] for tree in trees if tree.body])
+
+
+@dataclass(frozen=True)
+class _Cell:
+    first: int
+    """Index of its first line after the marker."""
+    end: int
+    code: bool
+    parameters: bool
+    source: str
+
+
+def _cells(lines: list[str], first: int) -> Iterator[_Cell]:
+    """The cells of a percent script; code before the first marker is a cell too."""
+    starts = [
+        (n, found["rest"]) for n, line in enumerate(lines) if n >= first and (found := _MARKER.match(line))
+    ]
+    opened = [(first - 1, "")] + starts
+    ends = [start for start, _ in starts] + [len(lines)]
+    for (start, rest), end in zip(opened, ends, strict=True):
+        yield _Cell(
+            first=start + 1,
+            end=end,
+            code=not _NOT_CODE.search(rest),
+            parameters=bool(_PARAMETERS.search(rest)),
+            source="\n".join(lines[start + 1 : end]),
+        )
+
+
+def _belongs_to_text(line: int, cells: list[_Cell]) -> bool:
+    return any(cell.first <= line < cell.end and not cell.code for cell in cells)
+
+
+def _header(lines: list[str], shown: str) -> tuple[str, int]:
+    """The YAML between the first two `# ---` lines, and the index of the line after it."""
+    if not lines or lines[0].rstrip() != "# ---":
+        raise InvalidInput(
+            f"{shown}:1: an analysis begins with a header that declares its title and inputs.",
+            hint=f"{_EXAMPLE}; or rename it to _{Path(shown).name} if analyses only import it",
+        )
+    for end in range(1, len(lines)):
+        if lines[end].rstrip() == "# ---":
+            return "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines[1:end]), end + 1
+    raise InvalidInput(f"{shown}:1: the header is not closed.", hint="end it with a line '# ---'")
+
+
+def _declarations(header: str, shown: str) -> tuple[str, str, _Declared]:
+    try:
+        content = yaml.safe_load(header)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 2 if mark else 1
+        problem = getattr(error, "problem", None) or error
+        raise InvalidInput(f"{shown}:{line}: the header is not YAML: {problem}.") from error
+    if not isinstance(content, dict) or not str(content.get("title") or "").strip():
+        raise InvalidInput(f"{shown}:1: the header has no title.", hint=_EXAMPLE)
+    text = (content.get("jupyter") or {}).get("jupytext", {}).get("text_representation", {})
+    if text.get("format_name", "percent") != "percent":
+        raise InvalidInput(f"{shown}:1: jupytext format '{text['format_name']}'; an analysis uses 'percent'.")
+    try:
+        declared = _Declared.model_validate(content.get("mechscope") or {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0]) if first["loc"] else ""
+        line = _line_of(header, field) + 2
+        if first["type"] == "extra_forbidden":
+            raise UnknownName(
+                "input in the header", field, _Declared.model_fields, where=f"{shown}:{line}"
+            ) from error
+        raise InvalidInput(f"{shown}:{line}: mechscope.{field}: {first['msg']}.", hint=_EXAMPLE) from error
+    return str(content["title"]).strip(), " ".join(str(content.get("description") or "").split()), declared
+
+
+def _line_of(text: str, key: str) -> int:
+    return next((n for n, line in enumerate(text.splitlines()) if line.lstrip().startswith(f"{key}:")), 0)
+
+
+def _parsed(source: str, shown: str) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except SyntaxError as error:
+        raise InvalidInput(f"{shown}:{error.lineno}: this is not Python: {error.msg}.") from error
+
+
+def _parameters(tree: ast.Module, cell: _Cell, shown: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    taken: set[int] = set()
+    for node in tree.body:
+        if not cell.first < node.lineno <= cell.end:
+            continue
+        where = f"{shown}:{node.lineno}"
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+            ):
+                pass
+            case ast.Expr(value=ast.Constant(value=str())):
+                continue
+            case _:
+                raise InvalidInput(
+                    f"{where}: only 'name = value' can stand in the parameters cell.",
+                    hint="move everything else to the next cell",
+                )
+        if node.lineno in taken:
+            raise InvalidInput(f"{where}: two parameters in one line.", hint="one assignment a line")
+        taken.add(node.lineno)
+        found[name] = _literal(value, f"{where}: parameter '{name}'")
+    return found
+
+
+def _literal(node: ast.expr, where: str) -> Any:
+    try:
+        value = ast.literal_eval(node)
+    except ValueError:
+        value = ...
+    if not is_plain(value):
+        raise InvalidInput(
+            f"{where} is not a plain value.",
+            hint="a number, a text, True, False, None or a list of these, written out",
+        )
+    return value
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a parameter can have this value: JSON without objects."""
+    if isinstance(value, list):
+        return all(is_plain(item) for item in value)
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def _claims(tree: ast.Module, shown: str) -> Iterator[ClaimText]:
+    for node in ast.walk(tree):
+        if not (
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "claim"
+        ):
+            continue
+        given = dict(zip(("name", "sentence"), node.args, strict=False))
+        given |= {word.arg: word.value for word in node.keywords if word.arg}
+        if "criterion" not in given:
+            continue
+        texts = {}
+        for part in ("name", "criterion"):
+            match given.get(part):
+                case ast.Constant(value=str() as text):
+                    texts[part] = text
+                case _:
+                    raise InvalidInput(
+                        f"{shown}:{node.lineno}: a claim's {part} is not a literal text.",
+                        hint="write it out: what is claimed is fixed before there are results",
+                    )
+        sentence = given.get("sentence")
+        text = sentence.value if isinstance(sentence, ast.Constant) else ""
+        yield ClaimText(texts["name"], texts["criterion"], str(text), node.lineno)
+
+
+def _in_order(analyses: Mapping[str, Analysis]) -> list[str]:
+    """Names so that each comes after what it needs, otherwise alphabetically."""
+    done: list[str] = []
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in done:
+            return
+        if name in path:
+            circle = " → ".join((*path[path.index(name) :], name))
+            raise InvalidInput(
+                f"analyses need each other in a circle: {circle}.", hint="remove one of the needs"
+            )
+        for need in analyses[name].needs:
+            visit(need_of(need, "")[1], (*path, name))
+        done.append(name)
+
+    for name in analyses:
+        visit(name, ())
+    return done
