@@ -1,0 +1,1 @@
+"""Rendering: pages and PDFs from articles and ledgers."""

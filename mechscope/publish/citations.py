@@ -1,0 +1,98 @@
+"""Whether everything that articles cite is there, in every branch and in every file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from mechscope.errors import InvalidInput, MechscopeError, UnknownName
+from mechscope.project import Project
+from mechscope.publish.findings import Shelf
+from mechscope.publish.sources import (
+    KIND_OF_SHORTCODE,
+    OUTCOMES,
+    PARTS,
+    QUARTO_SHORTCODES,
+    Shortcode,
+    included,
+)
+
+_OPTIONS = {"stat": ("part",), "when-claim": ("key", "is")}
+
+
+def check_citations(project: Project, run: str, codes: Iterable[Shortcode]) -> None:
+    """Look up everything that the shortcodes name, as `run` sees it.
+
+    Raises:
+        MechscopeError: With every mistake, its place and the nearest valid name.
+    """
+    problems = list(citation_problems(project, run, codes))
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        listing = "\n".join(problem.message for problem in problems)
+        raise InvalidInput(
+            f"{len(problems)} mistakes in the articles:\n{listing}",
+            hint=f"the keys of this run are in results/{run}/*/ledger.json",
+        )
+
+
+def citation_problems(project: Project, run: str, codes: Iterable[Shortcode]) -> Iterator[MechscopeError]:
+    """The mistakes among `codes`, in order."""
+    shelf = Shelf(project, run)
+    valid = {*QUARTO_SHORTCODES, *KIND_OF_SHORTCODE} - {"when-claim"}
+    others = _other_extensions(project)
+    for code in codes:
+        if code.name != "when-claim" and code.name not in valid:
+            if not re.search(rf"\b{re.escape(code.name)}\b", others):
+                yield UnknownName("shortcode", code.name, valid, where=code.where)
+            continue
+        target = included(code, project)
+        if target is not None and not target.is_file():
+            siblings = [path.name for path in target.parent.glob("*.qmd")]
+            yield UnknownName("file to include", code.arguments[0], siblings, where=code.where)
+        if code.name in KIND_OF_SHORTCODE:
+            yield from _our_problems(shelf, code)
+
+
+def _our_problems(shelf: Shelf, code: Shortcode) -> Iterator[MechscopeError]:
+    options = _OPTIONS.get(code.name, ())
+    for option in code.options:
+        if option not in options and code.name != "when-claim":
+            yield UnknownName(f"option of {code.name}", option, options, where=code.where)
+    if not code.key:
+        example = "key=analysis.name" if code.name == "when-claim" else "analysis.name"
+        yield InvalidInput(f"{code.where}: {code.name} needs a key.", hint=f"for example {example}")
+        return
+    try:
+        found = shelf.find(code.key, KIND_OF_SHORTCODE[code.name], where=code.where)
+    except MechscopeError as error:
+        yield error
+        return
+    if code.name == "stat":
+        part = code.options.get("part", "value")
+        if part not in PARTS:
+            yield UnknownName("part", part, PARTS, where=code.where)
+        elif not _has_part(found.record, part):
+            what = {"ci": "interval"}.get(part, part)
+            yield InvalidInput(
+                f"{code.where}: '{code.key}' has no {what}.",
+                hint="record it in the analysis, or cite another part",
+            )
+    if code.name == "when-claim":
+        outcomes = re.split(r"[,\s]+", code.options.get("is", "").strip())
+        for outcome in outcomes:
+            if outcome not in OUTCOMES:
+                yield UnknownName("outcome", outcome, OUTCOMES, where=code.where)
+
+
+def _has_part(statistic: object, part: str) -> bool:
+    return part in ("value", "full") or getattr(statistic, part) is not None
+
+
+def _other_extensions(project: Project) -> str:
+    """The Lua of extensions that aren't ours: a shortcode whose name it mentions may be one of theirs."""
+    folder = project.root / "_extensions"
+    ours = folder / "mechscope"
+    files = sorted(path for path in folder.rglob("*.lua") if ours not in path.parents)
+    return "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in files)

@@ -1,0 +1,163 @@
+"""Everything that one rendered run may cite: ledgers of all runs, and what is known about them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mechscope.errors import InvalidInput, UnknownName
+from mechscope.ledger.claims import is_exploratory, read_claims
+from mechscope.ledger.schema import KINDS, NAME_PATTERN, LedgerFile
+from mechscope.ledger.store import LEDGER_NAME, read_ledger
+from mechscope.project import Project
+
+_NAME = NAME_PATTERN.strip("^$")
+_KEY = re.compile(rf"(?:(?P<run>[A-Za-z0-9][\w.-]*):)?(?P<analysis>{_NAME})\.(?P<name>{_NAME})")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A record, by its key."""
+
+    run: str
+    analysis: str
+    name: str
+    kind: str
+    record: Any
+    ledger: LedgerFile
+
+    @property
+    def short_key(self) -> str:
+        """The key within its run."""
+        return f"{self.analysis}.{self.name}"
+
+
+def runs_with_results(project: Project) -> list[str]:
+    """Runs that have at least one ledger."""
+    return sorted({path.parent.parent.name for path in project.results.glob(f"[!._]*/*/{LEDGER_NAME}")})
+
+
+def parse_key(key: str) -> tuple[str | None, str, str] | None:
+    """(run or None, analysis, name), or None when it isn't a key."""
+    match = _KEY.fullmatch(key)
+    return (match["run"], match["analysis"], match["name"]) if match else None
+
+
+class Shelf:
+    """The ledgers of a project, read when they are first asked for, as `run` sees them."""
+
+    def __init__(self, project: Project, run: str) -> None:
+        self.project = project
+        self.run = run
+        self._ledgers: dict[tuple[str, str], LedgerFile] = {}
+
+    def analyses(self, run: str | None = None) -> list[str]:
+        """The analyses with results in a run (default: the run that is rendered)."""
+        folder = self.project.results / (run or self.run)
+        return sorted(path.parent.name for path in folder.glob(f"[!._]*/{LEDGER_NAME}"))
+
+    def ledger(self, analysis: str, run: str | None = None) -> LedgerFile:
+        """A ledger, checked.
+
+        Raises:
+            FileNotFoundError: There is none.
+            LedgerDamaged: It can't be trusted.
+        """
+        place = (run or self.run, analysis)
+        if place not in self._ledgers:
+            self._ledgers[place] = read_ledger(self.project.found(*place))
+        return self._ledgers[place]
+
+    def records(self, *kinds: str, run: str | None = None) -> Iterator[Found]:
+        """The records of the given kinds (default: all), by analysis and name."""
+        for analysis in self.analyses(run):
+            ledger = self.ledger(analysis, run)
+            for kind in kinds or KINDS:
+                for name, record in sorted(getattr(ledger.findings, kind).items()):
+                    yield Found(run or self.run, analysis, name, kind, record, ledger)
+
+    def key_of(self, found: Found) -> str:
+        """The key by which the rendered run cites a record."""
+        return found.short_key if found.run == self.run else f"{found.run}:{found.short_key}"
+
+    def find(self, key: str, kind: str | None = None, *, where: str = "") -> Found:
+        """The record that `key` names.
+
+        Args:
+            kind: What it has to be ("statistics" …).
+            where: Where the key stands, for the error.
+
+        Raises:
+            UnknownName: There is no such run, analysis or record.
+            InvalidInput: It isn't a key, or names a record of another kind.
+        """
+        parsed = parse_key(key)
+        place = f"{where}: " if where else ""
+        if parsed is None:
+            known = [self.key_of(found) for found in self.records()]
+            raise UnknownName(
+                "key", key, known, where=where, hint="a key is 'analysis.name' or 'run:analysis.name'"
+            )
+        run, analysis, name = parsed[0] or self.run, parsed[1], parsed[2]
+        if not self.analyses(run):
+            known = runs_with_results(self.project)
+            if run == self.run:
+                raise InvalidInput(
+                    f"{place}'{key}': run '{run}' has no results yet.", hint=f"mechscope run --run {run}"
+                )
+            raise UnknownName("run with results", run, known, where=where)
+        if analysis not in self.analyses(run):
+            raise UnknownName(f"analysis (in '{key}')", analysis, self.analyses(run), where=where)
+        ledger = self.ledger(analysis, run)
+        actual = ledger.findings.kind_of(name)
+        prefix = "" if parsed[0] is None else f"{run}:"
+        if actual is None:
+            valid = [f"{prefix}{analysis}.{other}" for other in ledger.findings.names]
+            raise UnknownName("key", key, valid, where=where)
+        if kind is not None and actual != kind:
+            raise InvalidInput(
+                f"{place}'{key}' is one of the {actual}, not of the {kind}.",
+                hint=f"write {{{{< {SHORTCODE_OF_KIND[actual]} {key} >}}}}",
+            )
+        return Found(run, analysis, name, actual, getattr(ledger.findings, actual)[name], ledger)
+
+    def exploratory(self, found: Found) -> bool:
+        """Whether results were there when a claim's criterion was written."""
+        return is_exploratory(
+            self.project, found.run, found.analysis, found.name, found.record.criterion, self._claim_entries
+        )
+
+    @cached_property
+    def _claim_entries(self) -> list[Any]:
+        return read_claims(self.project)
+
+    def verified(self, found: Found) -> str:
+        """Whether a rerun reproduced the ledger of a record: "verified <date>" or "not verified"."""
+        checked = _verification(self.project.results / found.run / "verification.json")
+        if checked.get("ledgers", {}).get(found.analysis) != found.ledger.sha256:
+            return "not verified"
+        return f"verified {checked.get('date', '')}".strip()
+
+
+SHORTCODE_OF_KIND = {
+    "statistics": "stat",
+    "figures": "figure",
+    "tables": "table",
+    "passages": "passages",
+    "claims": "claim",
+}
+"""The shortcode that shows each kind of record."""
+
+
+def _verification(path: Path) -> dict[str, Any]:
+    """A `verification.json`: its date, and by analysis the hash of each ledger that was confirmed."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return value if isinstance(value, dict) and isinstance(value.get("ledgers", {}), dict) else {}

@@ -1,0 +1,240 @@
+"""What articles cite, read from their sources: every shortcode with its file, line and column.
+
+Rendering would find a mistyped key too, but late, and never in a branch that is dropped for this run. Both
+engines expand shortcodes in code, in YAML and in comments' raw HTML as well as in prose; so all of these are
+read. Not read are escaped shortcodes (`{{{< … >}}}`, `{{</* … */>}}`), blocks with `shortcodes="false"` and
+executable cells.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from mechscope.errors import InvalidInput
+from mechscope.project import Project
+
+Place = Literal["prose", "code", "yaml", "comment"]
+
+KIND_OF_SHORTCODE = {
+    "stat": "statistics",
+    "figure": "figures",
+    "table": "tables",
+    "passages": "passages",
+    "claim": "claims",
+    "when-claim": "claims",
+}
+"""Our shortcodes (and the Div) and the kind of record each takes."""
+
+QUARTO_SHORTCODES = frozenset(
+    {"include", "embed", "meta", "var", "env", "pagebreak", "brand", "contents", "video", "kbd"}
+    | {"placeholder", "lipsum", "version"}
+)
+"""Shortcodes that come with Quarto."""
+
+PARTS = ("value", "ci", "p", "n", "full")
+OUTCOMES = ("held", "failed", "untestable")
+
+_QUOTED = r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'"
+_SHORTCODE = re.compile(rf"(?P<open>\{{{{2,}})<(?P<body>(?:{_QUOTED}|(?!>\}}\}})[\s\S])*?)>\}}\}}")
+_DIV = re.compile(rf"^\s*(?:>\s*)*(?P<colons>:{{3,}})\s*\{{(?P<body>(?:{_QUOTED}|[^}}])*)\}}", re.MULTILINE)
+_WORD = re.compile(rf"(?:(?P<name>[\w-]+)\s*=\s*)?(?P<value>{_QUOTED}|[^\s=]+)")
+_FENCE = re.compile(r"^(?P<margin>\s*(?:>\s*)*)(?P<fence>`{3,}|~{3,})(?P<info>.*)$")
+_COMMENT = re.compile(r"<!--[\s\S]*?-->")
+_YAML = re.compile(r"\A---[ \t]*\n[\s\S]*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
+
+
+@dataclass(frozen=True)
+class Shortcode:
+    """A shortcode, or a `.when-claim` Div, where it stands.
+
+    `arguments` are its words without a name, `options` those with one, both without quotes. `line` and
+    `column` count from 1.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    file: str
+    line: int
+    column: int
+    place: Place
+    options: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def where(self) -> str:
+        """As editors and terminals link it: "paper/articles/x.qmd:12:5"."""
+        return f"{self.file}:{self.line}:{self.column}"
+
+    @property
+    def key(self) -> str | None:
+        """The key that it cites, if it is one of ours and has one."""
+        if self.name == "when-claim":
+            return self.options.get("key")
+        if self.name in KIND_OF_SHORTCODE and self.arguments:
+            return self.arguments[0]
+        return None
+
+
+def article_files(project: Project) -> list[Path]:
+    """The hand-written sources of the paper, parts that others include among them, in order."""
+    found = [
+        path
+        for suffix in ("qmd", "md", "ipynb")
+        for path in project.paper.rglob(f"*.{suffix}")
+        if not any(
+            part == "_generated" or part.startswith(".") for part in path.relative_to(project.paper).parts
+        )
+    ]
+    return sorted(found)
+
+
+def shortcodes_in(project: Project, files: Iterable[Path] | None = None) -> list[Shortcode]:
+    """Every shortcode and `.when-claim` Div of `files` (default: of all articles)."""
+    found: list[Shortcode] = []
+    for path in article_files(project) if files is None else files:
+        shown = project.shown(path)
+        text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+        if path.suffix == ".ipynb":
+            found.extend(_in_notebook(text, shown))
+        else:
+            found.extend(shortcodes(text, shown))
+    return found
+
+
+def shortcodes(text: str, file: str = "") -> list[Shortcode]:
+    """The shortcodes of a Markdown text, in order."""
+    place_of = _places(text)
+    found = []
+    for start, name, words in sorted([*_in_text(text), *_divs(text)]):
+        place = place_of(start)
+        if place is None or (name == "when-claim" and place in ("code", "yaml")):
+            continue
+        arguments, options = _words(words)
+        line = text.count("\n", 0, start) + 1
+        column = start - text.rfind("\n", 0, start)
+        found.append(Shortcode(name, arguments, file, line, column, place, options))
+    return found
+
+
+def included(code: Shortcode, project: Project) -> Path | None:
+    """The file that an `include` shortcode names; None for any other shortcode."""
+    if code.name != "include" or not code.arguments:
+        return None
+    target = code.arguments[0]
+    base = project.root if target.startswith("/") else (project.root / code.file).parent
+    return (base / target.lstrip("/")).resolve()
+
+
+def pages_with(file: str, codes: Iterable[Shortcode], project: Project) -> list[str]:
+    """The pages that show `file`: itself (unless it is a part, "_x.qmd") and those that include it."""
+    parents: dict[str, set[str]] = {}
+    for code in codes:
+        target = included(code, project)
+        if target is not None and code.place == "prose":
+            parents.setdefault(project.shown(target), set()).add(code.file)
+    pages, seen, waiting = set(), set(), [file]
+    while waiting:
+        current = waiting.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        if not current.rpartition("/")[2].startswith("_"):
+            pages.add(current)
+        waiting.extend(parents.get(current, ()))
+    return sorted(pages)
+
+
+def _in_text(text: str) -> Iterator[tuple[int, str, str]]:
+    for match in _SHORTCODE.finditer(text):
+        body = re.sub(r"\n\s*(?:>\s*)+", "\n", match["body"]).strip()  # without the margin of a quotation
+        if len(match["open"]) > 2 or body.startswith("/*"):
+            continue
+        name, words = [*body.split(None, 1), "", ""][:2]
+        yield match.start(), name, words
+
+
+def _divs(text: str) -> Iterator[tuple[int, str, str]]:
+    for match in _DIV.finditer(text):
+        if re.search(r"(?<![\w-])\.when-claim(?![\w-])", match["body"]):
+            yield match.start("colons"), "when-claim", match["body"]
+
+
+def _words(words: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    arguments, options = [], {}
+    for match in _WORD.finditer(words):
+        value = match["value"]
+        if len(value) > 1 and value[0] in "\"'" and value[-1] == value[0]:
+            value = value[1:-1]
+        if match["name"]:
+            options[match["name"]] = value
+        else:
+            arguments.append(value)
+    return tuple(arguments), options
+
+
+def _places(text: str) -> Callable[[int], Place | None]:
+    """What stands at an offset of `text`; None where shortcodes are not expanded."""
+    spans: list[tuple[int, int, Place | None]] = [
+        (match.start(), match.end(), "comment") for match in _COMMENT.finditer(text)
+    ]
+    front = _YAML.match(text)
+    if front:
+        spans.append((0, front.end(), "yaml"))
+    spans[:0] = _fenced(text, front.end() if front else 0)
+
+    def place(offset: int) -> Place | None:
+        return next((place for start, end, place in spans if start <= offset < end), "prose")
+
+    return place
+
+
+def _fenced(text: str, start: int) -> list[tuple[int, int, Place | None]]:
+    spans: list[tuple[int, int, Place | None]] = []
+    opened: tuple[int, str, Place | None] | None = None
+    offset = start
+    for line in text[start:].splitlines(keepends=True):
+        match = _FENCE.match(line.rstrip("\n"))
+        if match and opened is None and not ("`" in match["info"] and match["fence"][0] == "`"):
+            info = match["info"].strip()
+            executable = re.match(r"\{[A-Za-z]\w*[\s},]", info) is not None
+            verbatim = re.search(r"""shortcodes\s*=\s*["']?false""", info) is not None
+            opened = (offset, match["fence"], None if executable or verbatim else "code")
+        elif match and opened and match["fence"].startswith(opened[1]) and not match["info"].strip():
+            spans.append((opened[0], offset + len(line), opened[2]))
+            opened = None
+        offset += len(line)
+    if opened:
+        spans.append((opened[0], offset, opened[2]))
+    return spans
+
+
+def _in_notebook(raw: str, file: str) -> list[Shortcode]:
+    """The shortcodes of a notebook's Markdown and raw cells, with lines and columns of the file itself."""
+    try:
+        cells = json.loads(raw)["cells"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InvalidInput(f"{file} is not a notebook: {error}.") from error
+    found = []
+    position = 0
+    for cell in cells:
+        if cell.get("cell_type") not in ("markdown", "raw"):
+            continue
+        source = cell.get("source", "")
+        lines = source if isinstance(source, list) else source.splitlines(keepends=True)
+        starts = []
+        for line in lines:
+            start = max(
+                raw.find(json.dumps(line, ensure_ascii=ascii_only)[1:-1], position)
+                for ascii_only in (True, False)
+            )
+            position = start if start >= 0 else position
+            starts.append(position)
+        for code in shortcodes("".join(lines), file):
+            start = starts[code.line - 1] + code.column - 1
+            line = raw.count("\n", 0, start) + 1
+            found.append(replace(code, line=line, column=start - raw.rfind("\n", 0, start)))
+    return found
