@@ -66,7 +66,7 @@ def _project(context: click.Context) -> Project:
     "parameters",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Another value for a parameter: a trial whose results go to .mechscope/trials/, or with --as a new run.",
+    help="Another value for a parameter: a trial in .mechscope/trials/, or with --as a new run.",
 )
 @click.option("--model", metavar="NAME_OR_PATH", help="Another model: -p model=…; with --as.")
 @click.option(
@@ -138,8 +138,8 @@ def _declare(
         declare_run(project, name, title=title, parameters={**start.parameters, **overrides})
         return
     raise InvalidInput(
-        f"the run '{base or runs.default}' gives parameters to single analyses; a run that starts from it is written "
-        "by hand.",
+        f"the run '{base or runs.default}' gives parameters to single analyses; a run that starts from it is "
+        "written by hand.",
         hint="add it to analyses/runs.yml",
     )
 
@@ -192,17 +192,15 @@ def status(context: click.Context, runs: tuple[str, ...]) -> None:
         needs = "  (needs the hub)" if declared.runs[name].needs == "hub" else ""
         click.echo(f"{name}{default}{needs}")
         for state in mine:
-            accepted = "; accepted: " + state.ledger.accepted[-1].because if _accepted(state) else ""
+            accepted = (
+                "".join(f"; accepted: {one.because}" for one in state.ledger.accepted) if state.ledger else ""
+            )
             first = "fresh" + accepted if state.fresh else f"stale: {state.reasons[0]}"
             click.echo(f"  {state.analysis:<{width}}  {first}")
             for reason in state.reasons[1:]:
                 click.echo(f"  {'':<{width}}         {reason}")
     stale = sum(not state.fresh for state in states)
     click.echo(f"{stale} of {len(states)} stale" if stale else f"all {len(states)} fresh")
-
-
-def _accepted(state: Any) -> bool:
-    return bool(state.fresh and state.ledger and state.ledger.accepted)
 
 
 @cli.command()
@@ -215,7 +213,7 @@ def _accepted(state: Any) -> bool:
 def accept(context: click.Context, analysis: str, because: str, run_name: str | None) -> None:
     """Adopt ANALYSIS' present inputs without running it: for a change that can't alter what it finds."""
     from mechscope.pipeline.runs import load_runs
-    from mechscope.pipeline.schedule import accept as adopt
+    from mechscope.pipeline.accept import accept as adopt
 
     project = _project(context)
     name = run_name or load_runs(project).default
@@ -231,9 +229,7 @@ def models(name: tuple[str, ...]) -> None:
 
     match name:
         case ():
-            click.echo(
-                report.table_text() if hasattr(report, "table_text") else _table(report.models_table())
-            )
+            click.echo(report.table_text(report.models_table()))
         case ("fetch", *wanted) if wanted:
             for one in wanted:
                 click.echo(f"{one}: {report.fetch(one)}")
@@ -242,19 +238,6 @@ def models(name: tuple[str, ...]) -> None:
         case _:
             for one in name:
                 click.echo(report.describe(one))
-
-
-def _table(rows: list[Any]) -> str:
-    from dataclasses import asdict
-
-    if not rows:
-        return ""
-    lines = [list(asdict(rows[0])), *(list(asdict(row).values()) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
 
 
 @cli.command()

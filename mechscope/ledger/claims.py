@@ -1,8 +1,9 @@
 """`analyses/claims.lock`: when each claim's criterion was fixed, and what was known by then.
 
 An append-only file, a JSON object a line. A criterion gets an entry when a script that contains it is about
-to be run for the first time, and again whenever it changed. An entry names the runs that had results of that
-analysis by then: for those the claim is *exploratory*, because whoever wrote the criterion could have seen them.
+to be run for the first time, and again whenever it changed. An entry names the runs that had results of
+that analysis by then: for those the claim is *exploratory*, because whoever wrote the criterion could have
+seen them.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class ClaimText:
 
 
 class ClaimEntry(BaseModel):
-    """One line of the lock. `sentence` is as it was then; only a change of the criterion makes a new entry."""
+    """One line of the lock. `sentence` is as it was then; only another criterion makes a new entry."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

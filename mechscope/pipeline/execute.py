@@ -25,13 +25,13 @@ from mechscope.pipeline import notebook as notebooks
 from mechscope.pipeline.extract import extract
 from mechscope.pipeline.fingerprint import data_files, local_modules, present_inputs, why_stale
 from mechscope.pipeline.freshness import State
-from mechscope.pipeline.reads import VARIABLE, how_to_declare
+from mechscope.pipeline.reads import VARIABLE, UndeclaredRead, how_to_declare
 from mechscope.pipeline.scripts import Analysis
 from mechscope.project import Project, cache_folder
 
 THREADS = 2
-"""Threads of a kernel's arithmetic. How a sum is split changes its last digits, so this is a constant: the same
-machine gives the same bytes whatever else runs on it."""
+"""Threads of a kernel's arithmetic. How a sum is split changes its last digits, so this is a constant: the
+same machine gives the same bytes whatever else runs on it."""
 
 _THREADED = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 _VERSIONS = (
@@ -74,8 +74,8 @@ def execute(
         target: The folder that then holds ledger, figures and notebook; default `results/<run>/<analysis>`.
 
     Raises:
-        AnalysisFailed: A cell failed or shows what can't be committed, or an input changed meanwhile; what was
-            in `target` before is still there.
+        AnalysisFailed: A cell failed or shows what can't be committed, or an input changed meanwhile; what
+            was in `target` before is still there.
         MechscopeError: An input can't be determined.
     """
     if state.inputs is None:
@@ -89,7 +89,8 @@ def execute(
     try:
         if undeclared:
             raise AnalysisFailed(
-                f"it reads {undeclared[0]}, which it does not declare.", hint=how_to_declare(undeclared[0])
+                f"{_reader(executed)} reads {undeclared[0]}, which the script does not declare.",
+                hint=how_to_declare(undeclared[0]),
             )
         _raise_cell_errors(executed, analysis)
         found = extract(executed, analysis)
@@ -276,6 +277,14 @@ def _kernel_manager(variables: dict[str, str], folder: Path) -> type:
         cleanup_resources = _async_cleanup_resources
 
     return AnalysisKernelManager
+
+
+def _reader(executed: Any) -> str:
+    """The cell that was stopped because of an undeclared read, if the script did not swallow that."""
+    for cell in notebooks.code_cells(executed):
+        if any(output.get("ename") == UndeclaredRead.__name__ for output in cell.outputs):
+            return str(cell.id)
+    return "a cell"
 
 
 def _raise_cell_errors(executed: Any, analysis: Analysis) -> None:

@@ -61,7 +61,8 @@ def look(
     if state:
         reasons.append(state)
     if isinstance(problem, UpstreamMissing):
-        reasons.append(problem.message)
+        if ledger is not None:
+            reasons.append(problem.message)
     elif problem is not None:
         reasons.append(f"cannot run: {problem.message}")
     if ledger is not None and inputs is not None:

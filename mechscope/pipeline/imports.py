@@ -4,14 +4,14 @@ The rule, which errs on the side of counting too much:
 
 - Every import statement counts wherever it stands (in functions too), as does `import_module("…")` with a
   literal; only `if TYPE_CHECKING:` does not.
-- `from package import name` depends on the module where `name` is defined: a submodule, or what the package's
-  `__init__` imports it from, or what its table of lazy exports says (a dictionary from names to modules, read
-  by a module-level `__getattr__`). A name that cannot be traced, `import package` and `import *` depend on everything
-  that the package offers.
+- `from package import name` depends on the module where `name` is defined: a submodule, or what the
+  package's `__init__` imports it from, or what its table of lazy exports says (a dictionary from names to
+  modules, read by a module-level `__getattr__`). A name that cannot be traced, `import package` and
+  `import *` depend on everything that the package offers.
 - An `__init__` that only gathers names (imports, dunder and literal assignments, `__getattr__`, `__dir__`) is
   represented by those modules and does not count itself, so that a new export makes nothing stale; any other
-  `__init__` above an imported module counts, because importing the module runs it. What this relies on: importing
-  a module defines things and changes nothing else.
+  `__init__` above an imported module counts, because importing the module runs it. What this relies on:
+  importing a module defines things and changes nothing else.
 - Modules in `PLUMBING` can't change a result, or do so through something that is counted otherwise.
 """
 
@@ -118,7 +118,7 @@ class ImportGraph:
         if path.name != "__init__.py":
             yield wanted.module
             return
-        init = _Init(_module(path).tree, wanted.module)
+        init = _init(path, wanted.module)
         if not init.only_gathers or wanted.name in init.own:
             yield wanted.module
         if wanted.name is not None and self._file(f"{wanted.module}.{wanted.name}"):
@@ -131,12 +131,12 @@ class ImportGraph:
         return [module for source in sources for module in self._defining(source, asked)]
 
     def _running_parents(self, module: str) -> Iterator[str]:
-        """The packages around `module` whose `__init__` does more than gather names: importing it runs them."""
+        """The packages around `module` whose `__init__` does more than gather names and so runs with it."""
         parts = module.split(".")
         for count in range(1, len(parts)):
             parent = ".".join(parts[:count])
             path = self._file(parent)
-            if path and path.name == "__init__.py" and not _Init(_module(path).tree, parent).only_gathers:
+            if path and path.name == "__init__.py" and not _init(path, parent).only_gathers:
                 yield parent
 
 
@@ -181,7 +181,7 @@ class _Init:
         self.everything = [source for found in self.sources.values() for source in found]
 
     def _read_table(self, table: ast.Dict, package: str) -> None:
-        """{"name": "module"}, {"name": ("module", "name")} or {"module": ["name", …]}, modules relative or not."""
+        """{"name": "module"}, {"name": ("module", "name")} or {"module": ["name", …]}, relative or not."""
         for key, value in zip(table.keys, table.values, strict=True):
             if not (isinstance(key, ast.Constant) and isinstance(key.value, str)):
                 continue
@@ -256,6 +256,11 @@ def _module(path: Path) -> _Module:
     return _read_module(path, stat.st_mtime_ns, stat.st_size)
 
 
+def _init(path: Path, package: str) -> _Init:
+    stat = path.stat()
+    return _read_init(path, package, stat.st_mtime_ns, stat.st_size)
+
+
 @functools.lru_cache(maxsize=4096)
 def _read_module(path: Path, modified: int, size: int) -> _Module:
     try:
@@ -263,3 +268,8 @@ def _read_module(path: Path, modified: int, size: int) -> _Module:
     except SyntaxError as error:
         raise InvalidInput(f"{path}:{error.lineno}: this is not Python: {error.msg}.") from error
     return _Module(tree, code_hash(tree))
+
+
+@functools.lru_cache(maxsize=4096)
+def _read_init(path: Path, package: str, modified: int, size: int) -> _Init:
+    return _Init(_read_module(path, modified, size).tree, package)

@@ -1,8 +1,9 @@
 """Notebooks on their way from a script to the repository.
 
-Cells get ids that we assign, so that two executions give the same bytes: `cell-01`, `cell-02` … for cells with
-code (in which records are made), `cell-parameters` for the one that papermill inserts, `text-01` … for the others.
-Cells that hold nothing but comments count as text, so that comments never renumber a record's cell.
+Cells get ids that we assign, so that two executions give the same bytes: `cell-01`, `cell-02` … for cells
+with code (in which records are made), `cell-parameters` for the one that papermill inserts, `text-01` … for
+the others. Cells that hold nothing but comments count as text, so that comments never renumber a record's
+cell.
 """
 
 from __future__ import annotations
@@ -106,8 +107,8 @@ def normalise(notebook: Notebook, shown: dict[tuple[str, str], str]) -> None:
         shown: The HTML of each record, by its cell's id and its name; the record's data are taken out.
 
     Raises:
-        InvalidRecord: A cell shows something that can't be committed: a chart or picture that is not recorded,
-            a script, the address of an object.
+        InvalidRecord: A cell shows something that can't be committed: a chart or picture that is not
+            recorded, a script, the address of an object.
     """
     stamp = notebook.metadata.get("mechscope", {})
     notebook.metadata = {"kernelspec": dict(_KERNEL), "mechscope": stamp}
@@ -137,7 +138,7 @@ def _output(output: Any, cell: Any, shown: dict[tuple[str, str], str]) -> dict[s
         if kind not in _READABLE or (kind == "text/html" and "<script" in content):
             raise InvalidRecord(
                 f"{cell.id} shows {_what(kind)} that is not recorded.",
-                hint="record it: ledger.figure(name, chart, caption=…, alt=…); or don't let the cell end with it",
+                hint="record it:  ledger.figure(name, chart, caption=…, alt=…); or don't end the cell with it",
             )
         _refuse_address(content, cell)
     result = {"output_type": output.output_type, "data": dict(data), "metadata": {}}

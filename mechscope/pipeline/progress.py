@@ -67,7 +67,7 @@ class Bars:
     def _bars(self) -> Progress:
         with self._lock:
             if self._progress is None:
-                # Made for the first analysis that runs: rich takes longer to import than a fresh project to check.
+                # Made for the first analysis that runs: rich takes time to import, and often nothing runs.
                 from rich.console import Console
                 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -1,10 +1,12 @@
 """Inside an analysis' kernel: refuse to read a project file that is not among the declared inputs.
 
-An undeclared input would make a stale ledger look fresh. The watch is an audit hook on `open`, so it sees what
-Python opens (pandas' and numpy's readers included); what a C++ library opens by itself it does not see.
+An undeclared input would make a stale ledger look fresh. The watch is an audit hook on `open`, so it sees
+what Python opens (pandas' and numpy's readers included); what a C++ library opens by itself it does not see.
 
 This module is imported before anything else in the kernel, so it imports little.
 """
+# The hook runs at every file that the kernel opens; texts are much cheaper than Path objects.
+# ruff: noqa: PTH100, PTH118, PTH123, PTH206
 
 from __future__ import annotations
 
@@ -67,7 +69,7 @@ def how_to_declare(shown: str) -> str:
 
 
 def _place(path: str) -> str:
-    """The absolute path, links in its folder resolved but not a link that it is itself; a .pyc as its source."""
+    """The absolute path, links resolved in its folder but not the file itself; a .pyc as its source."""
     folder, name = os.path.split(os.path.abspath(path))
     full = os.path.join(os.path.realpath(folder), name)
     if full.endswith(".pyc"):

@@ -158,7 +158,7 @@ def _float(raw: str, otherwise: Any) -> Any:
 
 
 def _fitting(value: Any, default: Any, where: str) -> Any:
-    """`value` if a parameter with this default can have it; a whole number where the default is a float is one."""
+    """`value` if a parameter with this default can have it; a whole number can stand for a float."""
     if isinstance(default, float) and type(value) is int:
         return float(value)
     if not is_plain(value) or not (default is None or type(value) is type(default)):
@@ -179,8 +179,8 @@ def declare_run(project: Project, name: str, *, title: str, parameters: dict[str
     """
     if not re.match(RUN_PATTERN, name):
         raise InvalidInput(
-            f"'{name}' cannot name a run: lower-case letters, digits, '.', '_' and '-', beginning with a letter "
-            "or digit."
+            f"'{name}' cannot name a run: lower-case letters, digits, '.', '_' and '-', beginning with a "
+            "letter or digit."
         )
     runs = load_runs(project)
     if name in runs.runs:

@@ -1,8 +1,8 @@
 """Running what is stale: the analyses of one or several runs as a dask graph.
 
 Whether an analysis runs is decided when the graph reaches it, so a rerun upstream that finds the same thing
-leaves what is downstream fresh. The same graph runs in threads here (each analysis has a kernel process of its
-own) or on the workers of a `dask.distributed` scheduler that see the same files.
+leaves what is downstream fresh. The same graph runs in threads here (each analysis has a kernel process of
+its own) or on the workers of a `dask.distributed` scheduler that see the same files.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ class Order:
     Attributes:
         analyses: By name; none means all.
         runs: By name; none means the default run.
-        overrides: `key=value` for parameters. Results then are a trial: they go to `.mechscope/trials/`, because a
-            ledger in `results/` that doesn't have its run's parameters would be stale at once.
+        overrides: `key=value` for parameters. Results then are a trial: they go to `.mechscope/trials/`,
+            because a ledger in `results/` that doesn't have its run's parameters would be stale at once.
         force: Run also what is fresh (of the analyses asked for, not of what they need).
         jobs: How many analyses at a time.
         scheduler: Address of a `dask.distributed` scheduler to use instead of threads.
@@ -122,7 +122,8 @@ def run_analyses(project: Project, order: Order, reporter: Reporter | None = Non
         runs.run(name)
     wanted = [(run, analysis.name) for run in names for analysis in select(analyses, order.analyses)]
     if order.overrides:
-        return _trial(project, order, runs, analyses, wanted, reporter)
+        with results_lock(project, reporter.say):
+            return _trial(project, order, runs, analyses, wanted, reporter)
     with results_lock(project, reporter.say):
         nodes = _with_needs(wanted, analyses, runs)
         for node in nodes:
@@ -146,58 +147,6 @@ def runs_to_do(project: Project, *, every: bool) -> list[str]:
         for name, run in runs.runs.items()
         if run.needs is None or any(project.found(name, "").glob("*/ledger.json"))
     ]
-
-
-def accept(project: Project, analysis: str, run: str, because: str) -> tuple[str, ...]:
-    """Adopt the present inputs of `analysis` in `run` without running it, and record why.
-
-    Returns:
-        The changes that were accepted.
-
-    Raises:
-        InvalidInput: There is nothing to accept, or what changed decides the result (a parameter, a model).
-        LedgerDamaged: The ledger isn't whole.
-        UnknownName: There is no such run or analysis.
-    """
-    from mechscope.ledger.schema import Acceptance
-    from mechscope.ledger.store import read_ledger
-
-    runs, analyses = load_runs(project), find_analyses(project)
-    runs.run(run)
-    found = select(analyses, [analysis])[0]
-    if not because.strip():
-        raise InvalidInput("an accepted change needs a reason.", hint='--because "…"')
-    with results_lock(project, lambda text: None):
-        state = look(project, runs, run, found)
-        again = f"mechscope run {analysis} --run {run}"
-        if state.fresh:
-            raise InvalidInput(f"'{analysis}' is fresh in run '{run}': there is nothing to accept.")
-        if state.inputs is None:
-            raise state.problem or InvalidInput(f"the inputs of '{analysis}' are not known.")
-        if state.ledger is None:
-            try:
-                read_ledger(project.found(run, analysis))
-            except FileNotFoundError:
-                raise InvalidInput(f"'{analysis}' was never run in run '{run}'.", hint=again) from None
-            raise InvalidInput(f"'{analysis}' can't be accepted: {'; '.join(state.reasons)}.", hint=again)
-        old, new = state.ledger.inputs, state.inputs
-        deciding = [("parameters", old.parameters, new.parameters), ("models", old.models, new.models)]
-        deciding += [
-            ("sparse autoencoders", old.saes, new.saes),
-            ("schema", old.schema_version, new.schema_version),
-        ]
-        for what, before, after in deciding:
-            if before != after:
-                raise InvalidInput(
-                    f"'{analysis}' has other {what} now, and those decide the result: {'; '.join(state.reasons)}.",
-                    hint=again,
-                )
-        acceptance = Acceptance(changed=state.reasons, because=" ".join(because.split()))
-        ledger = state.ledger.model_copy(
-            update={"inputs": new, "accepted": (*state.ledger.accepted, acceptance)}
-        )
-        write_atomically(project.found(run, analysis) / LEDGER_NAME, ledger_text(ledger))
-    return state.reasons
 
 
 def _with_needs(wanted: Sequence[Node], analyses: Mapping[str, Analysis], runs: Runs) -> list[Node]:

@@ -175,7 +175,7 @@ def _cells(lines: list[str], first: int) -> Iterator[_Cell]:
     starts = [
         (n, found["rest"]) for n, line in enumerate(lines) if n >= first and (found := _MARKER.match(line))
     ]
-    opened = [(first - 1, "")] + starts
+    opened = [(first - 1, ""), *starts]
     ends = [start for start, _ in starts] + [len(lines)]
     for (start, rest), end in zip(opened, ends, strict=True):
         yield _Cell(
@@ -309,9 +309,12 @@ def _claims(tree: ast.Module, shown: str) -> Iterator[ClaimText]:
                         f"{shown}:{node.lineno}: a claim's {part} is not a literal text.",
                         hint="write it out: what is claimed is fixed before there are results",
                     )
-        sentence = given.get("sentence")
-        text = sentence.value if isinstance(sentence, ast.Constant) else ""
-        yield ClaimText(texts["name"], texts["criterion"], str(text), node.lineno)
+        match given.get("sentence"):
+            case ast.Constant(value=str() as sentence):
+                pass
+            case _:
+                sentence = ""  # computed: the lock is about the criterion
+        yield ClaimText(texts["name"], texts["criterion"], sentence, node.lineno)
 
 
 def _in_order(analyses: Mapping[str, Analysis]) -> list[str]:

@@ -1,0 +1,63 @@
+"""Adopting a change of inputs that can't alter results, with the reason kept in the ledger."""
+
+from __future__ import annotations
+
+from mechscope.errors import InvalidInput
+from mechscope.files import write_atomically
+from mechscope.ledger.schema import Acceptance
+from mechscope.ledger.store import LEDGER_NAME, ledger_text, read_ledger
+from mechscope.pipeline.freshness import look
+from mechscope.pipeline.lock import results_lock
+from mechscope.pipeline.runs import load_runs
+from mechscope.pipeline.scripts import find_analyses, select
+from mechscope.project import Project
+
+
+def accept(project: Project, analysis: str, run: str, because: str) -> tuple[str, ...]:
+    """Adopt the present inputs of `analysis` in `run` without running it, and record why.
+
+    Returns:
+        The changes that were accepted.
+
+    Raises:
+        InvalidInput: There is nothing to accept, or what changed decides the result (a parameter, a model).
+        LedgerDamaged: The ledger isn't whole.
+        UnknownName: There is no such run or analysis.
+    """
+    runs, analyses = load_runs(project), find_analyses(project)
+    runs.run(run)
+    found = select(analyses, [analysis])[0]
+    if not because.strip():
+        raise InvalidInput("an accepted change needs a reason.", hint='--because "…"')
+    with results_lock(project, lambda text: None):
+        state = look(project, runs, run, found)
+        again = f"mechscope run {analysis} --run {run}"
+        if state.fresh:
+            raise InvalidInput(f"'{analysis}' is fresh in run '{run}': there is nothing to accept.")
+        if state.inputs is None:
+            raise state.problem or InvalidInput(f"the inputs of '{analysis}' are not known.")
+        if state.ledger is None:
+            try:
+                read_ledger(project.found(run, analysis))
+            except FileNotFoundError:
+                raise InvalidInput(f"'{analysis}' was never run in run '{run}'.", hint=again) from None
+            raise InvalidInput(f"'{analysis}' can't be accepted: {'; '.join(state.reasons)}.", hint=again)
+        old, new = state.ledger.inputs, state.inputs
+        deciding: list[tuple[str, object, object]] = [
+            ("parameters", old.parameters, new.parameters),
+            ("models", old.models, new.models),
+            ("sparse autoencoders", old.saes, new.saes),
+        ]
+        for what, before, after in deciding:
+            if before != after:
+                raise InvalidInput(
+                    f"'{analysis}' has other {what} now, and those decide the result: "
+                    f"{'; '.join(state.reasons)}.",
+                    hint=again,
+                )
+        acceptance = Acceptance(changed=state.reasons, because=" ".join(because.split()))
+        ledger = state.ledger.model_copy(
+            update={"inputs": new, "accepted": (*state.ledger.accepted, acceptance)}
+        )
+        write_atomically(project.found(run, analysis) / LEDGER_NAME, ledger_text(ledger))
+    return state.reasons
