@@ -1,0 +1,8 @@
+"""The built-in engine: Quarto sources through Pandoc and Typst, where Quarto is not installed.
+
+It supports what this project's articles use and names, with file and line, what it does not.
+"""
+
+from mechscope.publish.pandoc.engine import RenderedRun, check_run, render_run
+
+__all__ = ["RenderedRun", "check_run", "render_run"]

@@ -1,0 +1,170 @@
+"""Renders a run's site with Pandoc and Typst: all pages first, then one exchange of folders."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from mechscope.errors import RenderFailed, UnknownName
+from mechscope.files import folder_in_place, recover_folder
+from mechscope.project import Project
+from mechscope.publish.pandoc.config import FORMATS, Config, Metadata, as_list, read_config
+from mechscope.publish.pandoc.convert import HERE, LIBRARY, Job, Page, convert
+from mechscope.publish.pandoc.links import checked_resources
+from mechscope.publish.pandoc.nav import Site
+from mechscope.publish.pandoc.scan import check
+from mechscope.publish.pandoc.source import Source, read_source
+
+_WORKERS = 2
+_LABELS = {"html": "HTML", "typst": "PDF"}
+
+
+@dataclass(frozen=True)
+class RenderedRun:
+    """What a render made, as paths in the site, and how long it took."""
+
+    pages: list[Path]
+    pdfs: list[Path]
+    seconds: float
+
+
+def render_run(project: Project, run: str, *, output: Path, only: list[Path] | None = None) -> RenderedRun:
+    """Render the documents of `run` into `output`, which changes only when everything succeeded.
+
+    Args:
+        project: The project; its `_quarto.yml` and `_quarto-<run>.yml` say what to render.
+        run: The run, which is also the profile.
+        output: The folder of the site; outputs mirror their sources' paths.
+        only: Render these documents and keep what `output` holds of the others (None: render all).
+
+    Raises:
+        RenderFailed: Lists what is wrong, each with file and line.
+        UnknownName: `only` names a document that is not in `project.render`.
+    """
+    started = time.perf_counter()
+    recover_folder(output)
+    config = read_config(project, run)
+    sources = _read_all(config)
+    jobs, site = _plan(config, sources)
+    chosen = _chosen(config, jobs, only)
+    pages = _convert_all(chosen, project.scratch / "render-cache" / run)
+    kept = output if only is not None and output.is_dir() else None
+    resources = checked_resources(config, site, pages, output, {job.output for job in jobs})
+    with folder_in_place(output) as folder:
+        if kept:
+            shutil.copytree(kept, folder, dirs_exist_ok=True)
+        _write(config, folder, pages, resources, site)
+    made = [(page.job.to, output / page.job.output) for page in pages]
+    return RenderedRun(
+        pages=[path for to, path in made if to == "html"],
+        pdfs=[path for to, path in made if to == "typst"],
+        seconds=time.perf_counter() - started,
+    )
+
+
+def check_run(project: Project, run: str) -> None:
+    """Read everything and refuse what the engine does not know, without rendering.
+
+    Raises:
+        RenderFailed: Lists every such construct, with file and line.
+    """
+    _read_all(read_config(project, run))
+
+
+def _read_all(config: Config) -> list[Source]:
+    inputs = config.inputs()
+    if not inputs:
+        raise RenderFailed("_quarto.yml: project.render matches no document.")
+    sources, problems, hint = [], [], ""
+    for path in inputs:
+        try:
+            source = read_source(config.project, path)
+            check(source)
+            sources.append(source)
+        except RenderFailed as error:
+            problems.append(error.message)
+            hint = hint or error.hint
+    if problems:
+        raise RenderFailed("\n".join(problems), hint=hint)
+    return sources
+
+
+def _plan(config: Config, sources: list[Source]) -> tuple[list[Job], Site]:
+    settings: list[tuple[Source, dict[str, Metadata]]] = []
+    addresses, titles = {}, {}
+    for source in sources:
+        formats = config.page(source.path, source.front_matter)
+        foreign = [name for name in formats if name not in FORMATS]
+        if foreign:
+            raise RenderFailed(f"{source.shown}: the built-in engine writes html and typst, not {', '.join(foreign)}.")
+        settings.append((source, formats))
+        first = "html" if "html" in formats else next(iter(formats))
+        addresses[source.shown] = _output(source, first)
+        titles[source.shown] = str(source.front_matter.get("title") or source.path.stem)
+    site = Site(config, addresses, titles)
+    jobs = []
+    for source, formats in settings:
+        for to, metadata in formats.items():
+            linked = metadata.get("format-links", True)
+            wanted = formats if linked is True else [entry for entry in as_list(linked) if entry is not False]
+            others = tuple((_LABELS[name], _output(source, name)) for name in formats if name != to and name in wanted)
+            jobs.append(Job(config, site, source, to, metadata, _output(source, to), others))
+    return jobs, site
+
+
+def _output(source: Source, to: str) -> str:
+    return Path(source.shown).with_suffix(FORMATS[to]).as_posix()
+
+
+def _chosen(config: Config, jobs: list[Job], only: list[Path] | None) -> list[Job]:
+    if only is None:
+        return jobs
+    known = {job.source.path.resolve() for job in jobs}
+    wanted = {(path if path.is_absolute() else config.root / path).resolve() for path in only}
+    for path in wanted - known:
+        raise UnknownName("document", config.project.shown(path), [config.project.shown(one) for one in known])
+    return [job for job in jobs if job.source.path.resolve() in wanted]
+
+
+def _convert_all(jobs: list[Job], cache: Path) -> list[Page]:
+    """All pages, or every problem of every page."""
+
+    def attempt(job: Job) -> Page | RenderFailed:
+        try:
+            return convert(job, cache)
+        except RenderFailed as error:
+            return error
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        results = list(pool.map(attempt, jobs))
+    failures = [result for result in results if isinstance(result, RenderFailed)]
+    if failures:
+        messages = dict.fromkeys(line for failure in failures for line in failure.message.split("\n"))
+        hint = next((failure.hint for failure in failures if failure.hint), "")
+        raise RenderFailed("\n".join(messages), hint=hint)
+    return [result for result in results if isinstance(result, Page)]
+
+
+def _write(config: Config, folder: Path, pages: list[Page], resources: dict[str, Path], site: Site) -> None:
+    for page in pages:
+        target = folder / page.job.output
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(page.content)
+    own = {f"{LIBRARY}/{name}": HERE / name for name in ("engine.css", "engine.js")}
+    for name, path in {**resources, **own}.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    if "index.html" not in site.addresses.values():
+        home = config.website.get("navbar") or {}
+        first = site.addresses.get(str(home.get("logo-href"))) if isinstance(home, dict) else None
+        first = first or site.addresses.get("paper/index.qmd") or next(iter(site.addresses.values()))
+        (folder / "index.html").write_text(
+            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Home</title>'
+            f'<meta http-equiv="refresh" content="0; url={first}"></head>'
+            f'<body><p><a href="{first}">Home</a></p></body></html>\n',
+            encoding="utf-8",
+        )

@@ -1,0 +1,105 @@
+"""An executed notebook as Markdown: stored outputs are shown, nothing is run.
+
+HTML outputs pass as they are, so that a record keeps the id that its display wrote.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+_SKIPPED_TAGS = {"remove-cell", "injected-parameters-hidden"}
+_ESCAPE_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+def as_markdown(notebook: dict[str, Any]) -> str:
+    """The notebook as Markdown text, its YAML (a first raw cell) at the top.
+
+    A notebook without a title takes that of its first heading.
+    """
+    language = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python")
+    cells = notebook["cells"]
+    front, cells = _front_matter(cells)
+    blocks = [block for cell in cells if not _hidden(cell) for block in _cell(cell, language)]
+    return front + "\n\n".join(blocks) + "\n"
+
+
+def _front_matter(cells: list[dict[str, Any]]) -> tuple[str, list[dict[str, Any]]]:
+    if cells and cells[0]["cell_type"] == "raw" and _text(cells[0]["source"]).startswith("---"):
+        return _text(cells[0]["source"]).rstrip() + "\n\n", cells[1:]
+    if cells and cells[0]["cell_type"] == "markdown":
+        first, _, rest = _text(cells[0]["source"]).partition("\n")
+        if first.startswith("# "):
+            title = first[2:].strip().replace("'", "''")
+            return f"---\ntitle: '{title}'\n---\n\n", [{**cells[0], "source": rest}, *cells[1:]]
+    return "", cells
+
+
+def _hidden(cell: dict[str, Any]) -> bool:
+    return bool(_SKIPPED_TAGS & set(cell.get("metadata", {}).get("tags", [])))
+
+
+def _cell(cell: dict[str, Any], language: str) -> list[str]:
+    source = _text(cell["source"]).strip("\n")
+    if cell["cell_type"] == "markdown":
+        return [source]
+    if cell["cell_type"] == "raw":
+        return []
+    identifier = cell.get("id", "")
+    tags = cell.get("metadata", {}).get("tags", [])
+    attributes = " ".join(
+        [f"#cell-{identifier}" if identifier else "", ".cell", *(f".tag-{tag}" for tag in tags)]
+    )
+    blocks = [f"::::::::: {{{attributes.strip()}}}"]
+    if source:
+        blocks.append(fenced(source, f".{language} .cell-code"))
+    for output in cell.get("outputs", []):
+        blocks += _output(output)
+    return [*blocks, ":::::::::"]
+
+
+def _output(output: dict[str, Any]) -> list[str]:
+    kind = output["output_type"]
+    if kind == "stream":
+        return _shown(
+            f"cell-output-{output.get('name', 'stdout')}", fenced(_plain(output["text"]), ".cell-text")
+        )
+    if kind == "error":
+        return _shown(
+            "cell-output-error", fenced(_plain("\n".join(output.get("traceback", []))), ".cell-text")
+        )
+    data = output.get("data", {})
+    if "text/html" in data:
+        return _shown("cell-output-display", fenced(_text(data["text/html"]), "=html"))
+    if "image/svg+xml" in data:
+        return _shown("cell-output-display", fenced(_text(data["image/svg+xml"]), "=html"))
+    for mime in ("image/png", "image/jpeg"):
+        if mime in data:
+            address = f"data:{mime};base64,{_text(data[mime]).replace(chr(10), '')}"
+            alt = html.escape(_text(data.get("text/plain", "output")))
+            return _shown("cell-output-display", fenced(f'<img alt="{alt}" src="{address}">', "=html"))
+    if "text/markdown" in data:
+        return _shown("cell-output-display", _text(data["text/markdown"]))
+    if "text/plain" in data:
+        return _shown("cell-output-display", fenced(_plain(data["text/plain"]), ".cell-text"))
+    return []
+
+
+def _shown(kind: str, block: str) -> list[str]:
+    return [f":::::: {{.cell-output .{kind}}}\n{block}\n::::::"]
+
+
+def fenced(text: str, attributes: str) -> str:
+    """A fenced block with a fence longer than any in `text`."""
+    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{{{attributes}}}\n{text.rstrip()}\n{fence}"
+
+
+def _plain(text: Any) -> str:
+    return _ESCAPE_CODES.sub("", _text(text))
+
+
+def _text(value: Any) -> str:
+    return "".join(value) if isinstance(value, list) else str(value)

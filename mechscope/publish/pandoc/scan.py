@@ -1,0 +1,75 @@
+"""Names what the built-in engine does not know, with file and line, before anything is rendered."""
+
+from __future__ import annotations
+
+import re
+
+from mechscope.errors import RenderFailed
+from mechscope.publish.pandoc.config import USE_QUARTO, refused_settings
+from mechscope.publish.pandoc.source import Source
+
+_FENCE = re.compile(r"^\s{0,3}(?:>\s*)?(?P<fence>`{3,}|~{3,})\s*(?P<info>.*)$")
+_CELL = re.compile(r"^\{+([A-Za-z][\w+-]*)[ ,}]")
+_DIV = re.compile(r"^\s*:{3,}\s*(?P<attributes>\{.*|[\w-]+\s*$)")
+_REFUSED_CLASSES = {
+    "panel-tabset", "panel-sidebar", "panel-input", "panel-fill", "panel-center", "incremental", "nonincremental",
+    "fragment", "columns", "proof", "remark", "solution", "listing", "sidebar", "grid", "embed", "landscape",
+    "magic-move", "r-stack", "output-location-column",
+}  # fmt: skip
+_REFUSED_IDS = ("lst", "thm", "lem", "cor", "prp", "cnj", "def", "exm", "exr", "alg", "rem", "sol")
+_REFUSED_ATTRIBUTES = ("layout", "layout-nrow", "layout-valign", "group", "when-meta", "unless-meta")
+
+
+def check(source: Source) -> None:
+    """Refuse a document with constructs that this engine would render wrongly.
+
+    Raises:
+        RenderFailed: Lists every one of them, with file and line.
+    """
+    problems = unsupported(source)
+    if problems:
+        raise RenderFailed("The built-in engine does not know:\n  " + "\n  ".join(problems), hint=USE_QUARTO)
+
+
+def unsupported(source: Source) -> list[str]:
+    """The constructs in `source` that this engine does not know, each with where it stands."""
+    problems = [f"{source.where(setting.strip(chr(39)).split(':')[0] + ':')}: {setting} in the front matter"
+                for setting in refused_settings(source.front_matter)]  # fmt: skip
+    fence = ""
+    for line, text in zip(source.lines, source.written, strict=True):
+        found = _FENCE.match(text)
+        if found and fence:
+            if found["fence"].startswith(fence) and not found["info"].strip():
+                fence = ""
+            continue
+        if fence:
+            continue
+        if found:
+            if "`" in found["info"] and found["fence"][0] == "`":
+                continue
+            fence = found["fence"]
+            if cell := _CELL.match(found["info"]):
+                problems.append(f"{line}: the code cell {{{cell[1]}}} — an article never computes; for code that is"
+                                f" only shown write {{.{cell[1]}}}")  # fmt: skip
+            problems += [f"{line}: {what}" for what in _attributes(found["info"])]
+        elif div := _DIV.match(text):
+            problems += [f"{line}: {what}" for what in _attributes(div["attributes"])]
+    problems += [
+        f"{entry['where']}: a shortcode inside a shortcode"
+        for entry in source.shortcodes.values()
+        if "{{<" in entry["raw"][3:] and "literal" not in entry
+    ]
+    return problems
+
+
+def _attributes(text: str) -> list[str]:
+    if not text.startswith("{"):
+        classes, rest = [text.strip()], ""
+    else:
+        classes, rest = re.findall(r"(?<![\w=\"])\.([\w-]+)", text), text
+    found = [f"::: {{.{name}}}" for name in classes if name in _REFUSED_CLASSES]
+    found += [f"the label #{name}" for name in re.findall(r"#([\w-]+)", rest) if name.split("-")[0] in _REFUSED_IDS
+              and "-" in name]  # fmt: skip
+    found += [f"the attribute '{name}='" for name in re.findall(r"(?<![\w-])([\w-]+)=", rest)
+              if name in _REFUSED_ATTRIBUTES]  # fmt: skip
+    return found

@@ -1,0 +1,156 @@
+"""A document as text for Pandoc: includes put in, shortcodes replaced by words that Pandoc leaves alone.
+
+A shortcode `{{< name … >}}` may stand anywhere: in prose, code, math, an address, an attribute, the front
+matter. Each one becomes a word of plain letters, which survives Pandoc's reader in all of these places, and
+`lua/shortcodes.lua` puts the result where it finds the word. Every line remembers the file it came from.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mechscope.errors import RenderFailed
+from mechscope.project import Project
+from mechscope.publish.pandoc.config import Metadata, parse_yaml
+from mechscope.publish.pandoc.notebook import as_markdown
+
+WORD = "msshortcode{}z"
+"""The word that stands for the shortcode of a number; lua/shortcodes.lua looks for it."""
+
+_SHORTCODE = re.compile(
+    r"\{\{\{<(?P<braced>.*?)>\}\}\}|\{\{</\*(?P<starred>.*?)\*/>\}\}|\{\{<(?P<inner>.*?)>\}\}", re.DOTALL
+)
+_INCLUDE = re.compile(r"^\s*\{\{<\s*include\s+(?P<path>\"[^\"]+\"|'[^']+'|\S+?)\s*>\}\}\s*$")
+_ARGUMENT = re.compile(r"""(?:([^\s=:/?"']+)\s*=\s*)?("[^"]*"|'[^']*'|[^\s]+)""")
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*$\n?", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Where a line was written."""
+
+    file: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.number}"
+
+
+@dataclass
+class Source:
+    """A document that is ready for Pandoc."""
+
+    path: Path
+    shown: str
+    front_matter: Metadata
+    body: str
+    lines: list[Line]
+    written: list[str]
+    """The body's lines as they were written, shortcodes and all; `lines` says where."""
+    shortcodes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By number: name, args, raw (the text as written), where."""
+    included: list[Path] = field(default_factory=list)
+
+    def where(self, needle: str) -> str:
+        """`file:line` of the first line that contains `needle`; the file alone when none does."""
+        found = next(
+            (line for line, text in zip(self.lines, self.written, strict=True) if needle in text), None
+        )
+        if found is None and needle:
+            text = self.path.read_text(encoding="utf-8").splitlines()
+            number = next((number for number, line in enumerate(text, 1) if needle in line), 0)
+            return f"{self.shown}:{number}" if number else self.shown
+        return str(found) if found else self.shown
+
+
+def read_source(project: Project, path: Path) -> Source:
+    """Read a `.qmd`, `.md` or `.ipynb` document.
+
+    Raises:
+        RenderFailed: An included file does not exist or includes itself; front matter is not YAML.
+    """
+    shown = project.shown(path)
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        try:
+            text = as_markdown(json.loads(text))
+        except (ValueError, KeyError, TypeError) as error:
+            raise RenderFailed(f"{shown}: this is not a notebook: {error!r}.") from error
+    text = text.replace("\r\n", "\n")
+    front_matter, body, offset = split_front_matter(text, shown)
+    source = Source(path, shown, {}, "", [], [])
+    _collect(project, source, path, body, offset, [path])
+    source.front_matter = _map_strings(front_matter, lambda value: _replace(source, value, None))
+    body = "\n".join(source.written) + "\n"
+    source.body = _replace(source, body, source.lines)
+    return source
+
+
+def split_front_matter(text: str, shown: str) -> tuple[Metadata, str, int]:
+    """The YAML at the top of a document, the rest, and how many lines the YAML took."""
+    found = _FRONT_MATTER.match(text)
+    if not found:
+        return {}, text, 0
+    return parse_yaml(found.group(1), shown, 2), text[found.end() :], text.count("\n", 0, found.end())
+
+
+def _collect(project: Project, source: Source, file: Path, body: str, offset: int, stack: list[Path]) -> None:
+    for number, text in enumerate(body.splitlines(), offset + 1):
+        found = _INCLUDE.match(text)
+        line = Line(project.shown(file), number)
+        if not found:
+            source.lines.append(line)
+            source.written.append(text)
+            continue
+        name = found.group("path").strip("\"'")
+        path = project.root / name[1:] if name.startswith("/") else file.parent / name
+        path = path.resolve()
+        if not path.is_file():
+            raise RenderFailed(f"{line}: includes '{name}', and there is no such file.")
+        if path in (entry.resolve() for entry in stack):
+            raise RenderFailed(f"{line}: '{name}' includes itself.")
+        source.included.append(path)
+        _, inner, skipped = split_front_matter(path.read_text(encoding="utf-8"), project.shown(path))
+        _collect(project, source, path, inner, skipped, [*stack, path])
+
+
+def _replace(source: Source, text: str, lines: list[Line] | None) -> str:
+    def stand_in(found: re.Match[str]) -> str:
+        number = str(len(source.shortcodes) + 1)
+        where = (
+            source.where(found.group(0).split("\n")[0])
+            if lines is None
+            else (str(lines[text.count("\n", 0, found.start())]) if lines else source.shown)
+        )
+        entry: dict[str, Any] = {"raw": found.group(0), "where": where}
+        escaped = found.group("braced") or found.group("starred")
+        if escaped is not None:
+            entry["literal"] = "{{<" + escaped + ">}}"
+        else:
+            name, *arguments = parse_arguments(found.group("inner")) or [{"value": ""}]
+            entry |= {"name": name["value"], "args": arguments}
+        source.shortcodes[number] = entry
+        return WORD.format(number)
+
+    return _SHORTCODE.sub(stand_in, text)
+
+
+def parse_arguments(inner: str) -> list[dict[str, str]]:
+    """What stands between `{{<` and `>}}`: values, and values with a name, in order; quotes are taken off."""
+    arguments = []
+    for name, value in _ARGUMENT.findall(inner):
+        bare = value[1:-1] if len(value) > 1 and value[0] in "\"'" and value[-1] == value[0] else value
+        arguments.append({"name": name, "value": bare} if name else {"value": bare})
+    return arguments
+
+
+def _map_strings(value: Any, change: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _map_strings(entry, change) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_map_strings(entry, change) for entry in value]
+    return change(value) if isinstance(value, str) else value
