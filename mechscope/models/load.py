@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mechscope.errors import InvalidInput, UnknownName
+from mechscope.errors import InvalidInput, ModelMismatch, UnknownName
 from mechscope.models import selfcheck
 from mechscope.models.chatter import quiet
 from mechscope.models.embedded import ensure_dequantised
+from mechscope.models.legacy import is_legacy, load_legacy
 from mechscope.models.registry import Model, find_model
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def load_model(
     model = find_model(name)
     number_type = _number_type(dtype)
     _require_device(device)
+    if is_legacy(model):
+        return load_legacy(model, device, number_type, folded)
     return _load_folder(model, model_folder(model), device, number_type, folded)
 
 
@@ -73,9 +76,15 @@ def _load_folder(
         original = _load_original(folder, device, dtype)
         # Computed before the bridge exists: it replaces the modules inside this very object by its own.
         expected = selfcheck.measure(original, tokenizer, prepend_bos)
-        bridge = TransformerBridge.boot_transformers(
-            str(folder), hf_model=original, tokenizer=tokenizer, device=device, dtype=dtype
-        )
+        try:
+            bridge = TransformerBridge.boot_transformers(
+                str(folder), hf_model=original, tokenizer=tokenizer, device=device, dtype=dtype
+            )
+        except (ValueError, AttributeError, NotImplementedError) as error:
+            raise InvalidInput(
+                f"TransformerLens cannot wrap {model.name} ({type(original).__name__}): {error}",
+                hint="use a model of an architecture that it has an adapter for",
+            ) from error
         bridge.cfg.model_name = model.name
         bridge.cfg.default_prepend_bos = prepend_bos
         bridge.tokenizer.padding_side = "right"
@@ -87,16 +96,34 @@ def _load_folder(
 
 
 def _load_original(folder: Path, device: str, dtype: torch.dtype) -> PreTrainedModel:
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    config = AutoConfig.from_pretrained(folder, output_attentions=True)
-    if getattr(config, "pad_token_id", None) is None:
-        end = getattr(config, "eos_token_id", None)
-        config.pad_token_id = end[0] if isinstance(end, list) else end
-    # Eager attention is the bridge's own: any other would differ by the order of its additions.
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, config=config, dtype=dtype, attn_implementation="eager", local_files_only=True
-    )
+    try:
+        config = AutoConfig.from_pretrained(folder, output_attentions=True, local_files_only=True)
+        if getattr(config, "pad_token_id", None) is None:
+            end = getattr(config, "eos_token_id", None)
+            config.pad_token_id = end[0] if isinstance(end, list) else end
+        # Eager attention is the bridge's own: any other would differ by the order of its additions.
+        model, report = AutoModelForCausalLM.from_pretrained(
+            folder,
+            config=config,
+            dtype=dtype,
+            attn_implementation="eager",
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise InvalidInput(
+            f"The model in {folder} cannot be loaded: {error}",
+            hint="save it again with model.save_pretrained(FOLDER), or fetch it anew",
+        ) from error
+    if report["missing_keys"]:  # transformers would fill them with random numbers and go on
+        missing = sorted(report["missing_keys"])
+        raise ModelMismatch(
+            f"The weights in {folder} lack {len(missing)} of the model's tensors, such as {missing[0]}.",
+            hint="save it again with model.save_pretrained(FOLDER), or fetch it anew",
+        )
     return model.to(device).eval()
 
 

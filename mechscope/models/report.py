@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from mechscope.models.embedded import embedded_is_here
+from mechscope.models.legacy import is_legacy
 from mechscope.models.registry import EMBEDDED, Model, find_model, hub_names, source_hash
 
 
@@ -100,7 +101,7 @@ def is_here(model: Model) -> bool:
         return True
     from mechscope.models.hub import cached_snapshot
 
-    return cached_snapshot(model) is not None
+    return not is_legacy(model) and cached_snapshot(model) is not None
 
 
 def table_text(rows: list[Row]) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SENTENCE = "The capital of France is Paris, and the river that runs through it is the Seine."
 
-_DIVERGENCE = {"float32": 1e-6, "bfloat16": 0.05, "float16": 0.005}
+_DIVERGENCE = {"float32": 1e-5, "bfloat16": 0.05, "float16": 0.005}
 _RESIDUAL = {"float32": 1e-4, "bfloat16": 0.05, "float16": 0.01}
 _LOSS = {"float32": 0.005, "bfloat16": 0.1, "float16": 0.05}
 
@@ -55,7 +55,7 @@ def measure(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prepend_
     with torch.inference_mode():
         output = model(input_ids=tokens, use_cache=False, output_hidden_states=True)
     layer_inputs = [state[0] for state in (output.hidden_states or ())[:-1]]  # the last one is normalised
-    return Measured(tokens, output.logits[0].float().log_softmax(-1), layer_inputs)
+    return Measured(tokens, output.logits[0].double().log_softmax(-1), layer_inputs)
 
 
 def require_agreement(
@@ -103,12 +103,11 @@ def _measure_bridge(bridge: TransformerBridge, layers: int) -> Measured:
     names = [f"blocks.{layer}.hook_resid_pre" for layer in range(layers)]
     with torch.inference_mode():
         logits, cache = bridge.run_with_cache(tokens, names_filter=names)
-    return Measured(tokens, logits[0].float().log_softmax(-1), [cache[name][0] for name in names])
+    return Measured(tokens, logits[0].double().log_softmax(-1), [cache[name][0] for name in names])
 
 
 def _worst_divergence(expected: Float[Tensor, "pos vocab"], found: Float[Tensor, "pos vocab"]) -> float:
     """The largest Kullback-Leibler divergence at a token, in nats."""
-    expected, found = expected.double(), found.double()
     return float((expected.exp() * (expected - found)).sum(-1).abs().max())
 
 
