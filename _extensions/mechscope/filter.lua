@@ -10,6 +10,15 @@
 
 local ledger = require("ledger")
 
+-- Quarto copies the script beside its own; the built-in engine adds it to its pages by itself.
+if quarto.doc.add_html_dependency and quarto.doc.is_format("html") then
+  quarto.doc.add_html_dependency({
+    name = "mechscope",
+    version = "0.1.0",
+    scripts = { { path = "../../paper/assets/mechscope.js", name = "mechscope.js", afterBody = true } },
+  })
+end
+
 local OUTCOMES = { "held", "failed", "untestable" }
 
 local function wanted_outcomes(div)

@@ -58,7 +58,11 @@ end
 local function explained(found, inlines, class)
   local attributes = {}
   local note = ledger.note(found)
-  if note then attributes["data-ms"] = pandoc.json.encode(note) end
+  if note then
+    attributes["data-ms"] = pandoc.json.encode({
+      title = note.title, lines = note.lines, code = ledger.code_at(found),
+    })
+  end
   return pandoc.Link(inlines, ledger.explained_at(found), "", pandoc.Attr("", { class }, attributes))
 end
 
@@ -166,7 +170,7 @@ end
 local function token_html(token, value, largest)
   local step, negative = shade(value, largest)
   local inlines = pandoc.Inlines({ pandoc.Str(visible(token)) })
-  if token:find("\n") then inlines:insert(pandoc.LineBreak()) end
+  if token:find("\n") then inlines:insert(pandoc.RawInline("html", "<br>")) end
   if step == 0 then return inlines end
   local class = (negative and "ms-neg-" or "ms-pos-") .. step
   return { pandoc.Span(inlines, pandoc.Attr("", { "ms-token", class }, { title = string.format("%.3g", value) })) }

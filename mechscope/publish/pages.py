@@ -256,8 +256,8 @@ class _Pages:
             front_matter(
                 title="Claims", subtitle=f"What held in the run {self.title}", format="html", toc=True
             )
-            + "\nA claim is a sentence and a criterion over statistics, both written before the result. Whether "
-            "it held is computed. An *exploratory* claim's criterion was written when results were already there.\n"
+            + "\nA claim is a sentence and a criterion over statistics. Whether it held is computed. The "
+            "criterion of an *exploratory* claim was written when there were results already.\n"
         ]
         for analysis in dict.fromkeys(found.analysis for found in claims):
             entries = [self._claim(found) for found in claims if found.analysis == analysis]

@@ -1,20 +1,18 @@
-"""What happens before a render, whichever engine does it: results, citations and generated pages are put right.
+"""What happens before a render, whichever engine does it: results, citations and generated pages put right.
 
-Quarto runs this module through `paper/prerender.py`; the built-in engine calls `prepare`. Everything that can
-fail fails here, because an error inside a render leaves half a site.
+Everything that can fail fails here, because an error inside a render of Quarto's leaves half a site.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import sys
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from mechscope.errors import InvalidInput, MechscopeError, RenderFailed, UnknownName
+from mechscope.errors import InvalidInput, RenderFailed, UnknownName
 from mechscope.pipeline.runs import load_runs
-from mechscope.project import Project, find_project
+from mechscope.project import Project
 from mechscope.publish.citations import check_citations
 from mechscope.publish.pages import Written, write_pages
 from mechscope.publish.profiles import profiles
@@ -123,23 +121,3 @@ def mode_from_environment() -> Mode | None:
     if value not in get_args(Mode):
         raise UnknownName("mode", value, get_args(Mode), where=MODE_VARIABLE)
     return value  # type: ignore[return-value]
-
-
-def main() -> int:
-    """The hook: what Quarto runs at the project's root."""
-    try:
-        project = find_project()
-        run = run_of_profiles(project, os.environ.get("QUARTO_PROFILE", ""))
-        mode = mode_from_environment()
-        if mode is not None:
-            prepared = prepare(project, run, mode)
-            for name in prepared.ran:
-                print(f"mechscope: ran {name} ({run})")
-    except MechscopeError as error:
-        print(f"mechscope: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,220 @@
+// Popovers of numbers and claims, and charts that become interactive. A page is complete without this script, and
+// nothing here leaves the site.
+(() => {
+  "use strict";
+
+  // Popovers -------------------------------------------------------------------------------------------------------
+  // Opened by resting the mouse on a number, by a tap, or by focus; closed by Escape, by leaving, or by a tap outside.
+  // The popover follows its number in the document, so that Tab leads into it.
+
+  const OPEN_AFTER = 140;
+  const CLOSE_AFTER = 220;
+  let current = null; // {link, box}
+  let timer = 0;
+  let pointer = "mouse";
+  let dismissed = null; // the link whose popover Escape closed: stays closed until focus or mouse leaves it
+
+  const later = (action, delay) => {
+    clearTimeout(timer);
+    timer = setTimeout(action, delay);
+  };
+
+  const element = (tag, className, text) => {
+    const made = document.createElement(tag);
+    made.className = className;
+    if (text !== undefined) made.textContent = text;
+    return made;
+  };
+
+  const anchor = (text, href) => {
+    const made = element("a", "", text);
+    made.href = href;
+    return made;
+  };
+
+  function content(link, note) {
+    const box = element("span", "ms-popover");
+    box.id = "ms-popover";
+    box.setAttribute("role", "dialog");
+    box.setAttribute("aria-label", note.title);
+    box.append(element("span", "ms-popover-title", note.title));
+    const lines = element("span", "ms-popover-lines");
+    for (const [name, text] of note.lines) {
+      lines.append(element("span", "ms-popover-name", name), element("span", "ms-popover-text", text));
+    }
+    const links = element("span", "ms-popover-links");
+    links.append(anchor("Details", link.getAttribute("href")));
+    if (note.code) links.append(anchor("Code", note.code));
+    box.append(lines, links);
+    return box;
+  }
+
+  function place({ link, box }) {
+    const margin = 8;
+    const lines = link.getClientRects();
+    const target = lines[0] ?? link.getBoundingClientRect();
+    const last = lines[lines.length - 1] ?? target;
+    const { width, height } = box.getBoundingClientRect();
+    const right = document.documentElement.clientWidth - margin;
+    const left = Math.max(margin, Math.min(target.left + target.width / 2 - width / 2, right - width));
+    const below = last.bottom + margin;
+    const fits = below + height <= window.innerHeight - margin;
+    const top = fits ? below : Math.max(margin, target.top - margin - height);
+    box.style.left = `${left}px`;
+    box.style.top = `${top}px`;
+  }
+
+  function open(link) {
+    clearTimeout(timer);
+    if (current?.link === link) return;
+    close();
+    let note;
+    try {
+      note = JSON.parse(link.dataset.ms);
+    } catch {
+      return;
+    }
+    const box = content(link, note);
+    link.after(box);
+    link.setAttribute("aria-expanded", "true");
+    link.setAttribute("aria-describedby", box.id);
+    current = { link, box };
+    place(current);
+    box.addEventListener("pointerenter", () => clearTimeout(timer));
+    box.addEventListener("pointerleave", () => later(closeUnlessFocused, CLOSE_AFTER));
+  }
+
+  function close() {
+    clearTimeout(timer);
+    if (!current) return;
+    current.link.setAttribute("aria-expanded", "false");
+    current.link.removeAttribute("aria-describedby");
+    current.box.remove();
+    current = null;
+  }
+
+  const holds = (node) => current && (current.link.contains(node) || current.box.contains(node));
+
+  function closeUnlessFocused() {
+    if (!(current && document.activeElement?.matches(":focus-visible") && holds(document.activeElement))) close();
+  }
+
+  const numberAt = (event) => (event.target instanceof Element ? event.target.closest("a[data-ms]") : null);
+
+  function preparePopovers() {
+    for (const link of document.querySelectorAll("a[data-ms]")) {
+      link.setAttribute("aria-haspopup", "dialog");
+      link.setAttribute("aria-expanded", "false");
+      link.addEventListener("pointerenter", (event) => {
+        if (event.pointerType === "mouse" && dismissed !== link) later(() => open(link), OPEN_AFTER);
+      });
+      link.addEventListener("pointerleave", (event) => {
+        if (dismissed === link) dismissed = null;
+        if (event.pointerType === "mouse") later(closeUnlessFocused, CLOSE_AFTER);
+      });
+    }
+    document.addEventListener("pointerdown", (event) => {
+      pointer = event.pointerType;
+      if (current && !holds(event.target)) close();
+    });
+    document.addEventListener("click", (event) => {
+      const link = numberAt(event);
+      if (link && pointer === "touch" && event.detail > 0 && current?.link !== link) {
+        event.preventDefault(); // the first tap shows, a second follows the link
+        open(link);
+      }
+    });
+    document.addEventListener("keydown", (event) => {
+      pointer = "keyboard";
+      if (event.key !== "Escape" || !current) return;
+      const { link } = current;
+      dismissed = link;
+      if (holds(document.activeElement)) link.focus();
+      close();
+    });
+    document.addEventListener("focusin", (event) => {
+      const link = numberAt(event);
+      if (link && link !== dismissed && pointer === "keyboard") open(link);
+      else if (current && !holds(event.target)) close();
+      if (link !== dismissed) dismissed = null;
+    });
+    const follow = () => {
+      if (current) place(current);
+    };
+    addEventListener("scroll", follow, { passive: true });
+    addEventListener("resize", follow);
+  }
+
+  // Charts ---------------------------------------------------------------------------------------------------------
+  // A figure is a picture first. When it comes near the screen, Vega is loaded (once a page) with the figure's
+  // specification, both as scripts, because a page opened from disk may load scripts but not fetch data.
+
+  const scripts = new Map();
+
+  function load(address) {
+    if (!scripts.has(address)) {
+      scripts.set(
+        address,
+        new Promise((resolve, reject) => {
+          const script = document.createElement("script");
+          script.src = address;
+          script.onload = resolve;
+          script.onerror = reject;
+          document.head.append(script);
+        }),
+      );
+    }
+    return scripts.get(address);
+  }
+
+  async function enliven(image) {
+    const address = new URL(image.dataset.vega, document.baseURI);
+    const key = decodeURIComponent(address.pathname.split("/").pop()).replace(/\.js$/, "");
+    const chart = element("div", "ms-chart");
+    try {
+      await Promise.all([load(new URL("../vega.js", address).href), load(address.href)]);
+      chart.setAttribute("role", "figure");
+      chart.setAttribute("aria-label", image.alt);
+      chart.hidden = true;
+      image.after(chart);
+      const specification = structuredClone(window.mechscopeCharts[key]);
+      await window.vegaEmbed(chart, specification, { actions: false, renderer: "svg" });
+      chart.hidden = false;
+      image.hidden = true;
+    } catch {
+      chart.remove(); // the picture stays
+    }
+  }
+
+  function prepareCharts() {
+    const images = document.querySelectorAll("img[data-vega]");
+    if (!images.length || !("IntersectionObserver" in window)) return;
+    const observer = new IntersectionObserver(
+      (entries) => {
+        for (const { isIntersecting, target } of entries) {
+          if (!isIntersecting) continue;
+          observer.unobserve(target);
+          enliven(target);
+        }
+      },
+      { rootMargin: "300px" },
+    );
+    for (const image of images) observer.observe(image);
+  }
+
+  // Tables that are wider than the page can be scrolled by keyboard.
+  function prepareTables() {
+    for (const box of document.querySelectorAll(".quarto-float-tbl > div, .ms-record")) {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    }
+  }
+
+  function prepare() {
+    preparePopovers();
+    prepareCharts();
+    prepareTables();
+  }
+
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", prepare);
+  else prepare();
+})();

@@ -252,7 +252,7 @@ def _notebook(findings: Findings) -> dict:
         }
         for i, name in enumerate(findings.names, start=1)
     ]
-    text = {"cell_type": "markdown", "id": "cmd", "metadata": {}, "source": "# Methods\n\nWhat was *done*."}
+    text = {"cell_type": "markdown", "id": "cmd", "metadata": {}, "source": ["# Methods\n", "\n", "What was *done*."]}
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     return {"cells": [front, text, *code], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
 

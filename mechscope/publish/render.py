@@ -1,0 +1,147 @@
+"""Rendering runs: results up to date, one engine, and a site that is replaced only when it is whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mechscope.errors import InvalidInput, UnknownName
+from mechscope.pipeline.runs import load_runs
+from mechscope.project import Project
+from mechscope.publish import quarto
+from mechscope.publish.entrance import write_entrance
+from mechscope.publish.findings import runs_with_results
+from mechscope.publish.prerender import Mode, prepare
+from mechscope.publish.quarto import find_quarto
+from mechscope.publish.sources import article_files
+
+ENGINES = ("quarto", "pandoc")
+
+
+@dataclass(frozen=True)
+class RenderedRun:
+    """One run's site.
+
+    Attributes:
+        ran: Analyses that were stale and were run first.
+        pages, pdfs: The files that there are now.
+        preparing: Seconds for analyses, checks and generated pages.
+        rendering: Seconds that the engine took.
+    """
+
+    run: str
+    ran: tuple[str, ...]
+    pages: tuple[Path, ...]
+    pdfs: tuple[Path, ...]
+    preparing: float
+    rendering: float
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What a render did."""
+
+    engine: str
+    runs: tuple[RenderedRun, ...]
+    seconds: float
+
+
+def render(
+    project: Project,
+    runs: Sequence[str] = (),
+    *,
+    engine: str | None = None,
+    articles: Sequence[str] = (),
+    mode: Mode = "run",
+    report: Callable[[str], None] = lambda line: None,
+) -> Rendered:
+    """Render runs, each into `_site/<run>/`, which is replaced only when its render succeeded.
+
+    Args:
+        runs: Default: every run that has results; where none has, the default run.
+        engine: "quarto" or "pandoc" (the built-in one). Default: quarto where it is found.
+        articles: Only these (paths, or names like "topic-geometry"); the rest of the site stays as it is.
+        mode: What to do about stale analyses.
+        report: Is told what is being done.
+
+    Raises:
+        UnknownName: An unknown run, engine, article, or something that an article cites.
+        RenderFailed: The engine failed, or analyses are stale and `mode` is "check".
+        AnalysisFailed: A stale analysis failed.
+    """
+    start = time.perf_counter()
+    declared = load_runs(project)
+    wanted = (
+        list(runs)
+        or [run for run in runs_with_results(project) if run in declared.runs]
+        or [declared.default]
+    )
+    for run in wanted:
+        declared.run(run)
+    chosen, program = choose_engine(engine)
+    only = [_article(project, name) for name in articles] or None
+    done = []
+    for run in wanted:
+        began = time.perf_counter()
+        report(f"preparing {run}")
+        prepared = prepare(project, run, mode)
+        ready = time.perf_counter()
+        report(f"rendering {run} with {chosen}")
+        built = _build(project, run, chosen, program, only)
+        took = time.perf_counter() - ready
+        done.append(
+            RenderedRun(run, prepared.ran, tuple(built.pages), tuple(built.pdfs), ready - began, took)
+        )
+        write_entrance(project)
+    return Rendered(chosen, tuple(done), time.perf_counter() - start)
+
+
+def choose_engine(name: str | None = None) -> tuple[str, str]:
+    """The engine called `name` and its program ("" for the built-in one). Default: Quarto where it is found.
+
+    Raises:
+        UnknownName: There is no such engine.
+        InvalidInput: Quarto is asked for and not here.
+    """
+    if name is not None and name not in ENGINES:
+        raise UnknownName("engine", name, ENGINES)
+    program = find_quarto() if name != "pandoc" else None
+    if program:
+        return "quarto", program
+    if name == "quarto":
+        raise InvalidInput(
+            "quarto is not on PATH.",
+            hint="install it (environment.yml has it), set QUARTO to the program, or use --engine pandoc",
+        )
+    return "pandoc", ""
+
+
+class _Built(Protocol):
+    @property
+    def pages(self) -> list[Path]: ...
+
+    @property
+    def pdfs(self) -> list[Path]: ...
+
+
+def _build(project: Project, run: str, engine: str, program: str, only: list[Path] | None) -> _Built:
+    output = project.site / run
+    if engine == "quarto":
+        return quarto.render_run(project, run, output=output, only=only, program=program)
+    from mechscope.publish import pandoc
+
+    return pandoc.render_run(project, run, output=output, only=only)
+
+
+def _article(project: Project, name: str) -> Path:
+    """The source that a person means by `name`: a path from the root or from here, or the file's stem."""
+    files = [path for path in article_files(project) if not path.name.startswith("_")]
+    for path in files:
+        if name in (project.shown(path), path.name, path.stem) or Path(name).resolve() == path.resolve():
+            return path
+    raise UnknownName(
+        "article", name, [*(path.stem for path in files), *(project.shown(path) for path in files)]
+    )
