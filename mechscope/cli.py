@@ -217,7 +217,8 @@ def accept(context: click.Context, analysis: str, because: str, run_name: str | 
 
     project = _project(context)
     name = run_name or load_runs(project).default
-    for change in adopt(project, analysis, name, because):
+    accepted = adopt(project, analysis, name, because, say=lambda text: click.echo(text, err=True))
+    for change in accepted:
         click.echo(f"{name}:{analysis} accepted: {change}")
 
 

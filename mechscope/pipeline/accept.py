@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mechscope.errors import InvalidInput
 from mechscope.files import write_atomically
 from mechscope.ledger.schema import Acceptance
 from mechscope.ledger.store import LEDGER_NAME, ledger_text, read_ledger
+from mechscope.pipeline.fingerprint import why_stale
 from mechscope.pipeline.freshness import look
 from mechscope.pipeline.lock import results_lock
 from mechscope.pipeline.runs import load_runs
@@ -13,8 +16,13 @@ from mechscope.pipeline.scripts import find_analyses, select
 from mechscope.project import Project
 
 
-def accept(project: Project, analysis: str, run: str, because: str) -> tuple[str, ...]:
+def accept(
+    project: Project, analysis: str, run: str, because: str, *, say: Callable[[str], None] = lambda text: None
+) -> tuple[str, ...]:
     """Adopt the present inputs of `analysis` in `run` without running it, and record why.
+
+    Args:
+        say: Told if another process must finish first.
 
     Returns:
         The changes that were accepted.
@@ -29,20 +37,19 @@ def accept(project: Project, analysis: str, run: str, because: str) -> tuple[str
     found = select(analyses, [analysis])[0]
     if not because.strip():
         raise InvalidInput("an accepted change needs a reason.", hint='--because "…"')
-    with results_lock(project, lambda text: None):
+    with results_lock(project, say):
         state = look(project, runs, run, found)
         again = f"mechscope run {analysis} --run {run}"
-        if state.fresh:
-            raise InvalidInput(f"'{analysis}' is fresh in run '{run}': there is nothing to accept.")
         if state.inputs is None:
             raise state.problem or InvalidInput(f"the inputs of '{analysis}' are not known.")
-        if state.ledger is None:
-            try:
-                read_ledger(project.found(run, analysis))
-            except FileNotFoundError:
-                raise InvalidInput(f"'{analysis}' was never run in run '{run}'.", hint=again) from None
-            raise InvalidInput(f"'{analysis}' can't be accepted: {'; '.join(state.reasons)}.", hint=again)
-        old, new = state.ledger.inputs, state.inputs
+        try:
+            ledger = read_ledger(project.found(run, analysis))
+        except FileNotFoundError:
+            raise InvalidInput(f"'{analysis}' was never run in run '{run}'.", hint=again) from None
+        old, new = ledger.inputs, state.inputs
+        changed = why_stale(old, new)
+        if not changed:
+            raise InvalidInput(f"no input of '{analysis}' changed in run '{run}': there is nothing to accept.")
         deciding: list[tuple[str, object, object]] = [
             ("parameters", old.parameters, new.parameters),
             ("models", old.models, new.models),
@@ -52,12 +59,10 @@ def accept(project: Project, analysis: str, run: str, because: str) -> tuple[str
             if before != after:
                 raise InvalidInput(
                     f"'{analysis}' has other {what} now, and those decide the result: "
-                    f"{'; '.join(state.reasons)}.",
+                    f"{'; '.join(changed)}.",
                     hint=again,
                 )
-        acceptance = Acceptance(changed=state.reasons, because=" ".join(because.split()))
-        ledger = state.ledger.model_copy(
-            update={"inputs": new, "accepted": (*state.ledger.accepted, acceptance)}
-        )
-        write_atomically(project.found(run, analysis) / LEDGER_NAME, ledger_text(ledger))
-    return state.reasons
+        acceptance = Acceptance(changed=tuple(changed), because=" ".join(because.split()))
+        adopted = ledger.model_copy(update={"inputs": new, "accepted": (*ledger.accepted, acceptance)})
+        write_atomically(project.found(run, analysis) / LEDGER_NAME, ledger_text(adopted))
+    return tuple(changed)

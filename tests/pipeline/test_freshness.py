@@ -1,0 +1,154 @@
+"""An analysis is fresh when its ledger's inputs equal the present ones; otherwise it says what changed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from throwaway import edit
+
+from mechscope.errors import InvalidInput, LedgerDamaged
+from mechscope.ledger import read_ledger
+from mechscope.ledger.schema import Inputs, ModelInput
+from mechscope.pipeline.accept import accept
+from mechscope.pipeline.fingerprint import why_stale
+from mechscope.pipeline.freshness import NEVER_RUN, look_at_all
+from mechscope.pipeline.runs import load_runs
+from mechscope.pipeline.scripts import find_analyses
+from mechscope.project import Project
+
+
+def reasons(project: Project, run: str = "one") -> dict[str, list[str]]:
+    """Why each stale analysis is stale."""
+    states = look_at_all(project, load_runs(project), [run], find_analyses(project))
+    return {state.analysis: list(state.reasons) for state in states if not state.fresh}
+
+
+UPSTREAM = ["needs source, which is stale"]
+
+
+def test_what_was_just_run_is_fresh(project: Project) -> None:
+    assert reasons(project) == {}
+
+
+def test_another_run_was_never_run(project: Project) -> None:
+    assert reasons(project, "two") == {name: [NEVER_RUN] for name in ("source", "derived", "apart")}
+
+
+def test_a_parameter_that_changed_is_named_with_its_values(project: Project) -> None:
+    edit(project.runs_file, "one, parameters: {seed: 0}", "one, parameters: {seed: 1}")
+    assert reasons(project) == {
+        "source": ["parameter seed 0 → 1"],
+        "apart": ["parameter seed 0 → 1"],
+        "derived": UPSTREAM,
+    }
+
+
+def test_a_default_that_the_run_overrides_does_not_count(project: Project) -> None:
+    edit(project.analyses / "source.py", "seed = 0", "seed = 9")
+    assert reasons(project) == {}
+
+
+def test_code_that_changed_makes_its_analysis_stale_and_what_needs_it(project: Project) -> None:
+    edit(project.analyses / "source.py", "+ seed", "- seed")
+    assert reasons(project) == {"source": ["the script's code changed"], "derived": UPSTREAM}
+
+
+def test_a_comment_makes_nothing_stale(project: Project) -> None:
+    edit(project.analyses / "source.py", "# The numbers, added up.", "# The numbers, summed.")
+    edit(project.analyses / "_shared.py", '"""Twice x."""', '"""Two times x."""  # really')
+    assert reasons(project) == {}
+
+
+def test_a_module_that_a_script_imports_counts(project: Project) -> None:
+    edit(project.analyses / "_shared.py", "2 * x", "x * 2")
+    assert reasons(project) == {"source": ["analyses/_shared.py changed"], "derived": UPSTREAM}
+
+
+def test_a_data_file_that_changed_is_named(project: Project) -> None:
+    edit(project.analyses / "data/numbers.csv", "2", "3")
+    assert reasons(project) == {"source": ["analyses/data/numbers.csv changed"], "derived": UPSTREAM}
+
+
+def test_a_data_file_that_is_missing_is_named(project: Project) -> None:
+    (project.analyses / "data/numbers.csv").unlink()
+    found = reasons(project)
+    assert set(found) == {"source", "derived"}
+    assert "cannot run: analyses/source.py declares the data file 'data/numbers.csv'" in found["source"][0]
+
+
+def test_a_ledger_edited_by_hand_is_caught(project: Project) -> None:
+    edit(project.found("one", "apart") / "ledger.json", '"failed"', '"held"')
+    (reason,) = reasons(project)["apart"]
+    assert reason.startswith("results/one/apart/ledger.json was edited by hand")
+
+
+def test_an_upstream_ledger_with_another_result_makes_what_needs_it_stale(project: Project) -> None:
+    path = project.found("one", "source") / "ledger.json"
+    content = json.loads(path.read_text())
+    path.write_text(path.read_text().replace(content["sha256"], "0" * 64))
+    assert reasons(project)["derived"] == ["source found something else"]
+
+
+@pytest.mark.parametrize("file", ["bars.svg", "bars.vl.json"])
+def test_a_figure_edited_or_missing_is_named(project: Project, file: str) -> None:
+    path = project.found("one", "apart") / "figures" / file
+    path.write_text(path.read_text() + " ")
+    assert reasons(project) == {"apart": [f"results/one/apart/figures/{file} was edited by hand"]}
+    path.unlink()
+    assert reasons(project) == {"apart": [f"results/one/apart/figures/{file} is missing"]}
+
+
+def test_a_ledger_that_is_no_ledger_is_stale_and_not_a_crash(project: Project) -> None:
+    (project.found("one", "apart") / "ledger.json").write_text('{"half": ')
+    (reason,) = reasons(project)["apart"]
+    assert "results/one/apart/ledger.json is not JSON" in reason
+
+
+def test_each_kind_of_change_of_a_model_is_told_apart() -> None:
+    def inputs(name: str, sha256: str, **parameters: object) -> Inputs:
+        return Inputs(
+            parameters={"model": name, **parameters},
+            script="",
+            modules={},
+            data={},
+            models={"model": ModelInput(name=name, sha256=sha256)},
+            saes={},
+            needs={},
+        )
+
+    assert why_stale(inputs("a", "1"), inputs("a", "1")) == []
+    assert why_stale(inputs("a", "1"), inputs("a", "2")) == ["model a has other weights"]
+    assert why_stale(inputs("a", "1"), inputs("b", "2")) == ["parameter model a → b"]
+    assert why_stale(inputs("a", "1", n=1), inputs("a", "1", n=1.0)) == ["parameter n 1 → 1.0"]
+    assert why_stale(inputs("a", "1"), inputs("a", "1", k=True)) == ["parameter k none → true"]
+
+
+def test_an_accepted_change_is_fresh_and_keeps_its_reason(project: Project) -> None:
+    edit(project.analyses / "_shared.py", "2 * x", "x * 2")
+    before = read_ledger(project.found("one", "source"))
+    assert accept(project, "source", "one", "multiplication commutes") == ("analyses/_shared.py changed",)
+    assert reasons(project) == {}
+    after = read_ledger(project.found("one", "source"))
+    assert (after.findings, after.sha256) == (before.findings, before.sha256)
+    assert [(one.changed, one.because) for one in after.accepted] == [
+        (("analyses/_shared.py changed",), "multiplication commutes")
+    ]
+
+
+def test_a_parameter_decides_the_result_and_cannot_be_accepted(project: Project) -> None:
+    edit(project.runs_file, "one, parameters: {seed: 0}", "one, parameters: {seed: 1}")
+    with pytest.raises(InvalidInput, match="has other parameters now"):
+        accept(project, "source", "one", "it hardly matters")
+    assert "source" in reasons(project)
+
+
+def test_what_is_fresh_or_damaged_or_was_never_run_cannot_be_accepted(project: Project) -> None:
+    with pytest.raises(InvalidInput, match="nothing to accept"):
+        accept(project, "source", "one", "why not")
+    with pytest.raises(InvalidInput, match="never run"):
+        accept(project, "source", "two", "why not")
+    edit(project.found("one", "apart") / "ledger.json", '"failed"', '"held"')
+    with pytest.raises(LedgerDamaged, match="edited by hand") as raised:
+        accept(project, "apart", "one", "why not")
+    assert "mechscope run apart --run one" in str(raised.value)

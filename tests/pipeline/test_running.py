@@ -1,0 +1,264 @@
+"""Running a project: exactly what is stale, once, whole or not at all, the same each time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from throwaway import changes, commit, copy_of, edit, make_project, script
+
+from mechscope.ledger import read_ledger
+from mechscope.pipeline.schedule import Order, Outcome, Silent, run_analyses
+from mechscope.project import Project
+
+
+def run(project: Project, *analyses: str, **options: object) -> dict[str, Outcome]:
+    outcomes = run_analyses(project, Order(analyses=analyses, **options))  # type: ignore[arg-type]
+    return {outcome.analysis: outcome for outcome in outcomes}
+
+
+def what(outcomes: dict[str, Outcome]) -> dict[str, str]:
+    return {name: outcome.what for name, outcome in outcomes.items()}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def mechscope(project: Project, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "mechscope", "--project", str(project.root), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_second_run_runs_nothing_and_changes_nothing(executed: Project) -> None:
+    before = files(executed.results)
+    assert what(run(executed)) == {"source": "fresh", "derived": "fresh", "apart": "fresh"}
+    assert files(executed.results) == before
+
+
+def test_running_again_on_the_same_machine_leaves_no_diff(project: Project) -> None:
+    assert what(run(project, force=True)) == {"source": "ran", "derived": "ran", "apart": "ran"}
+    assert changes(project.root) == ""
+
+
+def test_a_result_has_its_ledger_its_figures_and_its_notebook(executed: Project) -> None:
+    assert sorted(files(executed.found("one", "apart"))) == [
+        "figures/bars.svg",
+        "figures/bars.vl.json",
+        "ledger.json",
+        "notebook.ipynb",
+    ]
+    ledger = read_ledger(executed.found("one", "source"))
+    assert ledger.findings.statistics["total"].value == 6
+    assert ledger.findings.statistics["total"].cell == "cell-03"
+    assert ledger.inputs.parameters == {"seed": 0}
+    assert list(ledger.inputs.data) == ["analyses/data/numbers.csv"]
+    assert list(ledger.inputs.modules) == ["analyses/_shared.py"]
+    notebook = (executed.found("one", "source") / "notebook.ipynb").read_text()
+    assert "added 2" in notebook
+    assert "on stderr" not in notebook.replace('print(\\"on stderr\\"', "")
+
+
+def test_an_upstream_rerun_that_finds_the_same_leaves_what_needs_it_fresh(project: Project) -> None:
+    edit(project.analyses / "_shared.py", "2 * x", "x * 2")
+    assert what(run(project)) == {"source": "ran", "derived": "fresh", "apart": "fresh"}
+
+
+def test_an_upstream_result_that_changed_reruns_what_needs_it(project: Project) -> None:
+    edit(project.analyses / "data/numbers.csv", "2", "3")
+    outcomes = run(project, "derived")
+    assert what(outcomes) == {"source": "ran", "derived": "ran"}
+    assert outcomes["source"].detail == "analyses/data/numbers.csv changed"
+    assert outcomes["derived"].detail == "source found something else"
+    assert read_ledger(project.found("one", "derived")).findings.statistics["scaled"].value == 80
+
+
+def test_prose_that_changed_reaches_the_notebook_without_a_run(project: Project) -> None:
+    script_file = project.analyses / "source.py"
+    edit(script_file, "# The numbers, added up.", "# All the numbers.")
+    edit(script_file, "title: Source", "title: The source")
+    before = read_ledger(project.found("one", "source"))
+    assert what(run(project)) == {"source": "fresh", "derived": "fresh", "apart": "fresh"}
+    notebook = (project.found("one", "source") / "notebook.ipynb").read_text()
+    assert "All the numbers." in notebook
+    assert "added 2" in notebook
+    after = read_ledger(project.found("one", "source"))
+    assert (after.title, after.sha256) == ("The source", before.sha256)
+    commit(project.root)
+    run(project, "source", force=True)
+    assert changes(project.root) == ""  # the notebook is the one that a run would make
+
+
+def test_one_failed_analysis_fails_only_what_needs_it_and_says_where(project: Project) -> None:
+    edit(project.analyses / "source.py", "numbers = [float", "numbers = 1 / 0 * [float")
+    edit(project.analyses / "apart.py", "Two bars.", "2 bars.")
+    before = files(project.found("one", "source"))
+    outcomes = run(project)
+    assert what(outcomes) == {"source": "failed", "derived": "blocked", "apart": "ran"}
+    assert outcomes["derived"].detail == "needs source"
+    for part in (
+        "source in run one: cell-03 (cell 3 of 3) failed: ZeroDivisionError: division by zero",
+        "| with Path(\"data/numbers.csv\").open() as file:",
+        "The notebook is kept in .mechscope/failed/one/source.ipynb",
+    ):
+        assert part in outcomes["source"].detail
+    assert "\x1b" not in outcomes["source"].detail
+    kept = json.loads((project.scratch / "failed/one/source.ipynb").read_text())
+    assert [cell["id"] for cell in kept["cells"]][-1] == "cell-03"
+    assert files(project.found("one", "source")) == before  # the last good result stays
+
+
+@pytest.fixture(scope="module")
+def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, Outcome]]:
+    """Analyses that each do one thing that is not allowed, all run at once."""
+    start = "from mechscope.ledger import Ledger\nledger = Ledger('{name}')\nledger.statistic('x', 1, label='X')\n"
+    bodies = {
+        "bare_chart": "class Chart:\n    def _repr_mimebundle_(self, **_):\n        return {'application/vnd.vegalite.v6+json': {}, 'text/plain': 'c'}\nChart()",
+        "undeclared": "text = open('data/secret.csv').read()",
+        "swallowed": "try:\n    open('data/secret.csv')\nexcept Exception:\n    pass",
+        "dies": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
+        "leaves_early": "import sys\nsys.exit()",
+        "no_record": "1",
+    }
+    scripts = {
+        name: script((start.format(name=name) if name != "no_record" else "") + "\n# %%\n" + body)
+        for name, body in bodies.items()
+    }
+    project = make_project(
+        tmp_path_factory.mktemp("misbehaving") / "p", scripts=scripts, files={"analyses/data/secret.csv": "1"}
+    )
+    return project, run(project)
+
+
+@pytest.mark.parametrize(
+    ("analysis", "says"),
+    [
+        ("bare_chart", ["cell-03 shows a chart that is not recorded", "ledger.figure"]),
+        ("undeclared", ["cell-03 reads analyses/data/secret.csv", "data: [data/secret.csv]"]),
+        ("swallowed", ["reads analyses/data/secret.csv", "data: [data/secret.csv]"]),
+        ("dies", ["its kernel died"]),
+        ("leaves_early", ["cell-03 (cell 3 of 3) failed: SystemExit"]),
+        ("no_record", ["records nothing"]),
+    ],
+)
+def test_what_is_not_allowed_is_one_clear_error_and_leaves_no_result(
+    misbehaving: tuple[Project, dict[str, Outcome]], analysis: str, says: list[str]
+) -> None:
+    project, outcomes = misbehaving
+    assert outcomes[analysis].what == "failed"
+    for part in says:
+        assert part in outcomes[analysis].detail
+    assert (project.scratch / f"failed/one/{analysis}.ipynb").is_file()
+    assert not project.found("one", analysis).exists()
+
+
+def test_a_trial_with_another_parameter_leaves_the_results_alone(project: Project) -> None:
+    outcomes = run(project, "source", overrides=("seed=5",))
+    assert what(outcomes) == {"source": "ran"}
+    assert changes(project.root) == ""
+    trial = read_ledger(project.root / outcomes["source"].folder)
+    assert outcomes["source"].folder == ".mechscope/trials/one/source"
+    assert trial.findings.statistics["total"].value == 11
+    assert trial.inputs.parameters == {"seed": 5}
+
+
+def test_a_dask_scheduler_gives_the_same_bytes_as_threads(executed: Project, tmp_path: Path) -> None:
+    from distributed import LocalCluster
+
+    project = copy_of(executed, tmp_path / "p")
+    told: list[str] = []
+
+    class Listener(Silent):
+        def finished(self, outcome: Outcome) -> None:
+            told.append(outcome.analysis)
+
+    with LocalCluster(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster:
+        order = Order(force=True, scheduler=cluster.scheduler_address)
+        outcomes = run_analyses(project, order, Listener())
+    assert {outcome.what for outcome in outcomes} == {"ran"}
+    assert sorted(told) == ["apart", "derived", "source"]
+    assert changes(project.root) == ""
+
+
+def slow_project(tmp_path: Path, executed: Project) -> tuple[Project, Path, Path]:
+    """`apart` changed so that it waits for a file; the file that it writes when it has begun; that file."""
+    project = copy_of(executed, tmp_path / "p")
+    begun, release = tmp_path / "begun", tmp_path / "release"
+    edit(
+        project.analyses / "apart.py",
+        "# %%\nledger.statistic",
+        f"# %%\nimport os, time\nfrom pathlib import Path\nPath({str(begun)!r}).write_text(str(os.getpid()))\n"
+        f"while not Path({str(release)!r}).exists():\n    time.sleep(0.05)\n\n# %%\nledger.statistic",
+    )
+    return project, begun, release
+
+
+def wait_until(condition: object, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def ended(*processes: subprocess.Popen[str]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_killed_in_a_run_the_old_result_stays_and_the_next_call_finishes(
+    executed: Project, tmp_path: Path
+) -> None:
+    project, begun, release = slow_project(tmp_path, executed)
+    before = files(project.results)
+    process = mechscope(project, "run", "apart")
+    with ended(process):
+        wait_until(lambda: begun.is_file() and begun.read_text())
+        kernel = int(begun.read_text())
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert files(project.results) == before
+    wait_until(lambda: not alive(kernel))  # no kernel goes on working for nobody
+    release.touch()
+    assert what(run(project)) == {"source": "fresh", "derived": "fresh", "apart": "ran"}
+    assert "time.sleep" in (project.found("one", "apart") / "notebook.ipynb").read_text()
+
+
+def test_of_two_runs_at_once_the_second_waits_and_says_for_whom(executed: Project, tmp_path: Path) -> None:
+    project, begun, release = slow_project(tmp_path, executed)
+    first = mechscope(project, "run", "apart")
+    with ended(first):
+        wait_until(lambda: begun.is_file())
+        second = mechscope(project, "run", "apart")
+        with ended(second):
+            assert second.stderr is not None
+            assert f"waiting for process {first.pid}" in second.stderr.readline()
+            assert first.poll() is None
+            release.touch()
+            assert "apart  ran" in first.communicate(timeout=60)[0]
+            assert "apart  fresh" in second.communicate(timeout=60)[0]

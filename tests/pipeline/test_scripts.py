@@ -1,0 +1,179 @@
+"""Scripts are read without running them; what is wrong is said with file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from throwaway import make_project, script
+
+from mechscope.errors import InvalidInput, MechscopeError, UnknownName
+from mechscope.pipeline.notebook import code_cells, from_script
+from mechscope.pipeline.scripts import Analysis, find_analyses
+
+BODY = """
+import math
+
+def area(r):
+    return math.pi * r ** 2
+
+# %% [markdown]
+# Some prose.
+
+# %%
+print(area(seed))
+"""
+
+
+def read(tmp_path: Path, text: str) -> Analysis:
+    folder = tmp_path / str(len(list(tmp_path.iterdir())))
+    return find_analyses(make_project(folder, scripts={"one": text}))["one"]
+
+
+def error(tmp_path: Path, text: str) -> str:
+    with pytest.raises(MechscopeError) as raised:
+        read(tmp_path, text)
+    return str(raised.value)
+
+
+def test_header_and_parameters_are_read_without_running_the_script(tmp_path: Path) -> None:
+    text = script(
+        "raise SystemExit('this must not run')",
+        title="Topic geometry",
+        parameters="""
+        model = "smollm2-135m"   # which model
+        layers: list = [1, 2]
+        rate = -0.5
+        limit = None
+        quick = False
+        """,
+        data=["data/topics.csv"],
+        models=["model"],
+    )
+    found = read(tmp_path, text)
+    assert found.title == "Topic geometry"
+    assert found.parameters == {
+        "model": "smollm2-135m",
+        "layers": [1, 2],
+        "rate": -0.5,
+        "limit": None,
+        "quick": False,
+    }
+    assert (found.data, found.models, found.needs) == (("data/topics.csv",), ("model",), ())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("# Some prose.", "# Other prose, and\n# more of it."),
+        ("print(area(seed))", "# why\nprint(\n    area(seed),  # here\n)"),
+        ("def area(r):\n", 'def area(r):\n    """Of a circle."""\n'),
+        ("# %%\nprint", "# %%\n# only a comment\n\n# %% A title for the cell\nprint"),
+        ("seed = 0", "seed = 1"),  # parameters count by their values in a run
+    ],
+)
+def test_prose_comments_formatting_and_docstrings_are_not_code(tmp_path: Path, old: str, new: str) -> None:
+    text = script(BODY)
+    assert old in text
+    assert read(tmp_path, text.replace(old, new)).code == read(tmp_path, text).code
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("r ** 2", "r ** 3"),
+        ("2\n", "2.0\n"),
+        ("area(seed)", "area(-seed)"),
+        ("import math\n", "import math\n\n# %%\n"),  # records know their cell
+        ("print(area(seed))", "print('area(seed)')"),
+    ],
+)
+def test_what_runs_is_code(tmp_path: Path, old: str, new: str) -> None:
+    text = script(BODY)
+    assert old in text
+    assert read(tmp_path, text.replace(old, new)).code != read(tmp_path, text).code
+
+
+def test_the_notebook_that_runs_has_the_code_that_was_fingerprinted(tmp_path: Path) -> None:
+    text = script(BODY.replace("# %%\nprint", "# %%\n# a comment\n\n# %%\nprint"))
+    notebook = from_script(read(tmp_path, text), text)
+    assert [cell.id for cell in notebook.cells] == [
+        "text-01", "cell-01", "cell-02", "text-02", "text-03", "cell-03",
+    ]  # fmt: skip
+    assert [cell.source for cell in code_cells(notebook)][-1] == "print(area(seed))"
+
+
+def test_a_script_that_changed_after_it_was_fingerprinted_is_not_run(tmp_path: Path) -> None:
+    text = script(BODY)
+    with pytest.raises(InvalidInput, match="changed while it was read"):
+        from_script(read(tmp_path, text), text.replace("** 2", "** 3"))
+
+
+def test_a_magic_is_refused_because_the_script_must_run_as_plain_python(tmp_path: Path) -> None:
+    text = script("# %matplotlib inline\nprint(seed)")
+    with pytest.raises(InvalidInput, match="magics"):
+        from_script(read(tmp_path, text), text)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda text: text.removeprefix("# ---\n"), "analyses/one.py:1: an analysis begins with a header"),
+        (lambda text: text.replace("# ---\n\n", "\n"), "the header is not closed"),
+        (lambda text: text.replace("title: A title", "title: [unclosed"), "analyses/one.py:3: the header is not YAML"),
+        (lambda text: text.replace("  needs:", "  need:"), "analyses/one.py:7: unknown input in the header 'need'"),
+        (lambda text: text.replace("data: []", "data: x"), "mechscope.data"),
+        (lambda text: text.replace(' tags=["parameters"]', ""), "there are 0 cells with tags"),
+        (lambda text: text.replace("seed = 0", "seed = 0; rate = 1"), "two parameters in one line"),
+        (lambda text: text.replace("seed = 0", "import os\nseed = 0"), "only 'name = value'"),
+        (lambda text: text.replace("seed = 0", "seed = range(3)"), "parameter 'seed' is not a plain value"),
+        (lambda text: text.replace("import math", "import = math"), "this is not Python"),
+    ],
+)
+def test_a_malformed_script_is_an_error_with_its_place(tmp_path: Path, change, says: str) -> None:
+    text = script(BODY)
+    assert change(text) != text
+    assert says in error(tmp_path, change(text))
+
+
+def test_a_syntax_error_is_reported_at_its_own_line(tmp_path: Path) -> None:
+    text = script(BODY).replace("print(area(seed))", "print(area(seed)")
+    line = text.splitlines().index("print(area(seed)") + 1
+    assert f"analyses/one.py:{line}: this is not Python" in error(tmp_path, text)
+
+
+def test_a_model_input_must_be_a_parameter(tmp_path: Path) -> None:
+    message = error(tmp_path, script("print()", parameters='model = "x"', models=["modle"]))
+    assert "unknown parameter 'modle' — did you mean 'model'?" in message
+
+
+def test_claims_are_found_with_their_criteria(tmp_path: Path) -> None:
+    found = read(tmp_path, script('ledger.claim("held", "It holds.", criterion="a > 0")'))
+    assert [(claim.name, claim.sentence, claim.criterion) for claim in found.claims] == [("held", "It holds.", "a > 0")]
+
+
+def test_a_computed_criterion_is_refused(tmp_path: Path) -> None:
+    text = script('ledger.claim("held", "It holds.", criterion=f"a > {seed}")')
+    assert "a claim's criterion is not a literal text" in error(tmp_path, text)
+
+
+def test_analyses_come_after_what_they_need(tmp_path: Path) -> None:
+    scripts = {"a": script("1", needs=["z"]), "m": script("1"), "z": script("1", needs=["m"])}
+    assert list(find_analyses(make_project(tmp_path / "p", scripts=scripts))) == ["m", "z", "a"]
+
+
+def test_analyses_that_need_each_other_are_refused(tmp_path: Path) -> None:
+    scripts = {"a": script("1", needs=["b"]), "b": script("1", needs=["a"])}
+    with pytest.raises(InvalidInput, match="a → b → a"):
+        find_analyses(make_project(tmp_path / "p", scripts=scripts))
+
+
+def test_a_need_that_is_not_there_gets_the_nearest_name(tmp_path: Path) -> None:
+    scripts = {"topic_geometry": script("1"), "b": script("1", needs=["topic_geometrie"])}
+    with pytest.raises(UnknownName, match="did you mean 'topic_geometry'"):
+        find_analyses(make_project(tmp_path / "p", scripts=scripts))
+
+
+def test_files_with_an_underscore_are_modules_not_analyses(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "p", scripts={"a": script("1"), "_helpers": "x = 1\n"})
+    assert list(find_analyses(project)) == ["a"]
