@@ -44,10 +44,10 @@ top_k = 50
 # topics of two words, because length changes positions and tokens; the number of tokens is counted below
 # rather than assumed.
 #
-# `topics_crossed.csv` crosses the labels: 4 × 25 topics. Each is one token with its leading space ("
-# abortion is") in the vocabularies of both embedded models, so every prompt has the same positions. Word
-# forms are matched within the two abstract cells (7 in -ism, 6 in -ation and the like, 3 in -ity, 3 in
-# -ing, 6 others) and within the two concrete cells (15 substances, 10 countable things).
+# `topics_crossed.csv` crosses the labels: 4 × 25 topics. Each is one token in the vocabularies of both
+# embedded models when a space comes before it, so these prompts begin with that space, and all have the
+# same positions. Word forms are matched within the two abstract cells (7 in -ism, 6 in -ation and the like,
+# 3 in -ity, 3 in -ing, 6 others) and within the two concrete cells (15 substances, 10 countable things).
 #
 # **Position and layers.** The residual stream after each block at the last token, " is". Before the first
 # block that token's vector is the same for all prompts, so layers count from "after block 0".
@@ -279,6 +279,7 @@ ledger.claim(
 # %%
 controversial, abstract = crossed.label("controversial"), crossed.label("abstract")
 category = crossed.codes("category")
+label_values = {"abstract": (abstract, controversial), "controversial": (controversial, abstract)}
 
 
 def tokens_of(kind: str) -> list[int]:
@@ -707,10 +708,7 @@ ledger.statistic(
     resamples=resamples,
     tolerance=CENTRED,
 )
-for name, values, other in (
-    ("abstract", abstract, controversial),
-    ("controversial", controversial, abstract),
-):
+for name, (values, other) in label_values.items():
     test = separation_test(
         centred_crossed[-1],
         values,
@@ -761,10 +759,7 @@ for prefix, similarity, where in (
     ("embedding_", embedded, "token embeddings"),
     ("reduced_", reduced, f"last layer without its {LARGEST} largest dimensions"),
 ):
-    for name, values, other in (
-        ("abstract", abstract, controversial),
-        ("controversial", controversial, abstract),
-    ):
+    for name, (values, other) in label_values.items():
         test = separation_test(
             similarity, values, within=other, resamples=resamples, rng=draws(f"{prefix}{name} test")
         )
@@ -810,10 +805,8 @@ ledger.table(
 # %% [markdown]
 # ## Layer by layer
 
+
 # %%
-label_values = {"abstract": (abstract, controversial), "controversial": (controversial, abstract)}
-
-
 def by_layer(similarity: np.ndarray, prompts: PromptSet, name: str, *, between: bool = False) -> pd.DataFrame:
     """T of both labels after every block, tested over all layers at once."""
     parts = []
