@@ -81,7 +81,13 @@ def _listed_files(folder: Path, key: str) -> dict[str, tuple[int, str]]:
 
 
 def _sizes_agree(folder: Path, files: dict[str, tuple[int, str]]) -> bool:
-    return bool(files) and all((folder / name).stat().st_size == size for name, (size, _) in files.items())
+    """Whether `folder` holds these files with these sizes and no other, which could change what is loaded."""
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return (
+        bool(files)
+        and present == {MANIFEST, *files}
+        and all((folder / name).stat().st_size == size for name, (size, _) in files.items())
+    )
 
 
 def _write_manifest(folder: Path, key: str) -> None:

@@ -83,10 +83,15 @@ def _dequantise(model: Model, gguf: Path, folder: Path) -> None:
     with quiet():  # the progress bar over the tensors is not transformers' own and stays
         dequantise = GgufConfig(dequantize=True)
         weights = AutoModelForCausalLM.from_pretrained(
-            gguf.parent, gguf_file=gguf.name, dtype=torch.float32, quantization_config=dequantise
+            gguf.parent,
+            gguf_file=gguf.name,
+            dtype=torch.float32,
+            quantization_config=dequantise,
+            local_files_only=True,
         )
         weights.save_pretrained(folder)
-        AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
+        tokenizer.save_pretrained(folder)
 
 
 def _say(line: str) -> None:
