@@ -153,7 +153,8 @@ def _read_rows(path: Path, wanted: Sequence[str]) -> tuple[list[dict[str, str]],
                 rows.append({name: row[name] for name in header})
                 lines.append(reader.line_num)
         except csv.Error as error:
-            raise InvalidInput(f"{path}:{reader.line_num}: not valid CSV ({error}).") from error
+            line = reader.reader.line_num  # the row was never finished, so the outer count is one behind
+            raise InvalidInput(f"{path}:{line}: not valid CSV ({error}).") from error
         except UnicodeDecodeError as error:
             raise InvalidInput(f"{path}: not UTF-8 text ({error.reason}).") from error
     if not rows:

@@ -1,9 +1,8 @@
 """What a model holds and predicts after the last token of each text, in one pass over all texts.
 
 The pass hooks only what is asked for and keeps only the last position. When next-token distributions are
-wanted, the residual stream is cut down to the last position before the final norm, so that the unembedding
-(over half of a forward pass of a model with a large vocabulary) runs on one position a text; when they are
-not, the pass ends after the last block.
+wanted, only the last position goes into the unembedding (over half of a forward pass of a model with a large
+vocabulary); when they are not, the pass ends after the last block.
 """
 
 from __future__ import annotations
@@ -102,8 +101,10 @@ def _read_batch(bridge: TransformerBridge, batch: Batch, kept: LastPosition) -> 
             hooks += _head_hooks(bridge, layer, kept.heads, rows, each, last)
         if kept.residuals is not None:
             hooks.append((f"blocks.{layer}.hook_resid_post", _keep(kept.residuals[layer], rows, each, last)))
-    at_end = _cut_down if kept.log_probs is not None else _end
-    hooks.append((f"blocks.{bridge.cfg.n_layers - 1}.hook_resid_post", at_end(each, last)))
+    if kept.log_probs is not None:
+        hooks.append(("unembed.hook_in", _cut_down(each, last)))
+    else:
+        hooks.append((f"blocks.{bridge.cfg.n_layers - 1}.hook_resid_post", _end))
     try:
         with bridge.hooks(fwd_hooks=hooks):
             logits = bridge(
@@ -124,17 +125,13 @@ def _keep(into: Tensor, rows: Tensor, each: Tensor, last: Tensor) -> Callable[[T
 
 def _cut_down(each: Tensor, last: Tensor) -> Callable[[Tensor, Any], Tensor]:
     def hook(value: Float[Tensor, "batch pos d_model"], hook: Any) -> Float[Tensor, "batch 1 d_model"]:
-        # Behind the last block every step acts on one position at a time, so the others can go.
         return value[each, last].unsqueeze(1)
 
     return hook
 
 
-def _end(each: Tensor, last: Tensor) -> Callable[[Tensor, Any], None]:
-    def hook(value: Tensor, hook: Any) -> None:
-        raise _PassEnds
-
-    return hook
+def _end(value: Tensor, hook: Any) -> None:
+    raise _PassEnds
 
 
 def _head_hooks(
