@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from mechscope.errors import InvalidInput, MechscopeError
 if TYPE_CHECKING:
     from mechscope.pipeline.schedule import Outcome
     from mechscope.project import Project
+    from mechscope.publish import Rendered
 
 _WORDS = {"ran": "ran", "fresh": "fresh", "failed": "FAILED", "blocked": "not run"}
 
@@ -129,9 +129,9 @@ def _declare(
             f"the run '{name}' has no parameters of its own.", hint="give --model or -p KEY=VALUE"
         )
     if model:
-        from mechscope.models import find_model
+        from mechscope.pipeline.fingerprint import model_of
 
-        find_model(overrides["model"])
+        model_of(project, overrides["model"])  # before anything is declared
     start = runs.run(base or runs.default)
     title = Path(model).name if model else f"{start.title}, {', '.join(parameters)}"
     if not start.analyses:
@@ -212,8 +212,8 @@ def status(context: click.Context, runs: tuple[str, ...]) -> None:
 @click.pass_context
 def accept(context: click.Context, analysis: str, because: str, run_name: str | None) -> None:
     """Adopt ANALYSIS' present inputs without running it: for a change that can't alter what it finds."""
-    from mechscope.pipeline.runs import load_runs
     from mechscope.pipeline.accept import accept as adopt
+    from mechscope.pipeline.runs import load_runs
 
     project = _project(context)
     name = run_name or load_runs(project).default
@@ -263,13 +263,32 @@ def render(
     from mechscope.pipeline.schedule import runs_to_do
 
     project = _project(context)
-    chosen = list(runs) or runs_to_do(project, every=True)
-    publish.render(project, chosen, engine, list(articles))
+    if all_runs and runs:
+        raise click.UsageError("give --run or --all-runs, not both")
+    done = publish.render(
+        project,
+        runs_to_do(project, every=True) if all_runs else runs,
+        engine=engine,
+        articles=articles,
+        report=lambda line: click.echo(f"{line} …", err=True),
+    )
+    _print_rendered(project, done)
 
 
-@cli.command(hidden=True)
-def prerender() -> None:
-    """What Quarto runs before a render."""
-    from mechscope.publish import prerender as hook
+def _print_rendered(project: Project, done: Rendered) -> None:
+    from mechscope.pipeline.scripts import find_analyses
 
-    sys.exit(hook.main())
+    analyses = find_analyses(project)
+    for rendered in done.runs:
+        click.echo(rendered.run)
+        for name in analyses:
+            click.echo(f"  {name}: {'ran' if name in rendered.ran else 'fresh'}")
+        click.echo(f"  {len(rendered.pages)} pages in {project.shown(project.site / rendered.run)}")
+        for pdf in rendered.pdfs:
+            click.echo(f"  {project.shown(pdf)}")
+        click.echo(
+            f"  analyses and checks {rendered.preparing:.1f} s, {done.engine} {rendered.rendering:.1f} s"
+        )
+    click.echo(
+        f"rendered with {done.engine} in {done.seconds:.1f} s: {project.shown(project.site / 'index.html')}"
+    )

@@ -34,7 +34,9 @@ def script(
 ) -> str:
     """An analysis script; `body` are its cells after the parameters, its first cell without a marker."""
     inputs = {"data": list(data), "models": list(models), "needs": list(needs)}
-    header = yaml.safe_dump({"title": title, "description": description, "mechscope": inputs}, sort_keys=False)
+    header = yaml.safe_dump(
+        {"title": title, "description": description, "mechscope": inputs}, sort_keys=False
+    )
     lines = "".join(f"# {line}\n" for line in header.splitlines())
     return (
         f'# ---\n{lines}# ---\n\n# %% tags=["parameters"]\n{textwrap.dedent(parameters).strip()}\n\n'
@@ -82,7 +84,11 @@ def copy_of(project: Project, target: Path) -> Project:
 def commit(root: Path) -> None:
     """Commit everything in `root`, which becomes a repository if it is none."""
     identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
-    for arguments in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "--no-gpg-sign", "-m", "all"]):
+    for arguments in (
+        ["init", "-q"],
+        ["add", "-A"],
+        [*identity, "commit", "-q", "--no-gpg-sign", "-m", "all"],
+    ):
         subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True)
 
 

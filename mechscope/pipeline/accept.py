@@ -49,7 +49,9 @@ def accept(
         old, new = ledger.inputs, state.inputs
         changed = why_stale(old, new)
         if not changed:
-            raise InvalidInput(f"no input of '{analysis}' changed in run '{run}': there is nothing to accept.")
+            raise InvalidInput(
+                f"no input of '{analysis}' changed in run '{run}': there is nothing to accept."
+            )
         deciding: list[tuple[str, object, object]] = [
             ("parameters", old.parameters, new.parameters),
             ("models", old.models, new.models),
@@ -58,8 +60,7 @@ def accept(
         for what, before, after in deciding:
             if before != after:
                 raise InvalidInput(
-                    f"'{analysis}' has other {what} now, and those decide the result: "
-                    f"{'; '.join(changed)}.",
+                    f"'{analysis}' has other {what} now, and those decide the result: {'; '.join(changed)}.",
                     hint=again,
                 )
         acceptance = Acceptance(changed=tuple(changed), because=" ".join(because.split()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
 import logging
 import os
@@ -20,10 +21,9 @@ from mechscope.errors import AnalysisFailed, MechscopeError
 from mechscope.files import folder_in_place, write_atomically
 from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import LEDGER_NAME, NOTEBOOK_NAME, figure_files, findings_hash, ledger_text
-from mechscope.models.registry import find_model
 from mechscope.pipeline import notebook as notebooks
 from mechscope.pipeline.extract import extract
-from mechscope.pipeline.fingerprint import data_files, local_modules, present_inputs, why_stale
+from mechscope.pipeline.fingerprint import data_files, local_modules, model_of, present_inputs, why_stale
 from mechscope.pipeline.freshness import State
 from mechscope.pipeline.reads import VARIABLE, UndeclaredRead, how_to_declare
 from mechscope.pipeline.scripts import Analysis
@@ -151,10 +151,9 @@ def _papermill(
     """
     import nbformat
     import papermill
-    from jupyter_client.kernelspec import NoSuchKernel
     from nbclient.exceptions import DeadKernelError
 
-    logging.getLogger("papermill").setLevel(logging.ERROR)
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
     (folder / "reads").touch()
     output = folder / NOTEBOOK_NAME
     codes = notebooks.code_cells(prepared)
@@ -166,7 +165,10 @@ def _papermill(
 
     problem = ""
     try:
-        papermill.execute_notebook(
+        # In a context of its own: the client keeps its event loop in the context, and workers of a dask
+        # cluster share one between threads.
+        contextvars.Context().run(
+            papermill.execute_notebook,
             nbformat.from_dict(prepared),
             str(output),
             parameters=dict(state.parameters),
@@ -182,8 +184,8 @@ def _papermill(
         )
     except papermill.exceptions.PapermillExecutionError:
         pass  # the notebook says which cell
-    except (DeadKernelError, NoSuchKernel) as error:
-        problem = f"its kernel died ({error}); most often that is too little memory"
+    except DeadKernelError:
+        problem = "its kernel died; most often that is too little memory"
     except RuntimeError as error:
         problem = f"its kernel did not start: {error}"
     executed = nbformat.read(output, as_version=4) if output.is_file() else nbformat.from_dict(prepared)
@@ -197,7 +199,7 @@ def _papermill(
 
 
 def _kernel_environment(project: Project, state: State, analysis: Analysis, folder: Path) -> dict[str, str]:
-    models = [find_model(str(state.parameters[name])).folder for name in analysis.models]
+    models = [model_of(project, str(state.parameters[name])).folder for name in analysis.models]
     allowed = [
         analysis.path,
         *data_files(project, analysis),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mechscope
 from mechscope.errors import InvalidInput, MechscopeError
@@ -15,6 +15,9 @@ from mechscope.ledger.store import LEDGER_NAME
 from mechscope.pipeline.imports import ImportGraph
 from mechscope.pipeline.scripts import Analysis
 from mechscope.project import Project
+
+if TYPE_CHECKING:
+    from mechscope.models.registry import Model
 
 _PACKAGE = Path(mechscope.__file__).parent
 
@@ -37,7 +40,7 @@ def present_inputs(project: Project, run: str, analysis: Analysis, parameters: M
         script=analysis.code,
         modules=_modules(project, analysis),
         data={project.shown(path): hash_file(path) for path in data_files(project, analysis)},
-        models={name: _model(parameters[name], name, analysis) for name in analysis.models},
+        models={name: _model(project, parameters[name], name, analysis) for name in analysis.models},
         saes={name: _sae(parameters[name], name, analysis) for name in analysis.saes},
         needs={need: _ledger_hash(project, *node) for need, *node in analysis.upstream(run)},
     )
@@ -86,13 +89,28 @@ def _shown_module(project: Project, path: Path) -> str:
     return project.shown(path)
 
 
-def _model(name: Any, parameter: str, analysis: Analysis) -> ModelInput:
-    from mechscope.models.registry import find_model, source_hash
+def model_of(project: Project, name: str) -> Model:
+    """The model that `name` means in an analysis; a folder is relative to the project, not to who asks.
+
+    Raises:
+        UnknownName, InvalidInput: There is no such model.
+    """
+    from mechscope.models.registry import find_model
+
+    return find_model(_placed(project, name))
+
+
+def _placed(project: Project, name: str) -> str:
+    return str(project.root / name) if name.startswith(".") else name
+
+
+def _model(project: Project, name: Any, parameter: str, analysis: Analysis) -> ModelInput:
+    from mechscope.models.registry import source_hash
 
     text = _text(name, parameter, analysis, "model")
     # The BOS convention stands in the registry, not in the weights, and changes every activation.
-    convention = {None: "own", True: "prepended", False: "none"}[find_model(text).prepend_bos]
-    return ModelInput(name=text, sha256=f"{source_hash(text)} bos:{convention}")
+    convention = {None: "own", True: "prepended", False: "none"}[model_of(project, text).prepend_bos]
+    return ModelInput(name=text, sha256=f"{source_hash(_placed(project, text))} bos:{convention}")
 
 
 def _sae(name: Any, parameter: str, analysis: Analysis) -> ModelInput:

@@ -138,7 +138,7 @@ def _output(output: Any, cell: Any, shown: dict[tuple[str, str], str]) -> dict[s
         if kind not in _READABLE or (kind == "text/html" and "<script" in content):
             raise InvalidRecord(
                 f"{cell.id} shows {_what(kind)} that is not recorded.",
-                hint="record it:  ledger.figure(name, chart, caption=…, alt=…); or don't end the cell with it",
+                hint="record it:  ledger.figure(name, chart, caption=…, alt=…), or don't show it",
             )
         _refuse_address(content, cell)
     result = {"output_type": output.output_type, "data": dict(data), "metadata": {}}

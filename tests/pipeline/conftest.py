@@ -11,7 +11,7 @@ from mechscope.pipeline.schedule import Order, run_analyses
 from mechscope.project import Project
 
 SOURCE = script(
-    '''
+    """
     import csv
     import sys
     from pathlib import Path
@@ -31,7 +31,7 @@ SOURCE = script(
     ledger.statistic("total", doubled(sum(numbers)) + seed, label="Twice the sum")
     ledger.statistic("count", len(numbers), label="How many")
     print("added", len(numbers))
-    ''',
+    """,
     title="Source",
     data=["data/numbers.csv"],
 )
@@ -60,7 +60,7 @@ APART = script(
                 "$schema": "https://vega.github.io/schema/vega-lite/v6.1.0.json",
                 "data": {"values": [{"x": 1, "y": 2}, {"x": 2, "y": seed + 1}]},
                 "mark": "bar",
-                "encoding": {"x": {"field": "x", "type": "ordinal"}, "y": {"field": "y", "type": "quantitative"}},
+                "encoding": {"x": {"field": "x"}, "y": {"field": "y", "type": "quantitative"}},
             }
 
     # %%
@@ -75,7 +75,7 @@ SHARED = '"""Shared."""\n\n\ndef doubled(x):\n    """Twice x."""\n    return 2 *
 
 @pytest.fixture(scope="session")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Three analyses (`derived` needs `source`, `apart` stands apart) with results in run `one`, committed."""
+    """Three analyses (`derived` needs `source`, `apart` none) with results in run `one`, committed."""
     project = make_project(
         tmp_path_factory.mktemp("executed") / "project",
         scripts={"source": SOURCE, "derived": DERIVED, "apart": APART},

@@ -19,13 +19,16 @@ FILES = {
     "pkg/dynamic.py": 'import importlib\nimportlib.import_module("pkg.stats")\n',
     "pkg/inner/__init__.py": "setting = compute()\n",
     "pkg/inner/deep.py": "x = 1\n",
-    "pkg/lens/__init__.py": "from pkg.lens.one import first, eager\nfrom .two import second as other\n__all__ = ['first']\n",
+    "pkg/lens/__init__.py": (
+        "from pkg.lens.one import first, eager\nfrom .two import second as other\n__all__ = ['first']\n"
+    ),
     "pkg/lens/one.py": "first = eager = 1\n",
     "pkg/lens/two.py": "second = 2\n",
     "pkg/lazy/__init__.py": (
         "_LAZY = {'alpha': 'pkg.lazy.a', 'beta': '.b'}\n"
         "LIMIT = 3\n"
-        "def __getattr__(name):\n    import importlib\n    return importlib.import_module(_LAZY[name], __name__)\n"
+        "def __getattr__(name):\n    from importlib import import_module\n"
+        "    return import_module(_LAZY[name], __name__)\n"
     ),
     "pkg/lazy/a.py": "alpha = 1\n",
     "pkg/lazy/b.py": "beta = 1\n",
@@ -79,7 +82,10 @@ def test_what_is_counted_of_mechscope_itself_leaves_out_the_ledger_and_the_regis
     source = "from mechscope.ledger import Ledger\nfrom mechscope.models import load_model"
     found = set(graph.reached(ast.parse(source)))
     assert "mechscope.models.load" in found
-    assert not any(name.startswith(("mechscope.ledger", "mechscope.errors", "mechscope.models.registry")) for name in found)
+    assert not any(
+        name.startswith(("mechscope.ledger", "mechscope.errors", "mechscope.models.registry"))
+        for name in found
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,5 +109,8 @@ def test_code_is_equal_when_it_does_the_same(one: str, other: str, equal: bool) 
 
 
 def test_a_codes_hash_is_the_same_on_every_python_version() -> None:
-    source = 'def f(a: int, *, b=f"{1:>{2}}") -> None:\n    """Doc."""\n    match a:\n        case [1, *_]:\n            pass\n'
+    source = (
+        'def f(a: int, *, b=f"{1:>{2}}") -> None:\n    """Doc."""\n'
+        "    match a:\n        case [1, *_]:\n            pass\n"
+    )
     assert code_hash(ast.parse(source)) == "c4e1cfd497a925605a35134b6e8cde650b9c1d5801fc2c3c57122d60103d2b84"

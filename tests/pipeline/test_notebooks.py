@@ -17,7 +17,8 @@ from mechscope.pipeline.extract import extract
 from mechscope.pipeline.scripts import Analysis, find_analyses
 
 TEXT = script(
-    'ledger.claim("big", "It is big.", criterion="size > 3")\n\n# %% [markdown]\n# Prose.\n\n# %%\nprint(seed)',
+    'ledger.claim("big", "It is big.", criterion="size > 3")\n\n'
+    "# %% [markdown]\n# Prose.\n\n# %%\nprint(seed)",
     description="What it is",
 )
 
@@ -33,7 +34,9 @@ def records(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     shown: list[dict[str, Any]] = []
 
     def keep(payload: Any, record: Any) -> None:
-        shown.append({RECORD_MIME: payload.model_dump(mode="json"), "text/plain": "line", "text/html": "<svg>"})
+        shown.append(
+            {RECORD_MIME: payload.model_dump(mode="json"), "text/plain": "line", "text/html": "<svg>"}
+        )
 
     monkeypatch.setattr(recording, "_show", keep)
     return shown
@@ -107,7 +110,9 @@ def test_a_record_of_another_analysis_is_an_error(analysis: Analysis, records: l
         extract(notebook(analysis, display(records[0])), analysis)
 
 
-def test_a_claim_that_does_not_stand_in_the_script_is_an_error(analysis: Analysis, records: list[Any]) -> None:
+def test_a_claim_that_does_not_stand_in_the_script_is_an_error(
+    analysis: Analysis, records: list[Any]
+) -> None:
     ledger = Ledger("one")
     ledger.statistic("size", 4, label="Size")
     ledger.claim("big", "It is big.", criterion="size > 2")
@@ -120,7 +125,10 @@ def test_a_claim_that_does_not_stand_in_the_script_is_an_error(analysis: Analysi
     [
         ({"application/vnd.vegalite.v6+json": {}, "text/plain": "alt.Chart(...)"}, "shows a chart"),
         ({"image/png": "aGk=", "text/plain": "<Figure>"}, "shows a picture"),
-        ({"text/html": "<div id=vis></div><script>vegaEmbed()</script>", "text/plain": "x"}, "that is not recorded"),
+        (
+            {"text/html": "<div id=vis></div><script>vegaEmbed()</script>", "text/plain": "x"},
+            "that is not recorded",
+        ),
         ({"text/plain": "<Model object at 0x7f3f2c1d5e80>"}, "shows a bare object"),
         ({"text/html": "<p>1</p>", "text/plain": "<Styler at 0x7f3f2c1d5e80>"}, "shows a bare object"),
     ],

@@ -110,7 +110,7 @@ def test_one_failed_analysis_fails_only_what_needs_it_and_says_where(project: Pr
     assert outcomes["derived"].detail == "needs source"
     for part in (
         "source in run one: cell-03 (cell 3 of 3) failed: ZeroDivisionError: division by zero",
-        "| with Path(\"data/numbers.csv\").open() as file:",
+        '| with Path("data/numbers.csv").open() as file:',
         "The notebook is kept in .mechscope/failed/one/source.ipynb",
     ):
         assert part in outcomes["source"].detail
@@ -123,9 +123,15 @@ def test_one_failed_analysis_fails_only_what_needs_it_and_says_where(project: Pr
 @pytest.fixture(scope="module")
 def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, Outcome]]:
     """Analyses that each do one thing that is not allowed, all run at once."""
-    start = "from mechscope.ledger import Ledger\nledger = Ledger('{name}')\nledger.statistic('x', 1, label='X')\n"
+    start = (
+        "from mechscope.ledger import Ledger\n"
+        "ledger = Ledger('{name}')\nledger.statistic('x', 1, label='X')\n"
+    )
     bodies = {
-        "bare_chart": "class Chart:\n    def _repr_mimebundle_(self, **_):\n        return {'application/vnd.vegalite.v6+json': {}, 'text/plain': 'c'}\nChart()",
+        "bare_chart": (
+            "class Chart:\n    def _repr_mimebundle_(self, **_):\n"
+            "        return {'application/vnd.vegalite.v6+json': {}, 'text/plain': 'c'}\nChart()"
+        ),
         "undeclared": "text = open('data/secret.csv').read()",
         "swallowed": "try:\n    open('data/secret.csv')\nexcept Exception:\n    pass",
         "dies": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
@@ -199,7 +205,8 @@ def slow_project(tmp_path: Path, executed: Project) -> tuple[Project, Path, Path
     edit(
         project.analyses / "apart.py",
         "# %%\nledger.statistic",
-        f"# %%\nimport os, time\nfrom pathlib import Path\nPath({str(begun)!r}).write_text(str(os.getpid()))\n"
+        "# %%\nimport os, time\nfrom pathlib import Path\n"
+        f"Path({str(begun)!r}).write_text(str(os.getpid()))\n"
         f"while not Path({str(release)!r}).exists():\n    time.sleep(0.05)\n\n# %%\nledger.statistic",
     )
     return project, begun, release

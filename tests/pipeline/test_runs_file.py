@@ -22,8 +22,13 @@ from mechscope.project import Project
 PARAMETERS = 'seed = 0\nrate = 0.5\nname = "x"\nquick = False\nlayers = [1]\nlimit = None'
 
 
+A = "default: a\nruns:\n  a: "
+
+
 def checked(tmp_path: Path, runs: str) -> str:
-    project = make_project(tmp_path / "p", scripts={"one_analysis": script("1", parameters=PARAMETERS)}, runs=runs)
+    project = make_project(
+        tmp_path / "p", scripts={"one_analysis": script("1", parameters=PARAMETERS)}, runs=runs
+    )
     with pytest.raises(MechscopeError) as raised:
         check_parameters(project, load_runs(project), find_analyses(project))
     return str(raised.value)
@@ -46,13 +51,13 @@ def test_a_run_overrides_defaults_and_an_analysis_entry_overrides_the_run(tmp_pa
 @pytest.mark.parametrize(
     ("runs", "says"),
     [
-        ("default: a\nruns:\n  a: {title: A, parameters: {sead: 1}}\n", "analyses/runs.yml:3: unknown parameter 'sead' — did you mean 'seed'?"),
-        ("default: a\nruns:\n  a:\n    title: A\n    parametres: {}\n", "analyses/runs.yml:5: unknown field 'parametres'"),
+        (A + "{title: A, parameters: {sead: 1}}", "runs.yml:3: unknown parameter 'sead' — did you mean"),
+        (A + "\n    title: A\n    parametres: {}\n", "analyses/runs.yml:5: unknown field 'parametres'"),
         ("default: b\nruns:\n  a: {title: A}\n", "analyses/runs.yml:1: unknown run 'b'"),
-        ("default: a\nruns:\n  a: {title: A, analyses: {one_analisis: {}}}\n", "unknown analysis 'one_analisis' — did you mean 'one_analysis'?"),
-        ("default: a\nruns:\n  a: {title: A, analyses: {one_analysis: {sead: 1}}}\n", "unknown parameter of one_analysis 'sead'"),
-        ("default: a\nruns:\n  a: {title: A, parameters: {seed: high}}\n", "'high' is not of the default's type, int"),
-        ("default: a\nruns:\n  a: {title: A, needs: a GPU}\n", "analyses/runs.yml:3"),
+        (A + "{title: A, analyses: {one_analisis: {}}}", "did you mean 'one_analysis'?"),
+        (A + "{title: A, analyses: {one_analysis: {sead: 1}}}", "unknown parameter of one_analysis 'sead'"),
+        (A + "{title: A, parameters: {seed: high}}", "'high' is not of the default's type, int"),
+        (A + "{title: A, needs: a GPU}", "analyses/runs.yml:3"),
         ("default: a\nruns:\n  A b: {title: A}\n", "analyses/runs.yml:3"),
         ("default: a\nruns: {a: [\n", "analyses/runs.yml:3: not YAML"),
         ("", "analyses/runs.yml:1"),
@@ -135,7 +140,13 @@ def test_a_run_cannot_be_called_what_a_folder_or_profile_cannot(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     "group",
-    ["[[one, two]]", "[one, two]", "\n    - [one, two]", "\n    - - one\n      - two\n", "\n    - one\n    - two"],
+    [
+        "[[one, two]]",
+        "[one, two]",
+        "\n    - [one, two]",
+        "\n    - - one\n      - two\n",
+        "\n    - one\n    - two",
+    ],
 )
 def test_a_declared_run_gets_a_quarto_profile(tmp_path: Path, group: str) -> None:
     quarto = f"project: {{type: website}}\nprofile:\n  default: one\n  group: {group}\nlang: en # kept\n"

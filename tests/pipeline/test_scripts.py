@@ -120,8 +120,14 @@ def test_a_magic_is_refused_because_the_script_must_run_as_plain_python(tmp_path
     [
         (lambda text: text.removeprefix("# ---\n"), "analyses/one.py:1: an analysis begins with a header"),
         (lambda text: text.replace("# ---\n\n", "\n"), "the header is not closed"),
-        (lambda text: text.replace("title: A title", "title: [unclosed"), "analyses/one.py:3: the header is not YAML"),
-        (lambda text: text.replace("  needs:", "  need:"), "analyses/one.py:7: unknown input in the header 'need'"),
+        (
+            lambda text: text.replace("title: A title", "title: [unclosed"),
+            "analyses/one.py:3: the header is not YAML",
+        ),
+        (
+            lambda text: text.replace("  needs:", "  need:"),
+            "analyses/one.py:7: unknown input in the header 'need'",
+        ),
         (lambda text: text.replace("data: []", "data: x"), "mechscope.data"),
         (lambda text: text.replace(' tags=["parameters"]', ""), "there are 0 cells with tags"),
         (lambda text: text.replace("seed = 0", "seed = 0; rate = 1"), "two parameters in one line"),
@@ -149,7 +155,9 @@ def test_a_model_input_must_be_a_parameter(tmp_path: Path) -> None:
 
 def test_claims_are_found_with_their_criteria(tmp_path: Path) -> None:
     found = read(tmp_path, script('ledger.claim("held", "It holds.", criterion="a > 0")'))
-    assert [(claim.name, claim.sentence, claim.criterion) for claim in found.claims] == [("held", "It holds.", "a > 0")]
+    assert [(claim.name, claim.sentence, claim.criterion) for claim in found.claims] == [
+        ("held", "It holds.", "a > 0")
+    ]
 
 
 def test_a_computed_criterion_is_refused(tmp_path: Path) -> None:

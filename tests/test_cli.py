@@ -1,0 +1,182 @@
+"""The command line: quick to start, one clear error and an exit code for each mistake."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from throwaway import commit, copy_of, edit, make_project, script
+
+from mechscope.cli import cli
+from mechscope.project import Project
+
+RECORD = """
+from mechscope.ledger import Ledger
+ledger = Ledger("small")
+ledger.statistic("seed", seed, label="Seed")
+"""
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with one analysis, run and committed."""
+    scripts = {"small": script(RECORD, parameters='seed = 0\nmodel = "smollm2-135m"', models=["model"])}
+    project = make_project(tmp_path_factory.mktemp("cli") / "p", scripts=scripts, git=True)
+    result = mechscope(project, "run")
+    assert result.exit_code == 0, result.output
+    commit(project.root)
+    return project
+
+
+@pytest.fixture
+def project(done: Project, tmp_path: Path) -> Project:
+    return copy_of(done, tmp_path / "p")
+
+
+def mechscope(project: Project, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["--project", str(project.root), *arguments])
+
+
+@pytest.mark.parametrize("command", ["status", "run"])
+def test_in_a_fresh_clone_nothing_runs_and_nothing_heavy_is_imported(
+    done: Project, tmp_path: Path, command: str
+) -> None:
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", str(done.root), str(clone)], check=True)
+    code = (
+        "import sys\nfrom mechscope.cli import cli\n"
+        f"cli(['--project', {str(clone)!r}, {command!r}], standalone_mode=False)\n"
+        "heavy = {'torch', 'transformers', 'transformer_lens', 'pandas', 'numpy', 'altair', 'papermill', "
+        "'jupytext', 'nbformat', 'distributed', 'rich'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "HEAVY []" in result.stdout, result.stderr
+    assert "small  fresh" in result.stdout
+    assert "stale: " not in result.stdout.partition("two")[0]
+
+
+def test_status_says_what_is_stale_and_why(project: Project) -> None:
+    edit(project.runs_file, "one, parameters: {seed: 0}", "one, parameters: {seed: 1}")
+    result = mechscope(project, "status", "--run", "one")
+    assert result.exit_code == 0
+    assert "one  (default)\n  small  stale: parameter seed 0 → 1\n1 of 1 stale" in result.output
+
+
+def test_run_ends_by_saying_what_it_did(project: Project) -> None:
+    result = mechscope(project, "run", "--run", "one", "--run", "two")
+    assert result.exit_code == 0
+    assert "one:small  fresh\n" in result.stdout
+    assert "two:small  ran (" in result.stdout
+    assert "two:small runs: never run\n" in result.stderr
+
+
+def test_a_changed_input_can_be_accepted_with_a_reason(project: Project) -> None:
+    edit(project.analyses / "small.py", 'label="Seed"', 'label=str("Seed")')
+    result = mechscope(project, "accept", "small", "--because", "str of a text is the text")
+    assert "one:small accepted: the script's code changed" in result.output
+    assert "small  fresh; accepted: str of a text is the text" in mechscope(project, "status").output
+
+
+def test_a_failed_analysis_is_an_exit_code_and_its_error_goes_to_stderr(project: Project) -> None:
+    edit(project.analyses / "small.py", "ledger.statistic(", "ledger.statistics(")
+    result = mechscope(project, "run")
+    assert result.exit_code == 1
+    assert "one:small  FAILED" in result.stdout
+    assert "cell-02 (cell 2 of 2) failed: AttributeError" in result.stderr
+
+
+def test_a_new_run_is_declared_in_one_line_with_its_profile_and_run(project: Project) -> None:
+    (project.root / "_quarto.yml").write_text("profile: {default: one, group: [[one, two]]}\n")
+    result = mechscope(project, "run", "-p", "seed=7", "--as", "mine")
+    assert result.exit_code == 0, result.output
+    assert "mine:small  ran" in result.stdout
+    declared = yaml.safe_load(project.runs_file.read_text())["runs"]["mine"]
+    assert declared["parameters"] == {"seed": 7}
+    assert (project.root / "_quarto-mine.yml").is_file()
+    assert yaml.safe_load((project.root / "_quarto.yml").read_text())["profile"]["group"] == [
+        ["one", "two", "mine"]
+    ]
+    assert (project.found("mine", "small") / "ledger.json").is_file()
+
+
+def test_a_model_in_a_folder_becomes_a_run_that_other_machines_understand(project: Project) -> None:
+    folder = project.root / "my-model"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"hidden_size": 8}')
+    (folder / "model.safetensors").write_bytes(b"weights")
+    result = mechscope(project, "run", "--model", str(folder), "--as", "mine")
+    assert result.exit_code == 0, result.output
+    declared = yaml.safe_load(project.runs_file.read_text())["runs"]["mine"]
+    assert declared == {"title": "my-model", "parameters": {"seed": 0, "model": "./my-model"}}
+    (folder / "model.safetensors").write_bytes(b"others.")
+    assert "stale: model ./my-model has other weights" in mechscope(project, "status", "--run", "mine").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "smal"], "unknown analysis 'smal' — did you mean 'small'?"),
+        (["run", "--run", "on"], "unknown run 'on' — did you mean 'one'"),
+        (["run", "-p", "sead=1"], "unknown parameter 'sead' — did you mean 'seed'?"),
+        (["run", "-p", "seed=high"], "'high' is not of the default's type, int"),
+        (
+            ["run", "--model", "smollm2-135", "--as", "mine"],
+            "unknown model 'smollm2-135' — did you mean 'smollm2-135m'",
+        ),
+        (["run", "--model", "./nowhere", "--as", "mine"], "nowhere"),
+        (["status", "--run", "tow"], "unknown run 'tow' — did you mean 'two'?"),
+        (["accept", "small", "--because", "x"], "nothing to accept"),
+        (["models", "gema-3-270m"], "did you mean 'gemma-3-270m'"),
+    ],
+)
+def test_a_mistake_is_one_clear_error(done: Project, arguments: list[str], says: str) -> None:
+    result = mechscope(done, *arguments)
+    assert result.exit_code == 1
+    assert says in result.stderr
+    assert "Traceback" not in result.output
+    assert "mine" not in yaml.safe_load(done.runs_file.read_text())["runs"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["runn"],
+        ["run", "--jobs", "0"],
+        ["run", "--model", "gpt2"],
+        ["run", "--all-runs", "--run", "one"],
+        ["accept", "small"],
+        ["render", "--engine", "word"],
+    ],
+)
+def test_a_wrong_use_has_its_own_exit_code(done: Project, arguments: list[str]) -> None:
+    assert mechscope(done, *arguments).exit_code == 2
+
+
+def test_outside_a_project_the_error_says_what_was_looked_for(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["--project", str(tmp_path), "status"])
+    assert result.exit_code == 1
+    assert "analyses/runs.yml" in result.stderr
+
+
+def test_a_broken_ledger_file_is_stale_not_a_crash_and_a_run_mends_it(project: Project) -> None:
+    path = project.found("one", "small") / "ledger.json"
+    whole = path.read_text()
+    path.write_text(whole[: len(whole) // 2])
+    assert "ledger.json is not JSON" in mechscope(project, "status").output
+    assert mechscope(project, "run").exit_code == 0
+    assert path.read_text() == whole
+
+
+def test_all_runs_leaves_out_those_that_need_a_hub_and_have_no_results(project: Project) -> None:
+    edit(project.runs_file, "two: {title: Run two,", "two: {title: Run two, needs: hub,")
+    assert "two:" not in mechscope(project, "run", "--all-runs").stdout
+
+
+def test_models_are_listed(done: Project) -> None:
+    assert "smollm2-135m" in mechscope(done, "models").output
+    assert "Apache-2.0" in mechscope(done, "models", "smollm2-135m").output
