@@ -20,8 +20,8 @@ project:
     - paper/_generated/{run}/notebooks.qmd
     - results/{run}/*/notebook.ipynb
   resources:
-    - paper/_generated/{run}/vega.js
-    - paper/_generated/{run}/figures/*.js
+    - /paper/_generated/{run}/vega.js # with a slash: else copies in other folders match too
+    - /paper/_generated/{run}/figures/*.js
 
 mechscope:
   run: {run}

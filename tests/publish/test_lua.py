@@ -1,0 +1,184 @@
+"""The Lua that both engines run, by itself."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pypandoc
+import pytest
+from sample_project import HOSTILE
+
+from mechscope.project import Project
+from mechscope.publish.prerender import prepare
+
+HARNESS = Path(__file__).with_name("harness.lua")
+NBSP = "\u00a0"
+
+
+def lua(
+    project: Project, *words: str, format: str = "html", context: str = "inline", run="smollm2-135m", text=""
+):
+    """What a shortcode gives; (standard output, standard error, exit status)."""
+    command = [pypandoc.get_pandoc_path(), "lua", str(HARNESS), str(project.root), format, context, *words]
+    environment = {**os.environ, "RUN": run}
+    done = subprocess.run(command, input=text, capture_output=True, encoding="utf-8", env=environment)
+    return done.stdout, done.stderr, done.returncode
+
+
+@pytest.fixture
+def prepared(sample: Project) -> Project:
+    prepare(sample, "smollm2-135m", "skip")
+    return sample
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        ("", "0.42"),
+        ("value", "0.42"),
+        ("ci", "[0.32, 0.52]"),
+        ("p", "p = 0.012"),
+        ("n", "1,900"),
+        ("full", "0.42 (95% CI [0.32, 0.52], p = 0.012, n = 1,900)"),
+    ],
+)
+def test_each_part_of_a_statistic_reads_as_it_was_recorded(sample: Project, part: str, text: str) -> None:
+    words = ["stat", "topic_geometry.centred_max", *([f"part={part}"] if part else [])]
+    assert lua(sample, *words, context="text")[0] == text
+    assert lua(sample, *words, format="plain")[0].replace(NBSP, " ").strip() == text
+
+
+def test_a_number_in_html_links_to_its_entry_and_carries_its_popover(prepared: Project) -> None:
+    page, _, status = lua(prepared, "stat", "topic_geometry.centred_max")
+    assert status == 0
+    assert 'href="../../paper/_generated/smollm2-135m/numbers.html#topic_geometry.centred_max"' in page
+    note = json.loads(html.unescape(page.split('data-ms="')[1].split('"')[0]))
+    assert note["title"] == "Highest mean-centred cosine"
+    assert ["n", "1,900"] in note["lines"]
+    assert note["code"] == "../../results/smollm2-135m/topic_geometry/notebook.html#record-centred_max"
+
+
+def test_a_number_in_a_pdf_is_text(prepared: Project) -> None:
+    assert lua(prepared, "stat", "topic_geometry.centred_max", format="typst")[0].strip() == "0.42"
+
+
+def test_what_a_model_printed_is_escaped_everywhere(prepared: Project) -> None:
+    for words in (["stat", "topic_geometry.strange"], ["table", "topic_geometry.next_tokens"]):
+        page = lua(prepared, *words)[0]
+        assert "<img" not in page.split('data-ms="')[0] + page.rpartition('">')[2]
+        assert "&lt;img" in page
+    assert HOSTILE in lua(prepared, "stat", "topic_geometry.strange", context="text")[0]
+    passages = lua(prepared, "passages", "topic_geometry.neuron")[0]
+    assert "&lt;b&gt;" in passages and "<b>" not in passages
+
+
+def test_tokens_are_shaded_by_value_and_sign(prepared: Project) -> None:
+    page = lua(prepared, "passages", "topic_geometry.neuron")[0]
+    assert 'class="ms-token ms-pos-9" title="1"' in page
+    assert 'class="ms-token ms-neg-6" title="-0.7"' in page
+    assert page.index("<p>The") > 0  # a token of value 0 is left plain
+    typst = lua(prepared, "passages", "topic_geometry.neuron", format="typst")[0]
+    assert r'[#"\"quoted\" \\"]' in typst
+
+
+def test_a_figure_has_alt_text_a_caption_and_a_way_to_its_code(prepared: Project) -> None:
+    page = lua(prepared, "figure", "topic_geometry.similarity", context="block")[0]
+    assert 'id="fig-topic-geometry-similarity"' in page
+    assert 'src="../../results/smollm2-135m/topic_geometry/figures/similarity.svg"' in page
+    assert "alt=" in page and "Heat map of &quot;cosines&quot;" in page
+    assert "Cosines of &lt;topics&gt;." in page
+    assert "notebook.html#record-similarity" in page
+    assert 'data-vega="../../paper/_generated/smollm2-135m/figures/topic_geometry.similarity.js"' in page
+
+
+def test_a_table_shows_its_recorded_text_and_says_when_rows_are_left_out(prepared: Project) -> None:
+    page = lua(prepared, "table", "topic_geometry.next_tokens", context="block")[0]
+    assert 'id="tbl-topic-geometry-next-tokens"' in page
+    assert page.count("<tr") == 3
+    assert "*war* | peace" in page
+    assert "The first 2 of 3 rows." in page
+
+
+def test_a_claim_says_what_became_of_it(prepared: Project) -> None:
+    block = lua(prepared, "claim", "topic_geometry.abstraction", context="block")[0]
+    assert "ms-claim ms-held" in block and "held" in block
+    inline = lua(prepared, "claim", "topic_geometry.abstraction", format="plain")[0]
+    assert inline.replace(NBSP, " ").strip().endswith("(held, exploratory)") or "(_held" in inline
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["stat", "topic_geometry.centred_mx"], "did you mean 'topic_geometry.centred_max'?"),
+        (["stat", "topic_geomtry.centred_max"], "did you mean 'topic_geometry'?"),
+        (["stat", "gema-3-270m:topic_geometry.topics"], "did you mean 'gemma-3-270m'?"),
+        (["stat", "gemma-3-270m:topic_geometry.topcs"], "did you mean 'gemma-3-270m:topic_geometry.topics'?"),
+        (["stat", "centred_max"], "is not a key"),
+        (["stat", "topic_geometry.similarity"], "write {{< figure topic_geometry.similarity >}}"),
+        (["stat", "topic_geometry.topics", "part=ci"], "has no interval"),
+        (["stat", "topic_geometry.topics", "part=vaule"], "did you mean 'value'?"),
+        (["figure"], "needs a key"),
+    ],
+)
+def test_a_mistake_stops_the_render_and_names_the_document_and_the_nearest(
+    sample: Project, words: list[str], expected: str
+) -> None:
+    _, message, status = lua(sample, *words)
+    assert status == 1
+    assert message.startswith("paper/articles/topic-geometry.qmd: ")
+    assert expected in message
+
+
+def test_a_damaged_ledger_stops_the_render_and_names_the_command(sample: Project) -> None:
+    (sample.found("smollm2-135m", "topic_geometry") / "ledger.json").write_text("{")
+    _, message, status = lua(sample, "stat", "topic_geometry.topics")
+    assert status == 1
+    assert "mechscope run topic_geometry --run smollm2-135m --force" in message
+
+
+def test_a_key_of_another_run_is_looked_up_there(sample: Project) -> None:
+    assert lua(sample, "stat", "gemma-3-270m:topic_geometry.centred_max", context="text")[0] == "0.13"
+    assert lua(sample, "stat", "topic_geometry.centred_max", context="text", run="gemma-3-270m")[0] == "0.13"
+
+
+def test_without_metadata_the_profile_names_the_run(sample: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUARTO_PROFILE", "draft,gemma-3-270m")
+    assert lua(sample, "stat", "topic_geometry.centred_max", context="text", run="")[0] == "0.13"
+    monkeypatch.setenv("QUARTO_PROFILE", "")
+    assert "no run is chosen" in lua(sample, "stat", "topic_geometry.centred_max", run="")[1]
+
+
+WHEN = """
+::: {.when-claim key=topic_geometry.abstraction is=%s}
+It was so.
+:::
+"""
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "run", "kept"),
+    [
+        ("held", "smollm2-135m", True),
+        ("held", "gemma-3-270m", False),
+        ("failed", "gemma-3-270m", True),
+        ('"failed untestable"', "smollm2-135m", False),
+        ('"held, failed"', "gemma-3-270m", True),
+    ],
+)
+def test_prose_is_kept_when_the_claim_came_out_so(
+    sample: Project, outcomes: str, run: str, kept: bool
+) -> None:
+    page, _, status = lua(sample, "filter", text=WHEN % outcomes, run=run)
+    assert status == 0
+    assert ("It was so." in page) is kept
+    assert "when-claim" not in page
+
+
+def test_an_outcome_that_does_not_exist_stops_the_render(sample: Project) -> None:
+    _, message, status = lua(sample, "filter", text=WHEN % "hold")
+    assert status == 1
+    assert "did you mean 'held'?" in message

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pypandoc
+import pytest
+from sample_project import HOSTILE, sample_findings
+
+from mechscope.ledger.claims import ClaimText, register
+from mechscope.ledger.store import read_ledger
+from mechscope.project import Project
+from mechscope.publish.markdown import code, escaped
+from mechscope.publish.pages import figure_script
+from mechscope.publish.prerender import prepare
+
+RUN = "smollm2-135m"
+
+
+def _page(project: Project, name: str, run: str = RUN) -> str:
+    """A generated page as HTML."""
+    prepare(project, run, "skip")
+    return pypandoc.convert_file(str(project.generated(run) / f"{name}.qmd"), "html", format="markdown")
+
+
+def test_every_statistic_has_an_entry_with_its_key_as_anchor(sample: Project) -> None:
+    page = _page(sample, "numbers")
+    for name in sample_findings().statistics:
+        assert f'id="topic_geometry.{name}"' in page
+
+
+def test_an_entry_says_all_that_is_known(sample: Project) -> None:
+    page = _page(sample, "numbers")
+    entry = page.split('id="topic_geometry.centred_max"')[1].split('id="topic_geometry.strange"')[0]
+    for expected in (
+        "0.42",
+        "95% [0.32, 0.52]",
+        "1,900",
+        "p = 0.012",
+        "label permutation",
+        "rtol 0.0001",
+        "results/smollm2-135m/topic_geometry/notebook.ipynb#record-centred_max",
+        "paper/articles/topic-geometry.qmd",
+        "paper/paper.qmd",
+        "not verified",
+    ):
+        assert expected in entry
+    head = page.split('id="topic_geometry.centred_max"')[0]
+    for expected in ("aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb", "analyses/data/topics.csv", "seed", "2.13.0"):
+        assert expected in head
+
+
+def test_a_statistic_that_could_not_be_measured_says_why(sample: Project) -> None:
+    assert "not measured: no such head in this model" in _page(sample, "numbers")
+
+
+def test_what_came_from_a_model_is_escaped(sample: Project) -> None:
+    page = _page(sample, "numbers")
+    assert "<img" not in page
+    assert "&lt;img src=x onerror" in page
+    assert json.loads((sample.generated(RUN) / "popovers.json").read_text())["topic_geometry.strange"][
+        "lines"
+    ][0] == [
+        "Value",
+        HOSTILE,
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["*a*", "`b` ``", "{{< stat x.y >}}", "<b>", "$x$ [a](b) | \\ ~ ^ # 1. -- 'q'", "a\nb"]
+)
+def test_escaped_text_reads_as_itself(text: str) -> None:
+    plain = " ".join(text.split())
+    for written in (escaped(text), code(text)):
+        assert "{{<" not in written
+        shown = pypandoc.convert_text(written, "plain", format="markdown", extra_args=["--wrap=none"]).rstrip(
+            "\n"
+        )
+        assert shown.replace("{{ <", "{{<") == plain
+
+
+def test_a_statistic_of_another_run_that_is_cited_is_explained_here(sample: Project) -> None:
+    article = sample.paper / "articles" / "topic-geometry.qmd"
+    article.write_text(article.read_text() + "\n{{< stat gemma-3-270m:topic_geometry.centred_max >}}\n")
+    page = _page(sample, "numbers")
+    assert 'id="gemma-3-270m:topic_geometry.centred_max"' in page
+    assert "in the run Gemma 3 270M" in page
+    popovers = json.loads((sample.generated(RUN) / "popovers.json").read_text())
+    assert ["Run", "Gemma 3 270M"] in popovers["gemma-3-270m:topic_geometry.centred_max"]["lines"]
+
+
+def test_a_verified_ledger_says_when_and_another_does_not(sample: Project) -> None:
+    sha256 = read_ledger(sample.found(RUN, "topic_geometry")).sha256
+    path = sample.results / RUN / "verification.json"
+    path.write_text(json.dumps({"date": "2026-11-20", "ledgers": {"topic_geometry": sha256}}))
+    assert "verified 2026-11-20" in _page(sample, "numbers")
+    path.write_text(json.dumps({"date": "2026-11-20", "ledgers": {"topic_geometry": "0" * 64}}))
+    assert "verified 2026-11-20" not in _page(sample, "numbers")
+
+
+def test_a_claim_whose_criterion_came_first_is_not_exploratory(sample: Project) -> None:
+    assert "exploratory" in _page(sample, "claims").split("ms-entry")[1]
+    claim = sample_findings().claims["abstraction"]
+    ledgers = {run: sample.found(run, "topic_geometry") for run in (RUN, "gemma-3-270m")}
+    for folder in ledgers.values():
+        folder.rename(folder.with_name("aside"))
+    for folder in ledgers.values():
+        (folder.with_name("aside") / "ledger.json").rename(folder.with_name("aside") / "kept")
+    register(sample, [("topic_geometry", ClaimText("abstraction", claim.criterion, claim.sentence, 1))])
+    for folder in ledgers.values():
+        folder.with_name("aside").rename(folder)
+        (folder / "kept").rename(folder / "ledger.json")
+    page = _page(sample, "claims")
+    assert "exploratory" not in page.split("ms-entry")[1]
+
+
+def test_the_claims_page_compares_runs(sample: Project) -> None:
+    table = _page(sample, "claims").split('id="runs"')[1]
+    assert re.search(r"Gemma 3 270M[\s\S]*SmolLM2-135M[\s\S]*failed[\s\S]*held", table)
+
+
+def test_evidence_links_to_the_numbers(sample: Project) -> None:
+    assert 'href="numbers.qmd#topic_geometry.centred_max"' in _page(sample, "claims")
+
+
+def test_every_analysis_has_its_notebook_listed(sample: Project) -> None:
+    assert "results/smollm2-135m/topic_geometry/notebook.ipynb" in _page(sample, "notebooks")
+
+
+def test_a_chart_travels_as_a_script_that_a_page_from_disk_can_load() -> None:
+    script = figure_script("a.b", '{"mark": "</script>"}')
+    assert script.startswith("(window.mechscopeCharts ??= {})")
+    assert json.loads(script.partition(" = ")[2].rstrip(";\n")) == {"mark": "</script>"}
+
+
+def test_the_script_of_a_figure_that_is_gone_goes_too(sample: Project) -> None:
+    prepare(sample, RUN, "skip")
+    old = sample.generated(RUN) / "figures" / "topic_geometry.gone.js"
+    old.write_text("")
+    prepare(sample, RUN, "skip")
+    assert not old.exists()
+    assert (sample.generated(RUN) / "figures" / "topic_geometry.similarity.js").is_file()

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mechscope.errors import InvalidInput, MechscopeError, RenderFailed, UnknownName
+from mechscope.project import Project
+from mechscope.publish.prerender import MODE_VARIABLE, mode_from_environment, prepare, run_of_profiles
+
+RUN = "smollm2-135m"
+
+
+def _append(project: Project, text: str) -> int:
+    """Add a last line to the article; returns its number."""
+    path = project.paper / "articles" / "topic-geometry.qmd"
+    path.write_text(path.read_text() + text + "\n")
+    return len(path.read_text().splitlines())
+
+
+def test_preparing_a_second_time_changes_nothing(sample: Project) -> None:
+    assert prepare(sample, RUN, "skip").written.changed
+    assert prepare(sample, RUN, "skip").written.changed == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{{< stat topic_geometry.topcs >}}", "did you mean 'topic_geometry.topics'"),
+        ("{{< stat topic_geomtry.topics >}}", "did you mean 'topic_geometry'"),
+        ("{{< stat gema-3-270m:topic_geometry.topics >}}", "did you mean 'gemma-3-270m'"),
+        ("{{< figure topic_geometry.topics >}}", "{{< stat topic_geometry.topics >}}"),
+        ("{{< stat topic_geometry.topics part=ci >}}", "has no interval"),
+        ("{{< stat topic_geometry.topics part=vaule >}}", "did you mean 'value'"),
+        ("{{< stat topic_geometry.topics prat=value >}}", "did you mean 'part'"),
+        ("{{< sttat topic_geometry.topics >}}", "unknown shortcode 'sttat' — did you mean 'stat'"),
+        ("{{< stat >}}", "needs a key"),
+        ("{{< include _topic-geomtry.qmd >}}", "unknown file to include"),
+        (
+            "::: {.when-claim key=topic_geometry.abstracton is=held}",
+            "did you mean 'topic_geometry.abstraction'",
+        ),
+        ("::: {.when-claim key=topic_geometry.abstraction is=hold}", "did you mean 'held'"),
+        ("<!-- {{< stat topic_geometry.topcs >}} -->", "did you mean 'topic_geometry.topics'"),
+    ],
+)
+def test_a_mistake_in_an_article_is_refused_with_its_line_and_the_nearest_name(
+    sample: Project, text: str, expected: str
+) -> None:
+    line = _append(sample, text)
+    with pytest.raises(MechscopeError) as caught:
+        prepare(sample, RUN, "skip")
+    assert f"paper/articles/topic-geometry.qmd:{line}:" in str(caught.value)
+    assert expected in str(caught.value)
+    assert not sample.generated(RUN).exists()
+
+
+def test_a_key_in_a_branch_that_is_dropped_is_checked_too(sample: Project) -> None:
+    line = _append(
+        sample,
+        "::: {.when-claim key=topic_geometry.abstraction is=failed}\n"
+        "{{< stat topic_geometry.nowhere >}}\n:::",
+    )
+    with pytest.raises(UnknownName, match=f":{line - 1}:1: unknown key 'topic_geometry.nowhere'"):
+        prepare(sample, RUN, "skip")
+
+
+def test_a_key_in_a_yaml_header_is_checked_too(sample: Project) -> None:
+    path = sample.paper / "paper.qmd"
+    path.write_text(
+        path.read_text().replace("It is {{< stat topic_geometry.c", "It is {{< stat topic_geometry.d")
+    )
+    with pytest.raises(UnknownName, match="paper/paper.qmd:5:9: unknown key"):
+        prepare(sample, RUN, "skip")
+
+
+def test_all_mistakes_are_told_at_once(sample: Project) -> None:
+    _append(sample, "{{< stat topic_geometry.one >}}\n{{< stat topic_geometry.two >}}")
+    with pytest.raises(InvalidInput, match=r"2 mistakes[\s\S]*topic_geometry\.one[\s\S]*topic_geometry\.two"):
+        prepare(sample, RUN, "skip")
+
+
+def test_a_shortcode_of_another_extension_is_left_alone(sample: Project) -> None:
+    _append(sample, "{{< fa star >}}")
+    with pytest.raises(UnknownName):
+        prepare(sample, RUN, "skip")
+    other = sample.root / "_extensions" / "quarto-ext" / "fontawesome"
+    other.mkdir(parents=True)
+    (other / "fontawesome.lua").write_text("return { ['fa'] = function() end }")
+    prepare(sample, RUN, "skip")
+
+
+def test_a_ledger_edited_by_hand_is_refused(sample: Project) -> None:
+    path = sample.found(RUN, "topic_geometry") / "ledger.json"
+    path.write_text(path.read_text().replace("0.42", "0.52"))
+    with pytest.raises(MechscopeError, match="edited by hand"):
+        prepare(sample, RUN, "skip")
+
+
+def test_checking_refuses_a_stale_analysis_with_its_reasons(sample: Project) -> None:
+    with pytest.raises(RenderFailed) as caught:
+        prepare(sample, RUN, "check")
+    assert "topic_geometry: " in caught.value.message
+    assert caught.value.hint == f"mechscope run --run {RUN}"
+
+
+def test_an_unknown_run_is_refused_with_the_nearest(sample: Project) -> None:
+    with pytest.raises(UnknownName, match="did you mean 'gemma-3-270m'"):
+        prepare(sample, "gemma-3-27m", "skip")
+
+
+def test_the_profile_names_the_run(sample: Project) -> None:
+    assert run_of_profiles(sample, "") == RUN
+    assert run_of_profiles(sample, "gemma-3-270m") == "gemma-3-270m"
+    (sample.root / "_quarto-draft.yml").write_text("{}")
+    assert run_of_profiles(sample, "draft,gemma-3-270m") == "gemma-3-270m"
+
+
+def test_a_mistyped_profile_is_refused_with_the_nearest(sample: Project) -> None:
+    with pytest.raises(UnknownName, match="did you mean 'gemma-3-270m'"):
+        run_of_profiles(sample, f"gema-3-270m,{RUN}")
+
+
+def test_two_runs_in_one_render_are_refused(sample: Project) -> None:
+    with pytest.raises(InvalidInput, match="one render shows one run"):
+        run_of_profiles(sample, f"{RUN},gemma-3-270m")
+
+
+def test_a_mode_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MODE_VARIABLE, "chek")
+    with pytest.raises(UnknownName, match="did you mean 'check'"):
+        mode_from_environment()
+
+
+def _hook(project: Project, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "paper/prerender.py"],
+        cwd=project.root,
+        env={**os.environ, **environment},
+        capture_output=True,
+        encoding="utf-8",
+    )
+
+
+def test_the_hook_stops_quarto_with_one_message(sample: Project) -> None:
+    done = _hook(sample, QUARTO_PROFILE="nope")
+    assert done.returncode == 1
+    assert "unknown profile 'nope'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_hook_makes_the_pages(sample: Project) -> None:
+    done = _hook(sample, QUARTO_PROFILE="gemma-3-270m", MECHSCOPE_PRERENDER="skip")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (sample.generated("gemma-3-270m") / "numbers.qmd").is_file()
+
+
+def test_the_hook_does_not_import_torch(sample: Project) -> None:
+    code = "import sys, mechscope.publish.hooks; print('torch' in sys.modules, 'pandas' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", cwd=sample.root
+    )
+    assert done.stdout.split() == ["False", "False"]

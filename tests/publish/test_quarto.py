@@ -1,0 +1,191 @@
+"""Rendering with Quarto: what we do around it always, and the real program where it is found."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sample_project import REPOSITORY
+
+from mechscope.errors import InvalidInput, RenderFailed, UnknownName
+from mechscope.pipeline.runs import declare_run
+from mechscope.project import Project
+from mechscope.publish.entrance import write_entrance
+from mechscope.publish.offline import remove_foreign_scripts
+from mechscope.publish.profiles import profile_text
+from mechscope.publish.render import choose_engine, render
+
+RUN = "smollm2-135m"
+QUARTO = shutil.which(os.environ.get("QUARTO") or "quarto")
+needs_quarto = pytest.mark.skipif(QUARTO is None, reason="needs quarto on PATH, or named by $QUARTO")
+
+
+def _pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
+    """Let a Python script stand in for Quarto."""
+    program = tmp_path / "quarto"
+    program.write_text(f"#!{sys.executable}\nimport os, sys\nfrom pathlib import Path\n{body}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("QUARTO", str(program))
+
+
+WRITES = """
+out = Path(sys.argv[sys.argv.index("--output-dir") + 1])
+(out / "paper").mkdir(parents=True, exist_ok=True)
+(out / "paper" / "index.html").write_text(os.environ["MECHSCOPE_PRERENDER"] + " " + " ".join(sys.argv[1:-4]))
+"""
+
+
+def test_a_site_is_replaced_only_when_its_render_succeeded(
+    sample: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pretend(tmp_path, monkeypatch, WRITES)
+    render(sample, [RUN], mode="skip")
+    before = (sample.site / RUN / "paper" / "index.html").read_text()
+    _pretend(tmp_path, monkeypatch, WRITES + "print('ERROR: no such luck'); sys.exit(1)")
+    with pytest.raises(RenderFailed, match="no such luck"):
+        render(sample, [RUN], mode="skip")
+    assert (sample.site / RUN / "paper" / "index.html").read_text() == before
+    assert sorted(path.name for path in sample.site.iterdir()) == [
+        ".nojekyll",
+        "index.html",
+        "runs.html",
+        RUN,
+    ]
+
+
+def test_every_run_with_results_is_rendered_by_default(
+    sample: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pretend(tmp_path, monkeypatch, WRITES)
+    rendered = render(sample, mode="skip")
+    assert [run.run for run in rendered.runs] == ["gemma-3-270m", RUN]
+    assert rendered.engine == "quarto"
+    assert f"url={RUN}/paper/index.html" in (sample.site / "index.html").read_text()
+    runs = (sample.site / "runs.html").read_text()
+    assert "gemma-3-270m/paper/index.html" in runs and "Gemma 3 270M" in runs
+
+
+def test_one_article_leaves_the_rest_of_the_site(
+    sample: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pretend(tmp_path, monkeypatch, WRITES)
+    render(sample, [RUN], mode="skip")
+    other = sample.site / RUN / "paper" / "other.html"
+    other.write_text("kept")
+    render(sample, [RUN], articles=["topic-geometry"], mode="skip")
+    assert other.read_text() == "kept"
+    command = (sample.site / RUN / "paper" / "index.html").read_text()
+    assert command.startswith("done render paper/articles/topic-geometry.qmd")
+
+
+def test_an_unknown_article_run_or_engine_is_refused_with_the_nearest(
+    sample: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pretend(tmp_path, monkeypatch, WRITES)
+    for arguments, nearest in (
+        ({"articles": ["topic-geomety"]}, "topic-geometry"),
+        ({"runs": ["gemma-3-27m"]}, "gemma-3-270m"),
+        ({"engine": "qarto"}, "quarto"),
+    ):
+        with pytest.raises(UnknownName) as caught:
+            render(sample, **arguments, mode="skip")
+        assert caught.value.nearest[0] == nearest
+
+
+def test_the_built_in_engine_stands_in_where_quarto_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("QUARTO", raising=False)
+    assert choose_engine() == ("pandoc", "")
+    with pytest.raises(InvalidInput, match="not on PATH"):
+        choose_engine("quarto")
+    monkeypatch.setenv("QUARTO", "/nowhere/quarto")
+    with pytest.raises(InvalidInput, match="QUARTO=/nowhere/quarto"):
+        choose_engine()
+
+
+def test_no_page_keeps_a_script_from_another_host(tmp_path: Path) -> None:
+    page = tmp_path / "results" / "r" / "a" / "notebook.html"
+    page.parent.mkdir(parents=True)
+    page.write_text(
+        '<script src="https://cdn.jsdelivr.net/npm/requirejs@2.3.6/require.min.js" integrity="x"></script>\n'
+        '<script src="https://cdn.jsdelivr.net/npm/jquery@3.5.1/dist/jquery.min.js" integrity="x"></script>\n'
+        '<script type="application/javascript">'
+        "define('jquery', [],function() {return window.jQuery;})</script>\n"
+        '<script src="own.js"></script>'
+    )
+    assert remove_foreign_scripts(tmp_path) == 1
+    assert page.read_text() == '<script src="own.js"></script>'
+
+
+def test_the_first_page_leads_to_a_run_that_is_there(sample: Project) -> None:
+    write_entrance(sample)
+    assert not sample.site.exists()
+    home = sample.site / "gemma-3-270m" / "paper" / "index.html"
+    home.parent.mkdir(parents=True)
+    home.write_text("")
+    write_entrance(sample)
+    assert "url=gemma-3-270m/paper/index.html" in (sample.site / "index.html").read_text()
+    assert "url=paper/index.html" in (sample.site / "gemma-3-270m" / "index.html").read_text()
+
+
+def test_committed_profiles_are_those_of_the_template(sample: Project) -> None:
+    for run in (RUN, "gemma-3-270m", "gpt2-small"):
+        assert (REPOSITORY / f"_quarto-{run}.yml").read_text() == profile_text(run)
+
+
+def test_a_new_run_gets_the_same_profile(sample: Project) -> None:
+    declare_run(sample, "mine", title="Mine", parameters={"model": "./mine"})
+    assert (sample.root / "_quarto-mine.yml").read_text() == profile_text("mine")
+    assert "mine" in (sample.root / "_quarto.yml").read_text()
+
+
+@needs_quarto
+def test_quarto_renders_the_whole_site(sample: Project) -> None:
+    rendered = render(sample, [RUN], engine="quarto", mode="skip")
+    site = sample.site / RUN
+    names = {path.relative_to(site).as_posix() for path in (*rendered.runs[0].pages, *rendered.runs[0].pdfs)}
+    generated = f"paper/_generated/{RUN}"
+    assert names >= {
+        "paper/index.html",
+        "paper/articles/topic-geometry.html",
+        "paper/articles/topic-geometry.pdf",
+        "paper/paper.pdf",
+        f"{generated}/numbers.html",
+        f"{generated}/claims.html",
+        f"{generated}/notebooks.html",
+        f"results/{RUN}/topic_geometry/notebook.html",
+    }
+    article = (site / "paper/articles/topic-geometry.html").read_text()
+    assert 'class="quarto-xref">Figure&nbsp;1</a>' in article
+    assert 'class="quarto-xref">Table&nbsp;1</a>' in article
+    assert "Abstraction <strong>won</strong>" in article and "lost" not in article
+    assert "<code>x = 0.42</code>" in article
+    assert 'onerror="alert(1)"&gt;' in article
+    assert (site / generated / "vega.js").is_file()
+    assert (site / generated / "figures/topic_geometry.similarity.js").is_file()
+    for path in rendered.runs[0].pages:
+        assert not re.search(r'(?:src|href)="https?://[^"]*\.(?:js|css|woff2?)"', path.read_text()), path
+    notebook = (site / f"results/{RUN}/topic_geometry/notebook.html").read_text()
+    assert 'id="record-centred_max"' in notebook
+    assert (site / "paper/paper.pdf").read_bytes().startswith(b"%PDF")
+
+
+@needs_quarto
+def test_quarto_stops_at_a_wrong_key_even_when_nothing_was_checked_before(sample: Project) -> None:
+    article = sample.paper / "articles" / "topic-geometry.qmd"
+    article.write_text(article.read_text() + "\n{{< stat topic_geometry.centred_mx >}}\n")
+    environment = {**os.environ, "MECHSCOPE_PRERENDER": "done", "QUARTO_PYTHON": sys.executable}
+    done = subprocess.run(
+        [str(QUARTO), "render", "paper/articles/topic-geometry.qmd", "--profile", RUN],
+        cwd=sample.root,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode != 0
+    assert "paper/articles/topic-geometry.qmd: unknown key 'topic_geometry.centred_mx'" in done.stderr
