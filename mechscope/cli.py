@@ -93,7 +93,7 @@ def run(
     Results go to results/RUN/ANALYSIS and are meant to be committed.
     """
     from mechscope.pipeline.progress import reporter
-    from mechscope.pipeline.schedule import Order, run_analyses, runs_to_do
+    from mechscope.pipeline.schedule import Order, every_run, run_analyses
 
     project = _project(context)
     if all_runs and runs:
@@ -105,7 +105,7 @@ def run(
             raise click.UsageError("--as makes one run: give at most one --run to start from")
         _declare(project, new_run, runs[0] if runs else None, parameters, model)
         runs, parameters = (new_run,), ()
-    chosen = tuple(runs_to_do(project, every=True)) if all_runs else runs
+    chosen = tuple(every_run(project)) if all_runs else runs
     order = Order(analyses, chosen, parameters, force, jobs, scheduler)
     with reporter() as screen:
         outcomes = run_analyses(project, order, screen)
@@ -260,14 +260,14 @@ def render(
 ) -> None:
     """Render the site and the PDFs (all articles, or those named), stale analyses first."""
     from mechscope import publish
-    from mechscope.pipeline.schedule import runs_to_do
+    from mechscope.pipeline.schedule import every_run
 
     project = _project(context)
     if all_runs and runs:
         raise click.UsageError("give --run or --all-runs, not both")
     done = publish.render(
         project,
-        runs_to_do(project, every=True) if all_runs else runs,
+        every_run(project) if all_runs else runs,
         engine=engine,
         articles=articles,
         report=lambda line: click.echo(f"{line} …", err=True),

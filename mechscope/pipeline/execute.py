@@ -40,7 +40,6 @@ _VERSIONS = (
     "pandas",
     "sae-lens",
     "scikit-bio",
-    "scikit-learn",
     "scipy",
     "statsmodels",
     "torch",
@@ -83,7 +82,7 @@ def execute(
     target = target or project.found(state.run, analysis.name)
     script = analysis.path.read_text(encoding="utf-8")
     prepared = notebooks.from_script(analysis, script)
-    with tempfile.TemporaryDirectory(prefix="mechscope-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mechscope-", ignore_cleanup_errors=True) as folder:
         executed = _papermill(project, state, analysis, prepared, Path(folder), on_cell)
         undeclared = (Path(folder) / "reads").read_text(encoding="utf-8").splitlines()
     try:

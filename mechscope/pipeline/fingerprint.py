@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,12 +55,15 @@ def data_files(project: Project, analysis: Analysis) -> list[Path]:
     """
     found: set[Path] = set()
     for declared in analysis.data:
-        matches = [path for path in project.analyses.glob(declared) if path.is_file()]
+        # Without "..", so that a file outside analyses/ has one name only.
+        pattern = os.path.normpath(project.analyses.relative_to(project.root) / declared)
+        inside = not (os.path.isabs(pattern) or pattern.startswith(".."))  # noqa: PTH117 - a pattern, no path
+        matches = [path for path in project.root.glob(pattern) if path.is_file()] if inside else []
         if not matches:
             raise InvalidInput(
                 f"{project.shown(analysis.path)} declares the data file '{declared}', but there is no "
                 f"analyses/{declared}.",
-                hint="paths under 'data' are relative to analyses/",
+                hint="paths under 'data' are relative to analyses/ and stay inside the project",
             )
         found.update(matches)
     return sorted(found)

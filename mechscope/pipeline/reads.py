@@ -15,7 +15,6 @@ import json
 import os
 import sys
 import threading
-from pathlib import Path
 
 VARIABLE = "MECHSCOPE_READS"
 """Environment variable with a JSON object: `root`, `allowed` (files and folders) and `log`, as paths."""
@@ -101,5 +100,4 @@ def watch_as_told() -> None:
     told = os.environ.pop(VARIABLE, "")
     if told:
         settings = json.loads(told)
-        Path(settings["log"]).touch()
         watch(settings["root"], settings["allowed"], settings["log"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -143,24 +144,19 @@ def parse_overrides(texts: list[str] | tuple[str, ...], analyses: list[Analysis]
         if name not in defaults:
             raise UnknownName("parameter", name, defaults, where=f"-p {text}")
         default = defaults[name]
-        value = raw if isinstance(default, str) else yaml.safe_load(raw)
-        if isinstance(default, float) and isinstance(value, str):
-            value = _float(raw, value)  # YAML reads 1e-3 as a text
+        try:
+            value = raw if isinstance(default, str) else yaml.safe_load(raw)
+        except yaml.YAMLError as error:
+            raise InvalidInput(f"-p {text}: '{raw}' is not a value.", hint="write it as in YAML") from error
         found[name] = _fitting(value, default, f"-p {text}")
     return found
 
 
-def _float(raw: str, otherwise: Any) -> Any:
-    try:
-        return float(raw)
-    except ValueError:
-        return otherwise
-
-
 def _fitting(value: Any, default: Any, where: str) -> Any:
     """`value` if a parameter with this default can have it; a whole number can stand for a float."""
-    if isinstance(default, float) and type(value) is int:
-        return float(value)
+    if isinstance(default, float) and type(value) in (int, str):
+        with suppress(ValueError):
+            value = float(value)  # YAML reads 1e-3 as a text
     if not is_plain(value) or not (default is None or type(value) is type(default)):
         expected = type(default).__name__
         raise InvalidInput(

@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import os
 import platform
+import secrets
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -115,16 +117,11 @@ def run_analyses(project: Project, order: Order, reporter: Reporter | None = Non
         LedgerDamaged: `analyses/claims.lock` can't be read.
     """
     reporter = reporter or Silent()
-    runs, analyses = load_runs(project), find_analyses(project)
-    check_parameters(project, runs, analyses)
-    names = order.runs or (runs.default,)
-    for name in names:
-        runs.run(name)
-    wanted = [(run, analysis.name) for run in names for analysis in select(analyses, order.analyses)]
-    if order.overrides:
-        with results_lock(project, reporter.say):
-            return _trial(project, order, runs, analyses, wanted, reporter)
+    _plan(project, order)  # a mistake is told before waiting for anybody
     with results_lock(project, reporter.say):
+        runs, analyses, wanted = _plan(project, order)  # as things are now that it is our turn
+        if order.overrides:
+            return _trial(project, order, runs, analyses, wanted, reporter)
         nodes = _with_needs(wanted, analyses, runs)
         for node in nodes:
             if project.found(*node).parent.is_dir():
@@ -137,14 +134,23 @@ def run_analyses(project: Project, order: Order, reporter: Reporter | None = Non
         return _threaded(project, nodes, analyses, forced, order.jobs, reporter)
 
 
-def runs_to_do(project: Project, *, every: bool) -> list[str]:
+def _plan(project: Project, order: Order) -> tuple[Runs, dict[str, Analysis], list[Node]]:
+    """Everything declared, and what is asked for; raises what `run_analyses` raises."""
+    runs, analyses = load_runs(project), find_analyses(project)
+    check_parameters(project, runs, analyses)
+    names = order.runs or (runs.default,)
+    for name in names:
+        runs.run(name)
+    chosen = select(analyses, order.analyses)
+    parse_overrides(order.overrides, chosen)
+    return runs, analyses, [(run, analysis.name) for run in names for analysis in chosen]
+
+
+def every_run(project: Project) -> list[str]:
     """The runs that `--all-runs` means: all but those that need a hub and have no results yet."""
-    runs = load_runs(project)
-    if not every:
-        return [runs.default]
     return [
         name
-        for name, run in runs.runs.items()
+        for name, run in load_runs(project).runs.items()
         if run.needs is None or any(project.found(name, "").glob("*/ledger.json"))
     ]
 
@@ -170,17 +176,16 @@ def _with_needs(wanted: Sequence[Node], analyses: Mapping[str, Analysis], runs: 
 
 def _graph(
     root: Path, nodes: Sequence[Node], analyses: Mapping[str, Analysis], forced: set[Node], reporter: Reporter
-) -> dict[str, Any]:
-    """A dask graph with a task a node; every task gives an `Outcome` and none raises."""
+) -> tuple[dict[str, Any], list[str]]:
+    """A dask graph with a task a node, and the nodes' keys; a task gives an `Outcome` and never raises."""
+    # A scheduler takes tasks of the same key for the same task, whoever sends them and whenever.
+    unique = secrets.token_hex(4)
+    keys = {node: f"{':'.join(node)}-{unique}" for node in nodes}
     graph: dict[str, Any] = {}
     for node in nodes:
-        needs = [_key((run, name)) for _, run, name in analyses[node[1]].upstream(node[0])]
-        graph[_key(node)] = (_reach, root, node, node in forced, reporter, needs)
-    return graph
-
-
-def _key(node: Node) -> str:
-    return ":".join(node)
+        needs = [keys[run, name] for _, run, name in analyses[node[1]].upstream(node[0])]
+        graph[keys[node]] = (_reach, root, node, node in forced, reporter, needs)
+    return graph, list(keys.values())
 
 
 def _threaded(
@@ -193,9 +198,9 @@ def _threaded(
 ) -> list[Outcome]:
     from dask.threaded import get
 
-    graph = _graph(project.root, nodes, analyses, forced, reporter)
+    graph, keys = _graph(project.root, nodes, analyses, forced, reporter)
     try:
-        return list(get(graph, [_key(node) for node in nodes], num_workers=max(1, jobs)))
+        return list(get(graph, keys, num_workers=max(1, jobs)))
     except KeyboardInterrupt:
         from mechscope.pipeline.execute import stop_kernels
 
@@ -213,7 +218,7 @@ def _distributed(
 ) -> list[Outcome]:
     from distributed import Client, as_completed
 
-    graph = _graph(project.root, nodes, analyses, forced, Silent())
+    graph, keys = _graph(project.root, nodes, analyses, forced, Silent())
     try:
         client = Client(address, timeout=20)
     except (OSError, ValueError) as error:
@@ -221,7 +226,7 @@ def _distributed(
             f"there is no dask scheduler at {address} ({error}).", hint="start one with:  dask scheduler"
         ) from error
     with client:
-        futures = client.get(graph, [_key(node) for node in nodes], sync=False)
+        futures = client.get(graph, keys, sync=False)
         for future in as_completed(futures):
             reporter.finished(future.result())
         return [future.result() for future in futures]
@@ -256,7 +261,7 @@ def _attempt(project: Project, run: str, name: str, forced: bool, reporter: Repo
     except MechscopeError as error:
         return Outcome(run, name, "failed", str(error), time.monotonic() - began)
     except Exception as error:  # one analysis must not take the others with it
-        detail = f"{name} in run {run}: {type(error).__name__}: {error}"
+        detail = f"{name} in run {run}: {type(error).__name__}: {error}\n{traceback.format_exc()}"
         return Outcome(run, name, "failed", detail, time.monotonic() - began)
 
 

@@ -8,6 +8,7 @@ modules for the scripts to import, not analyses.
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -283,10 +284,12 @@ def _literal(node: ast.expr, where: str) -> Any:
 
 
 def is_plain(value: Any) -> bool:
-    """Whether a parameter can have this value: JSON without objects."""
+    """Whether a parameter can have this value: JSON without objects, numbers finite."""
     if isinstance(value, list):
         return all(is_plain(item) for item in value)
-    return value is None or isinstance(value, (bool, int, float, str))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, (bool, int, str))
 
 
 def _claims(tree: ast.Module, shown: str) -> Iterator[ClaimText]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
-from throwaway import edit
+from throwaway import edit, make_project, script
 
 from mechscope.errors import InvalidInput, LedgerDamaged
 from mechscope.ledger import read_ledger
 from mechscope.ledger.schema import Inputs, ModelInput
 from mechscope.pipeline.accept import accept
-from mechscope.pipeline.fingerprint import why_stale
+from mechscope.pipeline.fingerprint import data_files, why_stale
 from mechscope.pipeline.freshness import NEVER_RUN, look_at_all
 from mechscope.pipeline.runs import load_runs
 from mechscope.pipeline.scripts import find_analyses
@@ -152,3 +153,21 @@ def test_what_is_fresh_or_damaged_or_was_never_run_cannot_be_accepted(project: P
     with pytest.raises(LedgerDamaged, match="edited by hand") as raised:
         accept(project, "apart", "one", "why not")
     assert "mechscope run apart --run one" in str(raised.value)
+
+
+def test_declared_data_may_be_patterns_and_lie_elsewhere_in_the_project_but_not_outside(
+    tmp_path: Path,
+) -> None:
+    def declared(*data: str) -> list[str]:
+        edit_header = script("1", data=data)
+        (project.analyses / "one.py").write_text(edit_header)
+        return [project.shown(path) for path in data_files(project, find_analyses(project)["one"])]
+
+    files = {"analyses/data/b.csv": "1", "analyses/data/a.csv": "1", "paper/notes.txt": "1"}
+    project = make_project(tmp_path / "p", scripts={"one": script("1")}, files=files)
+    (tmp_path / "outside.csv").write_text("1")
+    assert declared("data/*.csv", "data/a.csv") == ["analyses/data/a.csv", "analyses/data/b.csv"]
+    assert declared("../paper/notes.txt") == ["paper/notes.txt"]
+    for outside in ("../../outside.csv", str(tmp_path / "outside.csv"), "data/none*.csv"):
+        with pytest.raises(InvalidInput, match="declares the data file"):
+            declared(outside)

@@ -57,6 +57,7 @@ def test_a_run_overrides_defaults_and_an_analysis_entry_overrides_the_run(tmp_pa
         (A + "{title: A, analyses: {one_analisis: {}}}", "did you mean 'one_analysis'?"),
         (A + "{title: A, analyses: {one_analysis: {sead: 1}}}", "unknown parameter of one_analysis 'sead'"),
         (A + "{title: A, parameters: {seed: high}}", "'high' is not of the default's type, int"),
+        (A + "{title: A, parameters: {rate: fast}}", "'fast' is not of the default's type, float"),
         (A + "{title: A, needs: a GPU}", "analyses/runs.yml:3"),
         ("default: a\nruns:\n  A b: {title: A}\n", "analyses/runs.yml:3"),
         ("default: a\nruns: {a: [\n", "analyses/runs.yml:3: not YAML"),
@@ -87,7 +88,9 @@ def test_an_override_has_the_type_of_the_default(tmp_path: Path, text: str, valu
     assert type(next(iter(found.values()))) is type(value)
 
 
-@pytest.mark.parametrize("text", ["seed=x", "seed=1.5", "quick=1", "rate=fast", "layers=1", "seed"])
+@pytest.mark.parametrize(
+    "text", ["seed=x", "seed=1.5", "rate=nan", "layers=[", "quick=1", "rate=fast", "layers=1", "seed"]
+)
 def test_an_override_of_another_type_is_refused(tmp_path: Path, text: str) -> None:
     project = make_project(tmp_path / "p", scripts={"a": script("1", parameters=PARAMETERS)})
     with pytest.raises(InvalidInput, match=f"-p {text.partition('=')[0]}"):
