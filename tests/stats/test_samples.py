@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mechscope.errors import InvalidInput
+from mechscope.stats.multiple import benjamini_hochberg, holm
+from mechscope.stats.samples import (
+    mean_difference,
+    mean_difference_interval,
+    mean_difference_test,
+    sign_flip_test,
+)
+
+
+def test_mean_difference_is_the_difference_of_means_for_one_and_many_labellings():
+    values = np.array([[1.0], [3.0], [10.0], [20.0]])
+    np.testing.assert_allclose(mean_difference(values, np.array([1, 1, 0, 0])), [-13])
+    both = mean_difference(values, np.array([[1, 1, 0, 0], [0, 1, 0, 1]]))
+    np.testing.assert_allclose(both[:, 0], [-13, 6])
+
+
+def test_a_permutation_test_of_means_agrees_with_scipy():
+    from scipy import stats
+
+    rng = np.random.default_rng(0)
+    values, labels = rng.normal(size=30), np.repeat([0, 1], 15)
+    values[labels == 1] += 0.7
+    ours = mean_difference_test(values[:, None], labels, resamples=4999, rng=rng).p[0]
+    theirs = stats.permutation_test(
+        (values[labels == 1], values[labels == 0]),
+        lambda a, b, axis: a.mean(axis) - b.mean(axis),
+        vectorized=True,
+        n_resamples=4999,
+        rng=1,
+    ).pvalue
+    assert ours == pytest.approx(theirs, abs=0.02)
+    assert 0.001 < ours < 0.4
+
+
+def test_shuffling_within_levels_does_not_credit_a_label_with_the_other():
+    # Values depend on the level only, and the label goes along with the level: 8 of 10 against 2 of 10.
+    rng = np.random.default_rng(1)
+    levels = np.repeat([0, 1], 10)
+    labels = np.array([1] * 8 + [0] * 2 + [1] * 2 + [0] * 8)
+    values = (levels * -5.0 + rng.normal(size=20))[:, None]
+    assert mean_difference_test(values, labels, resamples=999, rng=rng).p[0] < 0.05
+    assert mean_difference_test(values, labels, within=levels, resamples=999, rng=rng).p[0] > 0.05
+
+
+def test_the_interval_of_a_difference_covers_the_truth():
+    rng = np.random.default_rng(2)
+    labels, strata = np.repeat([1, 0], 20), np.repeat([0, 1, 2, 3], 10)
+    covered = 0
+    for _ in range(200):
+        values = rng.exponential(size=40)
+        values[labels == 1] += 1
+        found = mean_difference_interval(values[:, None], labels, strata=strata, resamples=300, rng=rng)
+        covered += found.low[0] <= 1 <= found.high[0]
+    assert 0.86 <= covered / 200 <= 0.99
+    with pytest.raises(InvalidInput, match="both labels"):
+        mean_difference_interval(values[:, None], labels, strata=np.zeros(40, dtype=int), rng=rng)
+
+
+def test_sign_flip_is_exact_for_few_pairs():
+    six = sign_flip_test(np.arange(1.0, 7.0), alternative="greater")
+    assert six.p == 1 / 64 and six.exact and six.n_patterns == 64 and six.mean == 3.5
+    assert sign_flip_test(np.arange(1.0, 7.0)).p == 2 / 64
+    assert sign_flip_test(np.array([1.0, -1.0])).p == 1
+    assert sign_flip_test(np.array([2.0]), alternative="greater").p == 0.5
+
+
+def test_drawn_signs_agree_with_scipy():
+    from scipy import stats
+
+    rng = np.random.default_rng(3)
+    differences = rng.normal(loc=0.35, size=25)
+    ours = sign_flip_test(differences, rng=rng, resamples=4999)
+    theirs = stats.permutation_test(
+        (differences,), np.mean, permutation_type="samples", n_resamples=4999, rng=4
+    ).pvalue
+    assert not ours.exact
+    assert ours.p == pytest.approx(theirs, abs=0.02)
+    with pytest.raises(InvalidInput, match="rng"):
+        sign_flip_test(differences)
+
+
+def test_corrections_give_the_textbook_values():
+    p = [0.01, 0.04, 0.03, 0.005]
+    np.testing.assert_allclose(holm(p), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(benjamini_hochberg(p), [0.02, 0.04, 0.04, 0.02])
+
+
+def test_faulty_input_is_refused():
+    for wrong in ([], [0.0, 0.5], [1.2]):
+        with pytest.raises(InvalidInput):
+            holm(wrong)
+    with pytest.raises(InvalidInput, match="labels 0 and 1"):
+        mean_difference(np.ones((3, 1)), np.array([1, 1, 1]))
+    with pytest.raises(InvalidInput):
+        sign_flip_test(np.array([np.nan]))
