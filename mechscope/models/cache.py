@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from mechscope.errors import ModelUnavailable
 from mechscope.files import folder_in_place, hash_file, stable_json
@@ -40,7 +42,7 @@ def cached_folder(target: Path, key: str, build: Callable[[Path], None], *, room
     if is_whole(target, key):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.parent / f".{target.name}.lock"):
+    with _locked(target):
         if is_whole(target, key):
             return target
         _require_room(target.parent, room)
@@ -48,6 +50,20 @@ def cached_folder(target: Path, key: str, build: Callable[[Path], None], *, room
             build(staged)
             _write_manifest(staged, key)
     return target
+
+
+@contextmanager
+def _locked(target: Path) -> Iterator[None]:
+    lock = FileLock(target.parent / f".{target.name}.lock")
+    try:
+        lock.acquire(timeout=1)
+    except Timeout:
+        print(f"{target.name}: waiting for another process that prepares it …", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def is_whole(folder: Path, key: str) -> bool:

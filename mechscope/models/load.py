@@ -74,6 +74,13 @@ def _load_folder(
         tokenizer = _load_tokenizer(folder)
         prepend_bos = _prepends_bos(model, folder)
         original = _load_original(folder, device, dtype)
+        vocabulary = original.get_input_embeddings().num_embeddings
+        if max(tokenizer(selfcheck.SENTENCE)["input_ids"]) >= vocabulary:
+            raise ModelMismatch(
+                f"The tokenizer in {folder} has tokens beyond the {vocabulary} that the model embeds; it is "
+                "another model's.",
+                hint="save the model's own tokenizer there: tokenizer.save_pretrained(FOLDER)",
+            )
         # Computed before the bridge exists: it replaces the modules inside this very object by its own.
         expected = selfcheck.measure(original, tokenizer, prepend_bos)
         try:

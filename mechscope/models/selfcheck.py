@@ -51,8 +51,11 @@ def measure(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prepend_
     ids = tokenizer(SENTENCE, add_special_tokens=False)["input_ids"]
     if prepend_bos and tokenizer.bos_token_id is not None:
         ids = [tokenizer.bos_token_id, *ids]
+    # A small model may not take the whole sentence; the bridge makes room for a BOS even where there is none.
+    ids = ids[: _context(model) - 1]
     tokens = torch.tensor([ids], device=model.device)
-    with torch.inference_mode():
+    # no_grad, not inference_mode: what modules keep (rotary tables, masks) must serve gradients later.
+    with torch.no_grad():
         output = model(input_ids=tokens, use_cache=False, output_hidden_states=True)
     layer_inputs = [state[0] for state in (output.hidden_states or ())[:-1]]  # the last one is normalised
     return Measured(tokens, output.logits[0].double().log_softmax(-1), layer_inputs)
@@ -72,11 +75,10 @@ def require_agreement(
     Raises:
         ModelMismatch: It tokenises or predicts otherwise, or the loss is not the one that is pinned.
     """
-    found = _measure_bridge(bridge, len(expected.layer_inputs))
+    found = _measure_bridge(bridge, expected)
     if found.tokens.tolist() != expected.tokens.tolist():
-        raise _mismatch(
-            model, f"it reads the sentence as {found.tokens[0].tolist()}, not {expected.tokens[0].tolist()}"
-        )
+        read, right = found.tokens[0, :6].tolist(), expected.tokens[0, :6].tolist()
+        raise _mismatch(model, f"it reads the sentence as tokens {read} …, not {right} …")
     precision = str(bridge.cfg.dtype).removeprefix("torch.")
     divergence = _worst_divergence(expected.log_probabilities, found.log_probabilities)
     if not divergence <= _DIVERGENCE[precision]:  # "not <=" refuses NaN as well
@@ -96,14 +98,19 @@ def require_agreement(
         )
 
 
-def _measure_bridge(bridge: TransformerBridge, layers: int) -> Measured:
+def _measure_bridge(bridge: TransformerBridge, expected: Measured) -> Measured:
     import torch
 
-    tokens = bridge.to_tokens(SENTENCE)
-    names = [f"blocks.{layer}.hook_resid_pre" for layer in range(layers)]
-    with torch.inference_mode():
+    tokens = bridge.to_tokens(SENTENCE)[:, : expected.tokens.shape[1]]
+    names = [f"blocks.{layer}.hook_resid_pre" for layer in range(len(expected.layer_inputs))]
+    with torch.no_grad():
         logits, cache = bridge.run_with_cache(tokens, names_filter=names)
     return Measured(tokens, logits[0].double().log_softmax(-1), [cache[name][0] for name in names])
+
+
+def _context(model: PreTrainedModel) -> int:
+    keys = ("n_positions", "max_position_embeddings")
+    return next((value for key in keys if isinstance(value := getattr(model.config, key, None), int)), 2048)
 
 
 def _worst_divergence(expected: Float[Tensor, "pos vocab"], found: Float[Tensor, "pos vocab"]) -> float:
@@ -115,5 +122,5 @@ def _mismatch(model: Model, what: str) -> ModelMismatch:
     return ModelMismatch(
         f"{model.name} was refused by the check at load: {what}.",
         hint="nothing that it computes could be trusted; compare the versions of transformers and "
-        "transformer-lens with requirements.txt",
+        "transformer-lens with requirements.lock",
     )

