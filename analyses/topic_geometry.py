@@ -262,12 +262,12 @@ ledger.statistic(
 )
 ledger.claim(
     "next_words_alike",
-    f"The {top_k} most probable next words are nearly the same for all prompts.",
+    "The most probable next words are nearly the same for all prompts.",
     criterion="overlap_mean >= 0.8",
 )
 ledger.claim(
     "no_evaluation",
-    f"No evaluative word is among the {top_k} most probable next words of any prompt.",
+    "No evaluative word is among the most probable next words of any prompt.",
     criterion="evaluative_hits == 0",
 )
 

@@ -100,9 +100,10 @@ def role_swap_test(
     Null hypothesis: which of an item's two labels is the first and which the second does not matter. Items on
     which the labels agree cannot be told apart by it, so they take no part in the permutation.
 
-    That is more than T(first) = T(second): two labels that separate equally well, each along a direction of its
-    own, are not exchangeable, and the test then rejects too often (p < 0.05 in 12 to 14% of simulated cases of 40
-    items). To say which label separates more, also ask for an interval of the difference without 0.
+    That is more than T(first) = T(second): two labels that separate equally well, each along a direction of
+    its own, are not exchangeable, and the test then rejects too often (p < 0.05 in 12 to 14% of simulated
+    cases of 40 items). To say which label separates more, also ask that the interval of the difference lies
+    on one side of 0.
     """
     observed = separation(similarity, first) - separation(similarity, second)
     swapped_first, swapped_second = swapped_roles(first, second, resamples, rng)

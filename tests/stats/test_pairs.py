@@ -142,6 +142,22 @@ def test_exchanging_roles_finds_the_stronger_label_and_its_sign():
     np.testing.assert_allclose(reversed_roles.observed, -test.observed)
 
 
+def test_of_two_equally_strong_labels_neither_wins_when_the_interval_is_asked_too():
+    rng = np.random.default_rng(13)
+    by_exchange, by_both = 0, 0
+    for _ in range(150):
+        matrix, abstract, controversial, category = world(rng, 10, by_abstract=2, by_controversy=2)
+        test = role_swap_test(matrix, abstract, controversial, resamples=199, rng=rng)
+        found = separation_interval(
+            matrix, abstract, minus=controversial, strata=category, resamples=300, rng=rng
+        )
+        significant = test.p[0] < 0.05
+        by_exchange += significant
+        by_both += significant and (found.low[0] > 0 or found.high[0] < 0)
+    assert by_exchange / 150 > 0.07  # what the docstring warns of
+    assert by_both / 150 < 0.09
+
+
 @pytest.mark.parametrize("minus", [False, True])
 def test_intervals_cover_the_truth(minus):
     rng = np.random.default_rng(8)
