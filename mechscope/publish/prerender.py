@@ -100,13 +100,10 @@ def _stale(project: Project, run: str) -> dict[str, tuple[str, ...]]:
 
 
 def _run_stale(project: Project, run: str) -> tuple[str, ...]:
-    stale = _stale(project, run)
-    if not stale:
-        return ()
     from mechscope.pipeline.run import run as run_analyses
 
-    run_analyses(project, runs=[run])
-    return tuple(stale)
+    outcomes = run_analyses(project, runs=[run])
+    return tuple(outcome.analysis for outcome in outcomes if outcome.run == run and outcome.what == "ran")
 
 
 def mode_from_environment() -> Mode | None:
