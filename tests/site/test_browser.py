@@ -1,0 +1,112 @@
+"""What a reader meets: every page opened in a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+ARTICLE = "smollm2-135m/paper/articles/topic-geometry.html"
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    opened = context.new_page()
+    opened.trouble = []
+    opened.on("console", lambda message: opened.trouble.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: opened.trouble.append(str(error)))
+    opened.on("requestfailed", lambda request: opened.trouble.append(f"failed: {request.url}"))
+    yield opened
+    context.close()
+
+
+def test_every_page_opens_without_an_error_and_asks_no_other_host(page: Any, site: Path, address: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for file in sorted(site.rglob("*.html")):
+        page.goto(f"{address}/{file.relative_to(site).as_posix()}", wait_until="load")
+        page.mouse.wheel(0, 20_000)
+    page.wait_for_timeout(300)
+    assert page.trouble == []
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+
+
+def test_the_root_leads_to_the_default_run(page: Any, address: str) -> None:
+    page.goto(address)
+    page.wait_for_url("**/smollm2-135m/paper/index.html")
+    assert page.locator("h1").first.inner_text().strip()
+
+
+def test_a_number_explains_itself_by_keyboard(page: Any, address: str) -> None:
+    page.goto(f"{address}/{ARTICLE}")
+    number = page.locator("a.ms-stat").first
+    shown = number.inner_text().strip()
+    number.focus()
+    page.keyboard.press("Enter")
+    popover = page.locator(".ms-popover")
+    popover.wait_for(state="visible")
+    text = popover.inner_text()
+    assert shown in text and "topic_geometry." in text
+    # The links inside are reached by Tab, and Escape gives the focus back to the number.
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('.ms-popover') !== null")
+    page.keyboard.press("Escape")
+    popover.wait_for(state="hidden")
+    assert page.evaluate("document.activeElement.classList.contains('ms-stat')")
+
+
+def test_a_number_explains_itself_by_mouse_and_leads_to_its_cell(page: Any, address: str) -> None:
+    page.goto(f"{address}/{ARTICLE}")
+    page.locator("a.ms-stat").first.click()
+    popover = page.locator(".ms-popover")
+    popover.wait_for(state="visible")
+    popover.locator("a[href*='notebook.html#record-']").first.click()
+    page.wait_for_url("**/notebook.html#record-*")
+    anchor = page.url.split("#")[1]
+    assert page.locator(f"[id='{anchor}']").is_visible()
+
+
+def test_without_javascript_a_number_is_a_link_and_a_chart_is_a_picture(browser: Any, address: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto(f"{address}/{ARTICLE}")
+    plain.locator("a.ms-stat").first.click()
+    plain.wait_for_url("**/numbers.html#topic_geometry.*")
+    plain.goto(f"{address}/{ARTICLE}")
+    picture = plain.locator("figure img, .quarto-figure img").first
+    picture.scroll_into_view_if_needed()
+    assert picture.is_visible() and picture.bounding_box()["width"] > 200
+    context.close()
+
+
+def test_a_chart_becomes_interactive_from_the_site_itself(page: Any, address: str) -> None:
+    page.goto(f"{address}/{ARTICLE}")
+    page.locator("figure img, .quarto-figure img").first.scroll_into_view_if_needed()
+    page.locator(".vega-embed svg, .vega-embed canvas").first.wait_for(state="visible", timeout=20_000)
+    assert page.trouble == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1400])
+def test_no_page_is_wider_than_its_window_in_any_colour_scheme(
+    browser: Any, site: Path, address: str, width: int, scheme: str
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    opened = context.new_page()
+    for file in sorted((site / "smollm2-135m").rglob("*.html")):
+        opened.goto(f"{address}/{file.relative_to(site).as_posix()}")
+        wide = opened.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 1, f"{file.name}: {wide} px too wide at {width} px"
+    context.close()
+
+
+def test_the_site_works_from_disk(page: Any, site: Path) -> None:
+    page.goto((site / ARTICLE).as_uri())
+    page.locator("a.ms-stat").first.click()
+    page.locator(".ms-popover").wait_for(state="visible")
+    assert page.trouble == []
