@@ -22,15 +22,29 @@ FORMATS = {"html": ".html", "typst": ".pdf"}
 
 _INPUT_ENDINGS = {".qmd", ".md", ".ipynb"}
 _NOT_INPUTS = {"README.md", "README.qmd", "AGENTS.md", "CLAUDE.md"}
+_NOT_WALKED = {"_site", "node_modules", "__pycache__", "venv", "env"}
 _PATH_KEYS = ("css", "bibliography", "csl", "resources")
 _INCLUDE_KEYS = ("include-in-header", "include-before-body", "include-after-body")
-# Constructs of a project or a page that the engine would have to imitate: refuse rather than render otherwise.
+# What the engine would have to imitate: refused rather than rendered otherwise.
 _REFUSED_PROJECT = ("metadata-files", "book", "manuscript")
-_REFUSED_PAGE = ("listing", "about", "params", "brand", "jupyter-cell", "date-format")
+_REFUSED_PAGE = (
+    "listing",
+    "about",
+    "params",
+    "brand",
+    "date-format",
+    "output-file",
+    "code-fold",
+    "code-tools",
+)
+# Known, or without effect on what a page says: search, cards for other sites, addresses of a published site.
 _WEBSITE_KEYS = {
-    "title", "navbar", "sidebar", "page-footer", "search", "description", "favicon", "site-url", "repo-url",
-    "repo-actions", "back-to-top-navigation", "page-navigation", "bread-crumbs", "open-graph", "twitter-card",
-    "image", "draft-mode", "reader-mode", "google-analytics", "cookie-consent", "site-path", "llms-txt",
+    "title", "navbar", "sidebar", "page-footer", "favicon", "search", "description", "image", "site-url",
+    "site-path", "repo-url", "open-graph", "twitter-card", "back-to-top-navigation", "bread-crumbs",
+}  # fmt: skip
+_NAVBAR_KEYS = {
+    "title", "left", "right", "logo-href", "background", "foreground", "search", "pinned", "collapse",
+    "collapse-below",
 }  # fmt: skip
 
 
@@ -188,7 +202,7 @@ USE_QUARTO = "render with Quarto (--engine quarto), or write it with what both e
 
 def refused_settings(front_matter: Metadata) -> list[str]:
     """The settings of a page that this engine would have to imitate and does not."""
-    refused = [f"'{key}'" for key in _REFUSED_PAGE if key in front_matter]
+    refused = [f"'{key}'" for key in _REFUSED_PAGE if front_matter.get(key) not in (None, False)]
     refused += [f"'format: {name}'" for name in _formats(front_matter) if name not in FORMATS]
     return refused
 
@@ -238,7 +252,8 @@ def matching(root: Path, patterns: list[str], endings: Iterable[str] | None) -> 
     """The files below `root` that Quarto's globs choose, in the patterns' order.
 
     A pattern with wildcards matches at any depth unless it starts with `/`; `!pattern` takes away; a folder
-    means everything in it. Names that start with `_` or `.` count only where a pattern spells them out.
+    means everything in it. Names that start with `_` or `.` count only where a path without wildcards spells
+    them out, or, among resources (`endings` is None), any pattern.
     """
     files = list(_walk(root))
     chosen: list[Path] = []
@@ -246,7 +261,7 @@ def matching(root: Path, patterns: list[str], endings: Iterable[str] | None) -> 
     for pattern in patterns or ["**/*"]:
         away = pattern.startswith("!")
         glob = pattern.lstrip("!")
-        hits = _glob(root, files, glob, smart=away)
+        hits = _glob(root, files, glob, smart=away, strict=endings is not None)
         refused.update(hits if away else [])
         chosen += [] if away else sorted(hits)
     wanted = [root / path for path in dict.fromkeys(chosen) if path not in refused]
@@ -255,15 +270,17 @@ def matching(root: Path, patterns: list[str], endings: Iterable[str] | None) -> 
     return [path for path in wanted if path.suffix in endings and path.name not in _NOT_INPUTS]
 
 
-def _glob(root: Path, files: list[Path], glob: str, *, smart: bool) -> list[Path]:
+def _glob(root: Path, files: list[Path], glob: str, *, smart: bool, strict: bool) -> list[Path]:
+    wild = any(sign in glob for sign in "*?[{")
+    spelled = set() if wild and strict else set(Path(glob).parts)
     if (root / glob.strip("/")).is_dir():
         glob = glob.rstrip("/") + "/**/*"
+        wild = True
     if glob.startswith("/"):
         glob = glob[1:]
-    elif smart or any(sign in glob for sign in "*?[{"):
+    elif smart or wild:
         glob = glob if glob.startswith("**/") else "**/" + glob
     pattern = re.compile(_regex(glob))
-    spelled = set(Path(glob).parts)
 
     def hidden(path: Path) -> bool:
         return any(part[0] in "_." and part not in spelled for part in path.parts)
@@ -273,10 +290,7 @@ def _glob(root: Path, files: list[Path], glob: str, *, smart: bool) -> list[Path
 
 def _walk(root: Path) -> Iterable[Path]:
     for folder, folders, names in os.walk(root):
-        folders[:] = [
-            name for name in folders
-            if name not in ("_site", "node_modules", "__pycache__", "venv", "env") and not name.startswith(".")
-        ]  # fmt: skip
+        folders[:] = [name for name in folders if name not in _NOT_WALKED and not name.startswith(".")]
         for name in names:
             yield Path(folder, name).relative_to(root)
 

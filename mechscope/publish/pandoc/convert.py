@@ -21,6 +21,7 @@ from mechscope.files import hash_file, hash_text, hash_value, write_atomically
 from mechscope.publish.pandoc.config import Config, Metadata, as_list, read_yaml, readable_date
 from mechscope.publish.pandoc.nav import Site, relative
 from mechscope.publish.pandoc.source import Source
+from mechscope.publish.pandoc.theme import theme_css
 
 HERE = Path(__file__).parent
 LIBRARY = "site_libs/mechscope-engine"
@@ -33,7 +34,9 @@ _NOT_METADATA = (
     "include-in-header", "include-before-body", "include-after-body", "bibliography", "csl", "crossref",
     "resources", "date-modified", "mainfont", "margin", "papersize", "fontsize",
 )  # fmt: skip
-_FATAL_WARNING = re.compile(r"Citeproc: citation (?P<key>\S+) not found|Could not convert TeX math (?P<math>.+?)(?:,|$)")
+_FATAL_WARNING = re.compile(
+    r"Citeproc: citation (?P<key>\S+) not found|Could not convert TeX math (?P<math>.+?)(?:,|$)"
+)
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,14 @@ def convert(job: Job, cache: Path) -> Page:
     _check_images(job, report["images"])
     content = _typeset(job, text) if job.to == "typst" else text.encode()
     # What Pandoc and the extensions read, so that a changed ledger, chart or bibliography is noticed.
-    read = {str(Path(job.config.root, job.folder, path)) for path in report["files"]} | {str(p) for p in images.values()}
-    note = {"key": key, "read": {path: _state(Path(path)) for path in sorted(read)}, "dependencies": report["dependencies"]}
+    read = {str(Path(job.config.root, job.folder, path)) for path in report["files"]} | {
+        str(p) for p in images.values()
+    }
+    note = {
+        "key": key,
+        "read": {path: _state(Path(path)) for path in sorted(read)},
+        "dependencies": report["dependencies"],
+    }
     write_atomically(slot, content)
     write_atomically(slot.with_name(slot.name + ".json"), json.dumps(note))
     return Page(job, content, dict(report["dependencies"]))
@@ -107,7 +116,9 @@ def _ingredients(job: Job) -> dict[str, Any]:
         "run": job.config.run,
         "root": str(job.config.root),
         "body": job.source.body,
-        "settings": json.loads(json.dumps([_defaults(job, ""), _job_file(job, ""), _metadata(job)], default=str)),
+        "settings": json.loads(
+            json.dumps([_defaults(job, ""), _job_file(job, ""), _metadata(job)], default=str)
+        ),
         "files": {str(path): _state(path) for path in files},
     }
 
@@ -165,7 +176,9 @@ def pandoc_binary() -> str:
                 return str(path)
     found = shutil.which("pandoc")
     if not found:
-        raise RenderFailed("The built-in engine needs Pandoc, and there is none.", hint="pip install pypandoc_binary")
+        raise RenderFailed(
+            "The built-in engine needs Pandoc, and there is none.", hint="pip install pypandoc_binary"
+        )
     return found
 
 
@@ -177,7 +190,10 @@ def _scripts(config: Config, kind: str, names: list[Any]) -> list[str]:
         if name.endswith(".lua"):
             scripts.append(str(config.root / name))
             continue
-        manifests = [*config.root.glob(f"_extensions/{name}/_extension.yml"), *config.root.glob(f"_extensions/*/{name}/_extension.yml")]
+        manifests = [
+            *config.root.glob(f"_extensions/{name}/_extension.yml"),
+            *config.root.glob(f"_extensions/*/{name}/_extension.yml"),
+        ]
         if not manifests:
             raise RenderFailed(f"_quarto.yml: '{kind}' names '{name}', and there is no _extensions/{name}.")
         scripts += _contributed(config, manifests[0], kind)
@@ -186,14 +202,22 @@ def _scripts(config: Config, kind: str, names: list[Any]) -> list[str]:
 
 def _contributed(config: Config, manifest: Path, kind: str) -> list[str]:
     contributed = read_yaml(manifest, config.project.shown(manifest)).get("contributes") or {}
-    return [str(manifest.parent / (entry["path"] if isinstance(entry, dict) else entry)) for entry in contributed.get(kind) or []]
+    return [
+        str(manifest.parent / (entry["path"] if isinstance(entry, dict) else entry))
+        for entry in contributed.get(kind) or []
+    ]
 
 
 def _job_file(job: Job, report: str) -> dict[str, Any]:
     config = job.config
     named = [entry for entry in as_list(job.metadata.get("filters")) if entry != "citeproc"]
     split = named.index("quarto") if "quarto" in named else len(named)
-    manifests = sorted({*config.root.glob("_extensions/*/_extension.yml"), *config.root.glob("_extensions/*/*/_extension.yml")})
+    manifests = sorted(
+        {
+            *config.root.glob("_extensions/*/_extension.yml"),
+            *config.root.glob("_extensions/*/*/_extension.yml"),
+        }
+    )
     shortcodes = [script for manifest in manifests for script in _contributed(config, manifest, "shortcodes")]
     return {
         "lua": str(HERE / "lua"),
@@ -207,7 +231,8 @@ def _job_file(job: Job, report: str) -> dict[str, Any]:
         "profiles": [config.run],
         "pages": {source: Path(output).suffix for source, output in sorted(job.site.addresses.items())},
         "shortcodes": job.source.shortcodes,
-        "shortcode_files": shortcodes + _scripts(config, "shortcodes", as_list(job.metadata.get("shortcodes"))),
+        "shortcode_files": shortcodes
+        + _scripts(config, "shortcodes", as_list(job.metadata.get("shortcodes"))),
         "filters": {
             "before": _scripts(config, "filters", named[:split]),
             "after": _scripts(config, "filters", named[split + 1 :]),
@@ -241,7 +266,7 @@ def _defaults(job: Job, metadata_file: str) -> dict[str, Any]:
         "table-of-contents": bool(job.metadata.get("toc")),
         "toc-depth": int(job.metadata.get("toc-depth", 3)),
     }
-    variables = {
+    variables: dict[str, Any] = {
         "header-includes": _included(job, "include-in-header"),
         "include-before": _included(job, "include-before-body"),
         "include-after": _included(job, "include-after-body"),
@@ -252,7 +277,9 @@ def _defaults(job: Job, metadata_file: str) -> dict[str, Any]:
             "language": language,
             "region": region,
             "papersize": str(job.metadata.get("papersize", "a4")),
-            "margin": ", ".join(f"{side}: {width}" for side, width in (job.metadata.get("margin") or {}).items()),
+            "margin": ", ".join(
+                f"{side}: {width}" for side, width in (job.metadata.get("margin") or {}).items()
+            ),
             "mainfont": [str(font) for font in as_list(job.metadata.get("mainfont"))],
             "fontsize": str(job.metadata.get("fontsize", "10.5pt")),
         }
@@ -268,13 +295,18 @@ def _defaults(job: Job, metadata_file: str) -> dict[str, Any]:
     variables |= {
         "offset": job.offset,
         "library": job.offset + LIBRARY,
+        "theme-css": theme_css(job.metadata.get("theme"), job.config.root),
         "css": [_stylesheet(job, str(path)) for path in as_list(job.metadata.get("css"))],
         "navbar": job.site.navbar(job.output),
         "sidebar": job.site.sidebar(job.output),
         "footer": job.site.footer(),
         "layout": layout,
+        "favicon": relative(str(website["favicon"]), job.output) if website.get("favicon") else "",
+        "wrapped-code": job.metadata.get("code-overflow") == "wrap",
         "toc-title": str(job.metadata.get("toc-title", "On this page")),
-        "other-formats": [{"label": label, "href": relative(output, job.output)} for label, output in job.others],
+        "other-formats": [
+            {"label": label, "href": relative(output, job.output)} for label, output in job.others
+        ],
         "site-title": str(website.get("title", "")) if website.get("title") != title else "",
     }
     return common | {
@@ -301,7 +333,9 @@ def _included(job: Job, key: str) -> list[str]:
             continue
         path = Path(str(entry.get("file")))
         if not path.is_file():
-            raise RenderFailed(f"{job.source.shown}: '{key}' names {job.config.project.shown(path)}, which does not exist.")
+            raise RenderFailed(
+                f"{job.source.shown}: '{key}' names {job.config.project.shown(path)}, which does not exist."
+            )
         texts.append(path.read_text(encoding="utf-8"))
     return texts
 
@@ -337,7 +371,10 @@ def _pandoc(job: Job) -> tuple[str, dict[str, Any]]:
         if done.returncode:
             raise RenderFailed(_failure(job, messages))
         answer = json.loads(report.read_text(encoding="utf-8"))
-    problems = [f"{one.get('where') or job.source.where(one['needle'])}: {one['message']}" for one in answer["problems"]]
+    problems = [
+        f"{one.get('where') or job.source.where(one['needle'])}: {one['message']}"
+        for one in answer["problems"]
+    ]
     for found in _FATAL_WARNING.finditer(messages):
         needle = f"@{found['key']}" if found["key"] else found["math"].strip("'\"")
         problems.append(f"{job.source.where(needle)}: {_explained(found)}")
@@ -367,9 +404,12 @@ def _failure(job: Job, messages: str) -> str:
 def _check_images(job: Job, images: list[dict[str, str]]) -> None:
     missing = [image for image in images if not (job.config.root / image["path"]).is_file()]
     if missing:
-        raise RenderFailed("\n".join(
-            f"{job.source.where(image['needle'])}: the image {image['path']} does not exist" for image in missing
-        ))  # fmt: skip
+        raise RenderFailed(
+            "\n".join(
+                f"{job.source.where(image['needle'])}: the image {image['path']} does not exist"
+                for image in missing
+            )
+        )
 
 
 def _typeset(job: Job, text: str) -> bytes:
@@ -384,7 +424,9 @@ def _typeset(job: Job, text: str) -> bytes:
         return typst.compile(str(path), root=str(job.config.root), ignore_system_fonts=True)
     except typst.TypstError as error:
         kept = job.config.project.shown(path)
-        raise RenderFailed(f"{job.source.shown}: Typst could not set this page: {error}", hint=f"see {kept}") from error
+        raise RenderFailed(
+            f"{job.source.shown}: Typst could not set this page: {error}", hint=f"see {kept}"
+        ) from error
     finally:
         if not os.environ.get("MECHSCOPE_KEEP_TYPST"):
             path.unlink(missing_ok=True)

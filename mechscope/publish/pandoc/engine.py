@@ -7,11 +7,22 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
 
 from mechscope.errors import RenderFailed, UnknownName
 from mechscope.files import folder_in_place, recover_folder
 from mechscope.project import Project
-from mechscope.publish.pandoc.config import FORMATS, Config, Metadata, as_list, read_config
+from mechscope.publish.pandoc.config import (
+    FORMATS,
+    USE_QUARTO,
+    Config,
+    Metadata,
+    as_list,
+    read_config,
+    refused_settings,
+)
 from mechscope.publish.pandoc.convert import HERE, LIBRARY, Job, Page, convert
 from mechscope.publish.pandoc.links import checked_resources
 from mechscope.publish.pandoc.nav import Site
@@ -45,6 +56,18 @@ def render_run(project: Project, run: str, *, output: Path, only: list[Path] | N
         UnknownName: `only` names a document that is not in `project.render`.
     """
     started = time.perf_counter()
+    project.scratch.mkdir(exist_ok=True)
+    # One writer a run: a second render waits, then finds most pages in the cache.
+    with FileLock(project.scratch / f"render-{run}.lock"):
+        made = _render(project, run, output, only)
+    return RenderedRun(
+        pages=[output / name for to, name in made if to == "html"],
+        pdfs=[output / name for to, name in made if to == "typst"],
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _render(project: Project, run: str, output: Path, only: list[Path] | None) -> list[tuple[str, str]]:
     recover_folder(output)
     config = read_config(project, run)
     sources = _read_all(config)
@@ -57,12 +80,7 @@ def render_run(project: Project, run: str, *, output: Path, only: list[Path] | N
         if kept:
             shutil.copytree(kept, folder, dirs_exist_ok=True)
         _write(config, folder, pages, resources, site)
-    made = [(page.job.to, output / page.job.output) for page in pages]
-    return RenderedRun(
-        pages=[path for to, path in made if to == "html"],
-        pdfs=[path for to, path in made if to == "typst"],
-        seconds=time.perf_counter() - started,
-    )
+    return [(page.job.to, page.job.output) for page in pages]
 
 
 def check_run(project: Project, run: str) -> None:
@@ -97,9 +115,15 @@ def _plan(config: Config, sources: list[Source]) -> tuple[list[Job], Site]:
     addresses, titles = {}, {}
     for source in sources:
         formats = config.page(source.path, source.front_matter)
-        foreign = [name for name in formats if name not in FORMATS]
-        if foreign:
-            raise RenderFailed(f"{source.shown}: the built-in engine writes html and typst, not {', '.join(foreign)}.")
+        refused = [f"'format: {name}'" for name in formats if name not in FORMATS]
+        refused += [setting for metadata in formats.values() for setting in refused_settings(metadata)]
+        if refused:
+            # Those in front matter were named with their lines; these come from the project or the folder.
+            settings_of = f"{source.shown} (by _quarto.yml or _metadata.yml)"
+            raise RenderFailed(
+                f"{settings_of}: the built-in engine does not know {', '.join(dict.fromkeys(refused))}.",
+                hint=USE_QUARTO,
+            )
         settings.append((source, formats))
         first = "html" if "html" in formats else next(iter(formats))
         addresses[source.shown] = _output(source, first)
@@ -108,11 +132,24 @@ def _plan(config: Config, sources: list[Source]) -> tuple[list[Job], Site]:
     jobs = []
     for source, formats in settings:
         for to, metadata in formats.items():
-            linked = metadata.get("format-links", True)
-            wanted = formats if linked is True else [entry for entry in as_list(linked) if entry is not False]
-            others = tuple((_LABELS[name], _output(source, name)) for name in formats if name != to and name in wanted)
+            links = _format_links(metadata.get("format-links", True), formats)
+            others = tuple((label, _output(source, name)) for name, label in links.items() if name != to)
             jobs.append(Job(config, site, source, to, metadata, _output(source, to), others))
     return jobs, site
+
+
+def _format_links(setting: Any, formats: dict[str, Metadata]) -> dict[str, str]:
+    """The formats that a page links to, and what each link says."""
+    if isinstance(setting, bool):
+        return {name: _LABELS[name] for name in formats} if setting else {}
+    links = {}
+    for entry in as_list(setting):
+        name = entry.get("format") if isinstance(entry, dict) else entry
+        if name in formats:
+            links[str(name)] = (
+                str(entry.get("text", _LABELS[name])) if isinstance(entry, dict) else _LABELS[name]
+            )
+    return links
 
 
 def _output(source: Source, to: str) -> str:
@@ -125,7 +162,9 @@ def _chosen(config: Config, jobs: list[Job], only: list[Path] | None) -> list[Jo
     known = {job.source.path.resolve() for job in jobs}
     wanted = {(path if path.is_absolute() else config.root / path).resolve() for path in only}
     for path in wanted - known:
-        raise UnknownName("document", config.project.shown(path), [config.project.shown(one) for one in known])
+        raise UnknownName(
+            "document", config.project.shown(path), [config.project.shown(one) for one in known]
+        )
     return [job for job in jobs if job.source.path.resolve() in wanted]
 
 
@@ -160,7 +199,7 @@ def _write(config: Config, folder: Path, pages: list[Page], resources: dict[str,
         shutil.copyfile(path, target)
     if "index.html" not in site.addresses.values():
         home = config.website.get("navbar") or {}
-        first = site.addresses.get(str(home.get("logo-href"))) if isinstance(home, dict) else None
+        first = site.addresses.get(str(home.get("logo-href")).lstrip("/")) if isinstance(home, dict) else None
         first = first or site.addresses.get("paper/index.qmd") or next(iter(site.addresses.values()))
         (folder / "index.html").write_text(
             f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Home</title>'

@@ -1,4 +1,4 @@
-"""Follows every address in the rendered pages: to other pages, to anchors, to files that the site must hold."""
+"""Follows every address in the rendered pages: to pages, to anchors, to files that the site must hold."""
 
 from __future__ import annotations
 
@@ -58,7 +58,12 @@ def checked_resources(
 
 
 def _follow(
-    config: Config, page: Page, address: str, outputs: set[str], anchors: dict[str, set[str]], resources: dict[str, Path]
+    config: Config,
+    page: Page,
+    address: str,
+    outputs: set[str],
+    anchors: dict[str, set[str]],
+    resources: dict[str, Path],
 ) -> str:
     """Where an address leads; returns what is wrong with it, or nothing."""
     if not address or _ELSEWHERE.match(address):
@@ -67,7 +72,7 @@ def _follow(
     path, fragment = unquote(path.partition("?")[0]), unquote(fragment)
     target = page.job.output
     if path:
-        target = os.path.normpath(os.path.join(os.path.dirname(target), path)).replace(os.sep, "/")  # noqa: PTH118, PTH120
+        target = os.path.normpath(Path(target).parent / path).replace(os.sep, "/")
     if target.startswith("../"):
         # Another run's site, which is rendered at another time.
         return "" if target.count("../") == 1 else f"'{address}' leads out of the site"
@@ -104,23 +109,29 @@ def _opening(element: str) -> str:
 
 
 def _where(page: Page, address: str) -> str:
-    """The line of the source that holds an address, which may have been written `.qmd` or made by a shortcode."""
+    """The line of the source behind an address, which may have been written `.qmd` or made by a shortcode."""
     source = page.job.source
     path, _, fragment = address.partition("#")
     tries = [address, path, path.rpartition(".")[0] + ".", fragment and "#" + fragment]
-    found = next((place for needle in tries if needle and len(needle) > 1 and (place := source.where(needle)) != source.shown), None)
+    found = next(
+        (
+            place
+            for needle in tries
+            if needle and len(needle) > 1 and (place := source.where(needle)) != source.shown
+        ),
+        None,
+    )
     return found or source.shown
 
 
 def _named_by_css(config: Config, name: str, path: Path) -> dict[str, Path]:
     named: dict[str, Path] = {}
     for found in _CSS_ADDRESS.finditer(path.read_text(encoding="utf-8")):
-        address = found["address"]
-        if _ELSEWHERE.match(address) or address.startswith("#"):
+        address = re.split("[#?]", found["address"])[0]
+        if _ELSEWHERE.match(found["address"]) or not address:
             continue
-        file = (path.parent / address.partition("#")[0].partition("?")[0]).resolve()
+        file = (path.parent / address).resolve()
         if not file.is_file():
             raise RenderFailed(f"{config.project.shown(path)}: url({address}) leads to no file.")
-        place = os.path.normpath(os.path.join(os.path.dirname(name), address.partition("#")[0].partition("?")[0]))  # noqa: PTH118, PTH120
-        named[place.replace(os.sep, "/")] = file
+        named[os.path.normpath(Path(name).parent / address).replace(os.sep, "/")] = file
     return named

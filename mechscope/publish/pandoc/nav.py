@@ -53,11 +53,15 @@ class Site:
         if not isinstance(bar, dict):
             return ""
         title = bar.get("title", self.config.website.get("title", ""))
-        home = bar.get("logo-href") or next((s for s in ("index.qmd", "paper/index.qmd") if s in self.addresses), None)
+        home = bar.get("logo-href") or next(
+            (s for s in ("index.qmd", "paper/index.qmd") if s in self.addresses), None
+        )
         brand = ""
         if title:
             inner = f'<span class="navbar-title">{html.escape(str(title))}</span>'
-            brand = f'<a class="navbar-brand" href="{self.address(home, page)}">{inner}</a>' if home else inner
+            brand = (
+                f'<a class="navbar-brand" href="{self.address(home, page)}">{inner}</a>' if home else inner
+            )
         left = "".join(self._entry(entry, page) for entry in as_list(bar.get("left")))
         right = "".join(self._entry(entry, page) for entry in as_list(bar.get("right")))
         return (
@@ -73,7 +77,8 @@ class Site:
         contents = entries[0].get("contents") if len(entries) == 1 and isinstance(entries[0], dict) else None
         if not isinstance(contents, list) or "auto" in contents:
             raise RenderFailed(
-                "_quarto.yml: the built-in engine knows one sidebar, with its contents written out.", hint=USE_QUARTO
+                "_quarto.yml: the built-in engine knows one sidebar, with its contents written out.",
+                hint=USE_QUARTO,
             )
         return f'<ul class="sidebar-section">{"".join(self._entry(entry, page) for entry in contents)}</ul>'
 
@@ -82,7 +87,10 @@ class Site:
         footer = self.config.website.get("page-footer")
         if not isinstance(footer, dict):
             return str(footer or "")
-        places = [f'<div class="nav-footer-{place}">{footer.get(place) or ""}</div>' for place in ("left", "center", "right")]
+        places = [
+            f'<div class="nav-footer-{place}">{footer.get(place) or ""}</div>'
+            for place in ("left", "center", "right")
+        ]
         return "".join(places)
 
     def _entry(self, entry: Any, page: str) -> str:
@@ -94,17 +102,18 @@ class Site:
         inside = entry.get("menu") or entry.get("contents")
         if inside:
             items = "".join(self._entry(item, page) for item in inside)
-            return f'<li class="nav-item dropdown"><details><summary class="nav-link">{text}</summary>' \
-                   f'<ul class="dropdown-menu">{items}</ul></details></li>'  # fmt: skip
+            return (
+                f'<li class="nav-item dropdown"><details><summary class="nav-link">{text}</summary>'
+                f'<ul class="dropdown-menu">{items}</ul></details></li>'
+            )
         if not href:
             return f'<li class="nav-item">{text}</li>'
         target = self.address(str(href), page)
-        here = "#" not in target and target == os.path.basename(page)  # noqa: PTH119
-        mark = ' aria-current="page"' if here else ""
-        active = " active" if here else ""
-        return f'<li class="nav-item"><a class="nav-link{active}" href="{html.escape(target)}"{mark}>{text}</a></li>'
+        here = "#" not in target and target == Path(page).name
+        kind = 'class="nav-link active" aria-current="page"' if here else 'class="nav-link"'
+        return f'<li class="nav-item"><a {kind} href="{html.escape(target)}">{text}</a></li>'
 
 
 def relative(target: str, page: str) -> str:
     """The path of `target` as `page` links it; both are relative to the site's root."""
-    return Path(os.path.relpath(target, os.path.dirname(page) or ".")).as_posix()  # noqa: PTH120
+    return Path(os.path.relpath(target, Path(page).parent)).as_posix()

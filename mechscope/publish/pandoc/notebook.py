@@ -26,14 +26,20 @@ def as_markdown(notebook: dict[str, Any]) -> str:
 
 
 def _front_matter(cells: list[dict[str, Any]]) -> tuple[str, list[dict[str, Any]]]:
+    front = ""
     if cells and cells[0]["cell_type"] == "raw" and _text(cells[0]["source"]).startswith("---"):
-        return _text(cells[0]["source"]).rstrip() + "\n\n", cells[1:]
-    if cells and cells[0]["cell_type"] == "markdown":
-        first, _, rest = _text(cells[0]["source"]).partition("\n")
-        if first.startswith("# "):
-            title = first[2:].strip().replace("'", "''")
-            return f"---\ntitle: '{title}'\n---\n\n", [{**cells[0], "source": rest}, *cells[1:]]
-    return "", cells
+        front, cells = _text(cells[0]["source"]).rstrip() + "\n\n", cells[1:]
+    if not cells or cells[0]["cell_type"] != "markdown":
+        return front, cells
+    first, _, rest = _text(cells[0]["source"]).partition("\n")
+    heading = first[2:].strip() if first.startswith("# ") else ""
+    titled = re.search(r"^title:\s*(['\"]?)(.*)\1\s*$", front, re.MULTILINE)
+    if heading and (not titled or titled[2] == heading):
+        # The title block says it.
+        cells = [{**cells[0], "source": rest}, *cells[1:]]
+    if heading and not front:
+        front = "---\ntitle: '" + heading.replace("'", "''") + "'\n---\n\n"
+    return front, cells
 
 
 def _hidden(cell: dict[str, Any]) -> bool:

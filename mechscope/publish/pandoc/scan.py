@@ -11,11 +11,13 @@ from mechscope.publish.pandoc.source import Source
 _FENCE = re.compile(r"^\s{0,3}(?:>\s*)?(?P<fence>`{3,}|~{3,})\s*(?P<info>.*)$")
 _CELL = re.compile(r"^\{+([A-Za-z][\w+-]*)[ ,}]")
 _DIV = re.compile(r"^\s*:{3,}\s*(?P<attributes>\{.*|[\w-]+\s*$)")
+# fmt: off
 _REFUSED_CLASSES = {
-    "panel-tabset", "panel-sidebar", "panel-input", "panel-fill", "panel-center", "incremental", "nonincremental",
-    "fragment", "columns", "proof", "remark", "solution", "listing", "sidebar", "grid", "embed", "landscape",
-    "magic-move", "r-stack", "output-location-column",
-}  # fmt: skip
+    "panel-tabset", "panel-sidebar", "panel-input", "panel-fill", "panel-center", "columns", "grid",
+    "sidebar", "incremental", "nonincremental", "fragment", "magic-move", "r-stack", "landscape",
+    "proof", "remark", "solution", "listing", "embed",
+}
+# fmt: on
 _REFUSED_IDS = ("lst", "thm", "lem", "cor", "prp", "cnj", "def", "exm", "exr", "alg", "rem", "sol")
 _REFUSED_ATTRIBUTES = ("layout", "layout-nrow", "layout-valign", "group", "when-meta", "unless-meta")
 
@@ -33,8 +35,10 @@ def check(source: Source) -> None:
 
 def unsupported(source: Source) -> list[str]:
     """The constructs in `source` that this engine does not know, each with where it stands."""
-    problems = [f"{source.where(setting.strip(chr(39)).split(':')[0] + ':')}: {setting} in the front matter"
-                for setting in refused_settings(source.front_matter)]  # fmt: skip
+    problems = [
+        f"{source.where(setting.strip(chr(39)).split(':')[0] + ':')}: {setting} in the front matter"
+        for setting in refused_settings(source.front_matter)
+    ]
     fence = ""
     for line, text in zip(source.lines, source.written, strict=True):
         found = _FENCE.match(text)
@@ -49,8 +53,10 @@ def unsupported(source: Source) -> list[str]:
                 continue
             fence = found["fence"]
             if cell := _CELL.match(found["info"]):
-                problems.append(f"{line}: the code cell {{{cell[1]}}} — an article never computes; for code that is"
-                                f" only shown write {{.{cell[1]}}}")  # fmt: skip
+                problems.append(
+                    f"{line}: the code cell {{{cell[1]}}} — an article never computes;"
+                    f" for code that is only shown write {{.{cell[1]}}}"
+                )
             problems += [f"{line}: {what}" for what in _attributes(found["info"])]
         elif div := _DIV.match(text):
             problems += [f"{line}: {what}" for what in _attributes(div["attributes"])]
@@ -67,9 +73,10 @@ def _attributes(text: str) -> list[str]:
         classes, rest = [text.strip()], ""
     else:
         classes, rest = re.findall(r"(?<![\w=\"])\.([\w-]+)", text), text
-    found = [f"::: {{.{name}}}" for name in classes if name in _REFUSED_CLASSES]
-    found += [f"the label #{name}" for name in re.findall(r"#([\w-]+)", rest) if name.split("-")[0] in _REFUSED_IDS
-              and "-" in name]  # fmt: skip
-    found += [f"the attribute '{name}='" for name in re.findall(r"(?<![\w-])([\w-]+)=", rest)
-              if name in _REFUSED_ATTRIBUTES]  # fmt: skip
-    return found
+    labels = re.findall(r"#([A-Za-z]+)-[\w-]+", rest)
+    settings = re.findall(r"(?<![\w-])([\w-]+)=", rest)
+    return [
+        *(f"the class .{name}" for name in classes if name in _REFUSED_CLASSES),
+        *(f"the label #{kind}-…" for kind in labels if kind in _REFUSED_IDS),
+        *(f"the attribute {name}=" for name in settings if name in _REFUSED_ATTRIBUTES),
+    ]

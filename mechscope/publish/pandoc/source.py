@@ -37,7 +37,8 @@ class Line:
     number: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.number}"
+        # The lines of a notebook's file say nothing to a person.
+        return self.file if self.file.endswith(".ipynb") else f"{self.file}:{self.number}"
 
 
 @dataclass

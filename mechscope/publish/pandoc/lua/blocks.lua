@@ -95,11 +95,17 @@ return function(surroundings)
     end })
   end
 
-  -- Columns -------------------------------------------------------------------------------------------------
+  -- Columns and margins -------------------------------------------------------------------------------------------------
 
   --- `::: {layout-ncol=2}`: the blocks inside, side by side.
   function M.columns(doc)
     return doc:walk({ Div = function(div)
+      if not html and (div.classes:includes("column-margin") or div.classes:includes("aside")) then
+        local blocks = pandoc.Blocks({ pandoc.RawBlock("typst", "#aside[") })
+        blocks:extend(div.content)
+        blocks:insert(pandoc.RawBlock("typst", "]"))
+        return blocks
+      end
       local columns = tonumber(div.attributes["layout-ncol"])
       if not columns then return nil end
       div.attributes["layout-ncol"] = nil
