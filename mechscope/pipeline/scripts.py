@@ -303,7 +303,7 @@ def _claims(tree: ast.Module, shown: str) -> Iterator[ClaimText]:
         if "criterion" not in given:
             continue
         texts = {}
-        for part in ("name", "criterion"):
+        for part in ("name", "sentence", "criterion"):
             match given.get(part):
                 case ast.Constant(value=str() as text):
                     texts[part] = text
@@ -312,12 +312,7 @@ def _claims(tree: ast.Module, shown: str) -> Iterator[ClaimText]:
                         f"{shown}:{node.lineno}: a claim's {part} is not a literal text.",
                         hint="write it out: what is claimed is fixed before there are results",
                     )
-        match given.get("sentence"):
-            case ast.Constant(value=str() as sentence):
-                pass
-            case _:
-                sentence = ""  # computed: the lock is about the criterion
-        yield ClaimText(texts["name"], texts["criterion"], sentence, node.lineno)
+        yield ClaimText(texts["name"], texts["criterion"], texts["sentence"], node.lineno)
 
 
 def _in_order(analyses: Mapping[str, Analysis]) -> list[str]:

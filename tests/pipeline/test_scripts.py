@@ -160,9 +160,16 @@ def test_claims_are_found_with_their_criteria(tmp_path: Path) -> None:
     ]
 
 
-def test_a_computed_criterion_is_refused(tmp_path: Path) -> None:
-    text = script('ledger.claim("held", "It holds.", criterion=f"a > {seed}")')
-    assert "a claim's criterion is not a literal text" in error(tmp_path, text)
+@pytest.mark.parametrize(
+    ("part", "call"),
+    [
+        ("criterion", 'ledger.claim("held", "It holds.", criterion=f"a > {seed}")'),
+        ("sentence", 'ledger.claim("held", f"It is {seed}.", criterion="a > 0")'),
+        ("name", 'ledger.claim(name, "It holds.", criterion="a > 0")'),
+    ],
+)
+def test_a_computed_part_of_a_claim_is_refused(tmp_path: Path, part: str, call: str) -> None:
+    assert f"a claim's {part} is not a literal text" in error(tmp_path, script(call))
 
 
 def test_analyses_come_after_what_they_need(tmp_path: Path) -> None:
