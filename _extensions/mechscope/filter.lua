@@ -10,12 +10,12 @@
 
 local ledger = require("ledger")
 
--- Quarto copies the script beside its own; the built-in engine adds it to its pages by itself.
+-- The engine copies the script into the site and links it from the page.
 if quarto.doc.add_html_dependency and quarto.doc.is_format("html") then
   quarto.doc.add_html_dependency({
     name = "mechscope",
     version = "0.1.0",
-    scripts = { { path = "../../paper/assets/mechscope.js", name = "mechscope.js", afterBody = true } },
+    scripts = { { path = "../../paper/assets/mechscope.js", name = "mechscope.js" } },
   })
 end
 

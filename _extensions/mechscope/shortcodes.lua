@@ -233,7 +233,8 @@ local function claim(args, _, meta, _, context)
   if html() then
     mark = pandoc.Inlines({ explained(found, mark, "ms-outcome") })
   elseif context == "block" then
-    mark = pandoc.Inlines({ pandoc.Emph(mark) })
+    local words = outcome(found)
+    mark = pandoc.Inlines({ pandoc.Strong({ pandoc.Str(unbroken(words:sub(1, 1):upper() .. words:sub(2)) .. ".") }) })
   end
   if context ~= "block" then
     local inlines = plain(sentence)

@@ -334,7 +334,7 @@ class _Pages:
             ledger = self.shelf.ledger(analysis)
             findings = ledger.findings
             counts = ", ".join(
-                f"{len(getattr(findings, kind))} {kind}" for kind in KINDS if getattr(findings, kind)
+                _count(len(getattr(findings, kind)), kind) for kind in KINDS if getattr(findings, kind)
             )
             name = link(escaped(ledger.title), self._notebook(ledger))
             text += f"{name}\n:   {escaped(ledger.description) or code(analysis)}\n\n    {counts}\n\n"
@@ -385,6 +385,12 @@ class _Pages:
         if isinstance(record, Claim) and self.shelf.exploratory(found):
             popover["exploratory"] = True
         return popover
+
+
+def _count(number: int, kind: str) -> str:
+    one = {"passages": "set of passages"}.get(kind, kind.removesuffix("s"))
+    many = {"passages": "sets of passages"}.get(kind, kind)
+    return f"{number} {one if number == 1 else many}"
 
 
 def _number_text(value: Value | None) -> str:

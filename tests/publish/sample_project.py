@@ -73,7 +73,7 @@ The highest centred cosine is {{< stat topic_geometry.centred_max >}}, in full
 {{< stat topic_geometry.centred_max part=full >}}, over {{< stat topic_geometry.topics >}} topics
 (interval {{< stat topic_geometry.centred_max part=ci >}}, {{< stat topic_geometry.centred_max part=p >}},
 *n* = {{< stat topic_geometry.centred_max part=n >}}). See @fig-topic-geometry-similarity,
-@tbl-topic-geometry-next-tokens and [@park2024]. In code `x = {{< stat topic_geometry.centred_max >}}`, in math
+@tbl-topic-geometry-next-tokens, [@park2024]. In code `x = {{< stat topic_geometry.centred_max >}}`, here
 $m = {{< stat topic_geometry.topics >}}$. The word is {{< stat topic_geometry.strange >}}. Inline,
 {{< claim topic_geometry.abstraction >}}
 
@@ -243,7 +243,7 @@ def _notebook(findings: Findings) -> dict:
         "cell_type": "raw",
         "id": "c00",
         "metadata": {},
-        "source": "---\ntitle: Topic geometry\ndescription: How topics lie.\n---",
+        "source": ["---\n", "title: Topic geometry\n", "description: How topics lie.\n", "---"],
     }
     code = [
         {
@@ -290,7 +290,8 @@ def build_sample(root: Path) -> Project:
     )
     (project.paper / "articles" / "topic-geometry.qmd").write_text(ARTICLE)
     (project.paper / "paper.qmd").write_text(
-        "---\ntitle: The paper\nformat: typst\nabstract: |\n  It is {{< stat topic_geometry.centred_max >}}.\n---\n"
+        "---\ntitle: The paper\nformat: typst\n"
+        "abstract: |\n  It is {{< stat topic_geometry.centred_max >}}.\n---\n"
         "\n# Controversy\n\n"
         + BODY.replace("## A measure", "## A measure {#sec-measure}\n\nSee @sec-measure.")
     )
