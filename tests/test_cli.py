@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner, Result
-from throwaway import commit, copy_of, edit, make_project, script
 
 from mechscope.cli import cli
 from mechscope.project import Project
+from tests.throwaway import commit, copy_of, edit, make_project, script
 
 RECORD = """
 from mechscope.ledger import Ledger

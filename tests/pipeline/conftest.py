@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from throwaway import commit, copy_of, make_project, script
 
 from mechscope.pipeline.schedule import Order, run_analyses
 from mechscope.project import Project
+from tests.throwaway import commit, copy_of, make_project, script
 
 SOURCE = script(
     """

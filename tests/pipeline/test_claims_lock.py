@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from throwaway import make_project, script
 
 from mechscope.errors import LedgerDamaged
 from mechscope.ledger.claims import ClaimText, is_exploratory, read_claims, register
 from mechscope.project import Project
+from tests.throwaway import make_project, script
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from throwaway import edit, make_project, script
 
 from mechscope.errors import InvalidInput, LedgerDamaged
 from mechscope.ledger import read_ledger
@@ -17,6 +16,7 @@ from mechscope.pipeline.freshness import NEVER_RUN, look_at_all
 from mechscope.pipeline.runs import load_runs
 from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
+from tests.throwaway import edit, make_project, script
 
 
 def reasons(project: Project, run: str = "one") -> dict[str, list[str]]:

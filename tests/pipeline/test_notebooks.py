@@ -7,7 +7,6 @@ from typing import Any
 
 import nbformat
 import pytest
-from throwaway import make_project, script
 
 from mechscope.errors import InvalidRecord
 from mechscope.ledger import RECORD_MIME, recording
@@ -15,6 +14,7 @@ from mechscope.ledger.recording import Ledger
 from mechscope.pipeline import notebook as notebooks
 from mechscope.pipeline.extract import extract
 from mechscope.pipeline.scripts import Analysis, find_analyses
+from tests.throwaway import make_project, script
 
 TEXT = script(
     'ledger.claim("big", "It is big.", criterion="size > 3")\n\n'

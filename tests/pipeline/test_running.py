@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from throwaway import changes, commit, copy_of, edit, make_project, script
 
 from mechscope.ledger import read_ledger
 from mechscope.pipeline.schedule import Order, Outcome, Silent, run_analyses
 from mechscope.project import Project
+from tests.throwaway import changes, commit, copy_of, edit, make_project, script
 
 
 def run(project: Project, *analyses: str, **options: object) -> dict[str, Outcome]:

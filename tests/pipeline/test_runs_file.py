@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from throwaway import RUNS, make_project, script
 
 from mechscope.errors import InvalidInput, MechscopeError, UnknownName
 from mechscope.pipeline.runs import (
@@ -18,6 +17,7 @@ from mechscope.pipeline.runs import (
 )
 from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
+from tests.throwaway import RUNS, make_project, script
 
 PARAMETERS = 'seed = 0\nrate = 0.5\nname = "x"\nquick = False\nlayers = [1]\nlimit = None'
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from throwaway import make_project, script
 
 from mechscope.errors import InvalidInput, MechscopeError, UnknownName
 from mechscope.pipeline.notebook import code_cells, from_script
 from mechscope.pipeline.scripts import Analysis, find_analyses
+from tests.throwaway import make_project, script
 
 BODY = """
 import math
