@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from small_paper import Paper
+
+from tests.publish.pandoc.small_paper import Paper
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """Settings merged as Quarto merges them, and sources read as it reads them."""
 
 import pytest
-from small_paper import Paper
 
 from mechscope.errors import RenderFailed
 from mechscope.publish.pandoc.config import as_list, matching, merge, read_config, readable_date
 from mechscope.publish.pandoc.notebook import as_markdown, fenced
 from mechscope.publish.pandoc.source import parse_arguments, read_source, split_front_matter
 from mechscope.publish.pandoc.theme import theme_css
+from tests.publish.pandoc.small_paper import Paper
 
 
 def test_maps_merge_lists_add_and_scalars_are_replaced() -> None:

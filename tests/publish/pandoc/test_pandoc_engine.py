@@ -11,10 +11,10 @@ from pathlib import Path
 
 import html5lib
 import pytest
-from small_paper import Paper
 
 from mechscope.errors import RenderFailed, UnknownName
 from mechscope.publish.pandoc import check_run
+from tests.publish.pandoc.small_paper import Paper
 
 PDFTOTEXT = shutil.which("pdftotext")
 
