@@ -54,7 +54,7 @@ def render(
     runs: Sequence[str] = (),
     *,
     engine: str | None = None,
-    articles: Sequence[str] = (),
+    articles: Sequence[str] | None = None,
     mode: Mode = "run",
     report: Callable[[str], None] = lambda line: None,
 ) -> Rendered:
@@ -82,7 +82,7 @@ def render(
     for run in wanted:
         declared.run(run)
     chosen, program = choose_engine(engine)
-    only = [_article(project, name) for name in articles] or None
+    only = [_article(project, name) for name in articles or ()] or None
     done = []
     for run in wanted:
         began = time.perf_counter()

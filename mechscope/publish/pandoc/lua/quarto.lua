@@ -40,8 +40,9 @@ return function(surroundings)
   end
 
   surroundings.include_text = {}
-  local places = { ["in-header"] = "header-includes", ["before-body"] = "include-before",
-                   ["after-body"] = "include-after" }
+  -- Names of their own: a variable that a project sets hides a metadata field of the same name.
+  local places = { ["in-header"] = "added-header", ["before-body"] = "added-before",
+                   ["after-body"] = "added-after" }
   local function include_text(place, text)
     local key = places[place] or place
     surroundings.include_text[key] = surroundings.include_text[key] or {}
