@@ -114,6 +114,11 @@ def draws(name: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
 
+def visible(token: str) -> str:
+    """A token without the spaces around it; white space itself as it would be written in code."""
+    return token.strip() or repr(token)[1:-1].replace(" ", "␣")
+
+
 ledger = Ledger("topic_geometry")
 topics = load_prompts(
     analysis_file("data/topics.csv"), columns=["topic", "category"], labels=["controversial", "abstract"]
@@ -168,7 +173,7 @@ ledger.table(
         {
             "prompt": np.repeat(topics.prompts, top_k),
             "token_id": top.ids.flatten().numpy(),
-            "token": [token for row in top.tokens for token in row],
+            "token": [repr(token)[1:-1] for row in top.tokens for token in row],
             "rank": np.tile(np.arange(1, top_k + 1), n),
             "probability": top.probabilities.flatten().numpy(),
             "evaluative": [token in word_of for token in top.ids.flatten().tolist()],
@@ -193,7 +198,7 @@ ledger.table(
             "controversial": topics.column("controversial"),
             "abstract": topics.column("abstract"),
             "tokens": n_tokens[:n],
-            "next": [" ".join(token.strip() for token in row[:6]) for row in top.tokens],
+            "next": [", ".join(visible(token) for token in row[:6]) for row in top.tokens],
             "evaluative": [", ".join(found) for found in hits],
         }
     ),
@@ -229,7 +234,7 @@ ledger.statistic(
     n=n,
     tolerance=Close(atol=0.02, because="one token"),
 )
-ledger.statistic("first_token", most_probable.index[0].strip(), label="Commonest most probable next token")
+ledger.statistic("first_token", visible(most_probable.index[0]), label="Commonest most probable next token")
 ledger.statistic(
     "first_token_prompts", int(most_probable.iloc[0]), label="Prompts on which it is the most probable", n=n
 )
@@ -369,7 +374,7 @@ mass_frame = pd.DataFrame(
         "tokens": n_tokens[n:],
         "evaluative": log_mass(log_probs_crossed, word_of).exp().numpy(),
         "dispute": log_mass(log_probs_crossed, tokens_of("contention")).exp().numpy(),
-        "next": [row[0].strip() for row in top_tokens(bridge, log_probs_crossed, 1).tokens],
+        "next": [visible(row[0]) for row in top_tokens(bridge, log_probs_crossed, 1).tokens],
     }
 )
 ledger.table(
