@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sample_project import build_sample
 
 from mechscope.project import Project
+from tests.publish.sample_project import build_sample
 
 
 @pytest.fixture

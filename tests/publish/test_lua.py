@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pypandoc
 import pytest
-from sample_project import HOSTILE
 
 from mechscope.project import Project
 from mechscope.publish.prerender import prepare
+from tests.publish.sample_project import HOSTILE
 
 HARNESS = Path(__file__).with_name("harness.lua")
 NBSP = "\u00a0"

@@ -5,7 +5,6 @@ import re
 
 import pypandoc
 import pytest
-from sample_project import HOSTILE, sample_findings
 
 from mechscope.ledger.claims import ClaimText, register
 from mechscope.ledger.store import read_ledger
@@ -13,6 +12,7 @@ from mechscope.project import Project
 from mechscope.publish.markdown import code, escaped
 from mechscope.publish.pages import figure_script
 from mechscope.publish.prerender import prepare
+from tests.publish.sample_project import HOSTILE, sample_findings
 
 RUN = "smollm2-135m"
 

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from sample_project import REPOSITORY
 
 from mechscope.errors import InvalidInput, RenderFailed, UnknownName
 from mechscope.pipeline.runs import declare_run
@@ -19,6 +18,7 @@ from mechscope.publish.entrance import write_entrance
 from mechscope.publish.offline import remove_foreign_scripts
 from mechscope.publish.profiles import profile_text
 from mechscope.publish.render import choose_engine, render
+from tests.publish.sample_project import REPOSITORY
 
 RUN = "smollm2-135m"
 QUARTO = shutil.which(os.environ.get("QUARTO") or "quarto")
