@@ -65,12 +65,17 @@ FILES = {
             if file then file:close() end
             return pandoc.Str(text)
           end,
+          popover = function()
+            quarto.doc.add_html_dependency({ name = "house", version = "1", scripts = { "house.js" } })
+            return "popover"
+          end,
           refuse = function(args)
             quarto.log.error("there is no '" .. args[1] .. "'")
             os.exit(1)
           end,
         }
         """,
+    "_extensions/house/house.js": "// a script\n",
     "_extensions/house/filter.lua": """\
         function Div(div)
           if div.classes:includes("house-drop") then return {} end

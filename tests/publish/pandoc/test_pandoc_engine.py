@@ -224,6 +224,16 @@ def test_a_figure_shortcode_inside_a_sentence_is_an_error(paper: Paper) -> None:
     assert "paper/article.qmd:8:" in failure(paper)
 
 
+def test_scripts_of_extensions_are_linked_and_copied_also_from_the_cache(paper: Paper) -> None:
+    paper.article("{{< popover >}}\n", front="title: T\ninclude-in-header: {text: '<meta name=\"mine\">'}")
+    for _ in range(2):
+        paper.render()
+        assert '<script src="../site_libs/house-1/house.js"></script>' in paper.page()
+        assert '<meta name="mine">' in paper.page()
+        assert paper.snapshot()["site_libs/house-1/house.js"] == b"// a script\n"
+    assert "house.js" not in paper.page("paper/index.html")
+
+
 def test_filters_of_extensions_run(paper: Paper) -> None:
     paper.article("::: house-drop\nDropped.\n:::\n\nKept.\n")
     paper.render()
