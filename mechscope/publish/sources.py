@@ -39,13 +39,13 @@ QUARTO_SHORTCODES = frozenset(
 PARTS = ("value", "ci", "p", "n", "full")
 OUTCOMES = ("held", "failed", "untestable")
 
-_QUOTED = r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'"
-_SHORTCODE = re.compile(rf"(?P<open>\{{{{2,}})<(?P<body>(?:{_QUOTED}|(?!>\}}\}})[\s\S])*?)>\}}\}}")
-_DIV = re.compile(rf"^\s*(?:>\s*)*(?P<colons>:{{3,}})\s*\{{(?P<body>(?:{_QUOTED}|[^}}])*)\}}", re.MULTILINE)
-_WORD = re.compile(rf"(?:(?P<name>[\w-]+)\s*=\s*)?(?P<value>{_QUOTED}|[^\s=]+)")
+QUOTED = r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'"
+SHORTCODE = re.compile(rf"(?P<open>\{{{{2,}})<(?P<body>(?:{QUOTED}|(?!>\}}\}})[\s\S])*?)>\}}\}}")
+DIV = re.compile(rf"^\s*(?:>\s*)*(?P<colons>:{{3,}})\s*\{{(?P<body>(?:{QUOTED}|[^}}])*)\}}", re.MULTILINE)
+_WORD = re.compile(rf"(?:(?P<name>[\w-]+)\s*=\s*)?(?P<value>{QUOTED}|[^\s=]+)")
 _FENCE = re.compile(r"^(?P<margin>\s*(?:>\s*)*)(?P<fence>`{3,}|~{3,})(?P<info>.*)$")
 _COMMENT = re.compile(r"<!--[\s\S]*?-->")
-_YAML = re.compile(r"\A---[ \t]*\n[\s\S]*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
+FRONT_MATTER = re.compile(r"\A---[ \t]*\n[\s\S]*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def shortcodes(text: str, file: str = "") -> list[Shortcode]:
         place = place_of(start)
         if place is None or (name == "when-claim" and place in ("code", "yaml")):
             continue
-        arguments, options = _words(words)
+        arguments, options = attributes(words)
         line = text.count("\n", 0, start) + 1
         column = start - text.rfind("\n", 0, start)
         found.append(Shortcode(name, arguments, file, line, column, place, options))
@@ -149,7 +149,7 @@ def pages_with(file: str, codes: Iterable[Shortcode], project: Project) -> list[
 
 
 def _in_text(text: str) -> Iterator[tuple[int, str, str]]:
-    for match in _SHORTCODE.finditer(text):
+    for match in SHORTCODE.finditer(text):
         body = re.sub(r"\n\s*(?:>\s*)+", "\n", match["body"]).strip()  # without the margin of a quotation
         if len(match["open"]) > 2 or body.startswith("/*"):
             continue
@@ -158,12 +158,13 @@ def _in_text(text: str) -> Iterator[tuple[int, str, str]]:
 
 
 def _divs(text: str) -> Iterator[tuple[int, str, str]]:
-    for match in _DIV.finditer(text):
+    for match in DIV.finditer(text):
         if re.search(r"(?<![\w-])\.when-claim(?![\w-])", match["body"]):
             yield match.start("colons"), "when-claim", match["body"]
 
 
-def _words(words: str) -> tuple[tuple[str, ...], dict[str, str]]:
+def attributes(words: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The words of a shortcode, or between the braces of attributes: those without a name, and those with one."""
     arguments, options = [], {}
     for match in _WORD.finditer(words):
         value = match["value"]
@@ -181,10 +182,10 @@ def _places(text: str) -> Callable[[int], Place | None]:
     spans: list[tuple[int, int, Place | None]] = [
         (match.start(), match.end(), "comment") for match in _COMMENT.finditer(text)
     ]
-    front = _YAML.match(text)
+    front = FRONT_MATTER.match(text)
     if front:
         spans.append((0, front.end(), "yaml"))
-    spans[:0] = _fenced(text, front.end() if front else 0)
+    spans[:0] = fenced(text, front.end() if front else 0)
 
     def place(offset: int) -> Place | None:
         return next((place for start, end, place in spans if start <= offset < end), "prose")
@@ -192,7 +193,8 @@ def _places(text: str) -> Callable[[int], Place | None]:
     return place
 
 
-def _fenced(text: str, start: int) -> list[tuple[int, int, Place | None]]:
+def fenced(text: str, start: int) -> list[tuple[int, int, Place | None]]:
+    """The fenced blocks from `start` on: where each begins and ends; None where shortcodes are left alone."""
     spans: list[tuple[int, int, Place | None]] = []
     opened: tuple[int, str, Place | None] | None = None
     offset = start
