@@ -164,7 +164,7 @@ def _divs(text: str) -> Iterator[tuple[int, str, str]]:
 
 
 def attributes(words: str) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The words of a shortcode, or between the braces of attributes: those without a name, and those with one."""
+    """Words of a shortcode, or between the braces of attributes: those without a name, and those with one."""
     arguments, options = [], {}
     for match in _WORD.finditer(words):
         value = match["value"]
