@@ -121,5 +121,6 @@ def _claim(record: Claim) -> str:
     return (
         f'<strong class="ms-{record.outcome}">{MARKS[record.outcome]} {record.outcome}</strong> '
         f"{escape(record.sentence)} "
+        f"{f'<em>exploratory: {escape(record.exploratory)}</em> ' if record.exploratory else ''}"
         f'<span class="ms-note">criterion: <code>{escape(record.criterion)}</code>; {escape(evidence)}</span>'
     )

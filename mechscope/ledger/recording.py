@@ -324,12 +324,15 @@ class Ledger:
         )
         self._record("passages", name, record)
 
-    def claim(self, name: str, sentence: str, *, criterion: str) -> None:
+    def claim(self, name: str, sentence: str, *, criterion: str, exploratory: str = "") -> None:
         """Record a claim; whether it holds is computed from `criterion` (see `mechscope.ledger.criterion`).
 
         Args:
             sentence: What is claimed, as a sentence that can be false.
             criterion: The expression over statistics recorded so far that decides it, fixed beforehand.
+            exploratory: What its author saw before writing it, if anything. `analyses/claims.lock` finds out
+                by itself when there were committed results; looks at results that were never committed only
+                the author knows of.
 
         Raises:
             InvalidRecord: The criterion cannot be understood or computed.
@@ -342,6 +345,7 @@ class Ledger:
             criterion=criterion,
             outcome=verdict.outcome,
             evidence=verdict.evidence,
+            exploratory=" ".join(exploratory.split()),
             cell=_OWN_CELL,
         )
         self._record("claims", name, record)

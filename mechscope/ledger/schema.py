@@ -145,6 +145,8 @@ class Claim(_Strict):
     criterion: str
     outcome: Outcome
     evidence: dict[str, Value | None]
+    exploratory: str = ""
+    """By its author's own word: what was seen before it was written (the lock knows of committed results)."""
     cell: str
 
 

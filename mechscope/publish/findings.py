@@ -127,8 +127,8 @@ class Shelf:
         return Found(run, analysis, name, actual, getattr(ledger.findings, actual)[name], ledger)
 
     def exploratory(self, found: Found) -> bool:
-        """Whether results were there when a claim's criterion was written."""
-        return is_exploratory(
+        """Whether a claim was written after a look at results, by the lock or by its author's own word."""
+        return bool(found.record.exploratory) or is_exploratory(
             self.project, found.run, found.analysis, found.name, found.record.criterion, self._claim_entries
         )
 

@@ -373,7 +373,9 @@ class _Pages:
                 ("Evidence", evidence),
                 (
                     "Written",
-                    "after results were there" if self.shelf.exploratory(found) else "before the results",
+                    (record.exploratory or "after results were there")
+                    if self.shelf.exploratory(found)
+                    else "before the results",
                 ),
             ]
         lines += [

@@ -107,6 +107,15 @@ def test_a_claim_is_decided_by_its_criterion_and_never_by_its_author(
         ledger.claim("typo", "T is positive.", criterion="T > 0")
 
 
+def test_an_author_can_say_that_a_claim_came_after_a_look(
+    ledger: Ledger, recorded: list[tuple[RecordPayload, Claim]]
+) -> None:
+    ledger.statistic("t", 0.2, label="T")
+    ledger.claim("positive", "T is positive.", criterion="t > 0", exploratory="after a <first> look")
+    assert recorded[1][1].exploratory == "after a <first> look"
+    assert "exploratory: after a &lt;first&gt; look" in record_html("demo", "positive", recorded[1][1])
+
+
 def test_a_figure_needs_alt_text_and_a_caption(ledger: Ledger) -> None:
     with pytest.raises(InvalidRecord, match="no alt text"):
         ledger.figure("bars", bar_chart(), caption="Bars", alt=" ")
