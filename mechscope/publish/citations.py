@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from mechscope.errors import InvalidInput, MechscopeError, UnknownName
+from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, UnknownName
 from mechscope.project import Project
 from mechscope.publish.findings import Shelf
 from mechscope.publish.sources import (
@@ -66,6 +66,8 @@ def _our_problems(shelf: Shelf, code: Shortcode) -> Iterator[MechscopeError]:
         return
     try:
         found = shelf.find(code.key, KIND_OF_SHORTCODE[code.name], where=code.where)
+    except LedgerDamaged:
+        raise  # one error, not one for each citation
     except MechscopeError as error:
         yield error
         return

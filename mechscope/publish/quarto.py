@@ -17,6 +17,7 @@ from mechscope.project import Project
 from mechscope.publish.offline import remove_foreign_scripts
 from mechscope.publish.prerender import DONE, MODE_VARIABLE
 
+_ERROR = re.compile(r"\b(ERROR|FATAL)\b|\(E\)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -101,7 +102,6 @@ def _quarto(project: Project, run: str, program: str, arguments: list[str]) -> N
 def _what_went_wrong(output: str) -> str:
     """The part of Quarto's output that matters: from its first error, without colours."""
     lines = [line.rstrip() for line in _COLOUR.sub("", output).splitlines() if line.strip()]
-    first = next(
-        (i for i, line in enumerate(lines) if re.search(r"\bERROR\b|\(E\)", line)), max(0, len(lines) - 12)
-    )
+    errors = [number for number, line in enumerate(lines) if _ERROR.search(line)]
+    first = errors[0] if errors else max(0, len(lines) - 12)
     return "\n".join(f"  {line}" for line in lines[first : first + 20])

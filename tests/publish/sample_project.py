@@ -277,6 +277,7 @@ def build_sample(root: Path) -> Project:
     for hook in ("prerender.py", "postrender.py"):
         shutil.copy(REPOSITORY / "paper" / hook, root / "paper")
     project = Project(root)
+    (root / "mechscope").mkdir()  # a folder with the extension's name, as in the repository
     (root / "analyses").mkdir()
     project.runs_file.write_text(RUNS)
     (project.analyses / "topic_geometry.py").write_text(SCRIPT)
