@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mechscope.files import stable_json, write_atomically
 from mechscope.ledger.formatting import format_value
-from mechscope.ledger.schema import KINDS, Claim, LedgerFile, Statistic, Value
+from mechscope.ledger.schema import KINDS, Claim, LedgerFile, Statistic
 from mechscope.ledger.store import figure_files
 from mechscope.pipeline.runs import load_runs
 from mechscope.project import Project
@@ -277,10 +277,7 @@ class _Pages:
             [
                 ("Outcome", self._outcome(found)),
                 ("Criterion", code(record.criterion)),
-                (
-                    "Evidence",
-                    ", ".join(f"{code(name)} = {self._evidence(found, name)}" for name in record.evidence),
-                ),
+                ("Evidence", self._evidence(found)),
                 *self._common(found),
             ]
         )
@@ -290,12 +287,17 @@ class _Pages:
         words = f"[{OUTCOME_WORDS[found.record.outcome]}]{{.ms-outcome .ms-{found.record.outcome}}}"
         return words + (", exploratory" if self.shelf.exploratory(found) else "")
 
-    def _evidence(self, found: Found, name: str) -> str:
-        statistic = name.partition(".")[0]
-        text = escaped(_number_text(found.record.evidence[name]))
-        if statistic not in found.ledger.findings.statistics or found.run != self.run:
-            return text
-        return link(text, f"numbers.qmd#{found.analysis}.{statistic}")
+    def _evidence(self, found: Found) -> str:
+        return ", ".join(
+            f"{code(name)} {self._evidence_link(found, name, text)}" for name, text in _evidence_texts(found)
+        )
+
+    def _evidence_link(self, found: Found, name: str, text: str) -> str:
+        if found.run != self.run:
+            return escaped(text)
+        relation, _, number = text.partition(" ")
+        entry = f"numbers.qmd#{found.analysis}.{name.partition('.')[0]}"
+        return f"{escaped(relation)} {link(escaped(number), entry)}"
 
     def _across_runs(self) -> str:
         runs = runs_with_results(self.project)
@@ -366,7 +368,7 @@ class _Pages:
             ]
         else:
             title = record.sentence
-            evidence = ", ".join(f"{name} = {_number_text(value)}" for name, value in record.evidence.items())
+            evidence = ", ".join(f"{name} {text}" for name, text in _evidence_texts(found))
             lines = [
                 ("Outcome", OUTCOME_WORDS[record.outcome]),
                 ("Criterion", record.criterion),
@@ -395,5 +397,20 @@ def _count(number: int, kind: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-def _number_text(value: Value | None) -> str:
-    return format_value(value, ".4g" if isinstance(value, float) else "")
+def _evidence_texts(found: Found) -> list[tuple[str, str]]:
+    """What a criterion read, as the statistics themselves print it: ("difference.p", "< 0.001")."""
+    statistics = found.ledger.findings.statistics
+    texts = []
+    for name, value in found.record.evidence.items():
+        statistic, _, part = name.partition(".")
+        record = statistics.get(statistic)
+        if record is not None and part == "p" and record.text.p:
+            texts.append((name, record.text.p.removeprefix("p ")))
+        elif record is not None and not part:
+            texts.append((name, f"= {record.text.value}"))
+        else:
+            spec = record.format if record is not None and part in ("low", "high") else ""
+            texts.append(
+                (name, f"= {format_value(value, spec or ('.4g' if isinstance(value, float) else ''))}")
+            )
+    return texts

@@ -123,6 +123,13 @@ def test_evidence_links_to_the_numbers(sample: Project) -> None:
     assert 'href="numbers.qmd#topic_geometry.centred_max"' in _page(sample, "claims")
 
 
+def test_evidence_reads_as_the_statistics_do(sample: Project) -> None:
+    prepare(sample, RUN, "skip")
+    popovers = json.loads((sample.generated(RUN) / "popovers.json").read_text())
+    lines = dict(popovers["topic_geometry.abstraction"]["lines"])
+    assert lines["Evidence"] == "centred_max = 0.42, centred_max.p = 0.012"
+
+
 def test_every_analysis_has_its_notebook_listed(sample: Project) -> None:
     assert "results/smollm2-135m/topic_geometry/notebook.ipynb" in _page(sample, "notebooks")
 

@@ -6,9 +6,11 @@ import sys
 
 import pytest
 
-from mechscope.errors import InvalidInput, MechscopeError, RenderFailed, UnknownName
+from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, RenderFailed, UnknownName
+from mechscope.pipeline.schedule import Outcome
 from mechscope.project import Project
 from mechscope.publish.prerender import MODE_VARIABLE, mode_from_environment, prepare, run_of_profiles
+from tests.publish.sample_project import sample_findings, write_sample_ledger
 
 RUN = "smollm2-135m"
 
@@ -92,11 +94,28 @@ def test_a_shortcode_of_another_extension_is_left_alone(sample: Project) -> None
     prepare(sample, RUN, "skip")
 
 
-def test_a_ledger_edited_by_hand_is_refused(sample: Project) -> None:
+def test_a_ledger_edited_by_hand_is_one_error(sample: Project) -> None:
     path = sample.found(RUN, "topic_geometry") / "ledger.json"
     path.write_text(path.read_text().replace("0.42", "0.52"))
-    with pytest.raises(MechscopeError, match="edited by hand"):
+    with pytest.raises(LedgerDamaged) as caught:
         prepare(sample, RUN, "skip")
+    assert caught.value.message.count("edited by hand") == 1
+
+
+def test_stale_analyses_are_run_before_anything_is_read(
+    sample: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def bring_up_to_date(project: Project, runs: list[str]) -> list[Outcome]:
+        asked.extend(runs)
+        write_sample_ledger(project, RUN, sample_findings(centred_max=0.55))
+        return [Outcome(RUN, "topic_geometry", "ran"), Outcome(RUN, "other", "fresh")]
+
+    monkeypatch.setattr("mechscope.pipeline.run.run", bring_up_to_date)
+    assert prepare(sample, RUN, "run").ran == ("topic_geometry",)
+    assert asked == [RUN]
+    assert "0\\.55" in (sample.generated(RUN) / "numbers.qmd").read_text()
 
 
 def test_checking_refuses_a_stale_analysis_with_its_reasons(sample: Project) -> None:
