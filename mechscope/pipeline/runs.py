@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -13,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.files import write_atomically
+from mechscope.pipeline.profiles import write_profile
 from mechscope.pipeline.scripts import Analysis, is_plain
+from mechscope.pipeline.yamltext import end_of, flow, line_of, node_at
 from mechscope.project import Project
 
 RUN_PATTERN = r"^[a-z0-9][a-z0-9._-]*$"
@@ -73,7 +74,7 @@ def load_runs(project: Project) -> Runs:
     except ValidationError as error:
         first = error.errors()[0]
         keys = [str(part) for part in first["loc"] if part != "[key]"]
-        where = f"{shown}:{_line(text, keys)}"
+        where = f"{shown}:{line_of(text, keys)}"
         if first["type"] == "extra_forbidden":
             valid = Runs.model_fields if len(keys) == 1 else Run.model_fields
             raise UnknownName("field", keys[-1], valid, where=where) from error
@@ -82,7 +83,7 @@ def load_runs(project: Project) -> Runs:
             hint="default: NAME, and runs: {NAME: {title: …, parameters: {model: …}}}",
         ) from error
     if runs.default not in runs.runs:
-        raise UnknownName("run", runs.default, runs.runs, where=f"{shown}:{_line(text, ['default'])}")
+        raise UnknownName("run", runs.default, runs.runs, where=f"{shown}:{line_of(text, ['default'])}")
     return runs
 
 
@@ -98,11 +99,11 @@ def check_parameters(project: Project, runs: Runs, analyses: Mapping[str, Analys
     every = {name for analysis in analyses.values() for name in analysis.parameters}
     for run_name, run in runs.runs.items():
         for name in run.parameters:
-            where = f"{shown}:{_line(text, ['runs', run_name, 'parameters', name])}"
+            where = f"{shown}:{line_of(text, ['runs', run_name, 'parameters', name])}"
             if name not in every:
                 raise UnknownName("parameter", name, every, where=where)
         for analysis_name, own in run.analyses.items():
-            where = f"{shown}:{_line(text, ['runs', run_name, 'analyses', analysis_name])}"
+            where = f"{shown}:{line_of(text, ['runs', run_name, 'analyses', analysis_name])}"
             if analysis_name not in analyses:
                 raise UnknownName("analysis", analysis_name, analyses, where=where)
             for name in own:
@@ -190,13 +191,13 @@ def declare_run(project: Project, name: str, *, title: str, parameters: dict[str
         text = path.read_text(encoding="utf-8")
         entry = {"title": title, "parameters": parameters}
         write_atomically(path, _with_entry(text, name, entry, project.shown(path)))
-    write_profile(project, name)
+    write_profile(project, name, title)
 
 
 def _with_entry(text: str, name: str, entry: dict[str, Any], shown: str) -> str:
     """`text` with a last entry in its `runs:`; written as a line so that comments and layout stay."""
-    runs = _node(yaml.compose(text), ["runs"])
-    line = f"{_flow(name)}: {_flow(entry)}"
+    runs = node_at(yaml.compose(text), ["runs"])
+    line = f"{flow(name)}: {flow(entry)}"
     if isinstance(runs, yaml.MappingNode) and runs.flow_style:
         at = runs.end_mark.index - 1
         comma = ", " if runs.value else ""
@@ -204,7 +205,7 @@ def _with_entry(text: str, name: str, entry: dict[str, Any], shown: str) -> str:
     elif isinstance(runs, yaml.MappingNode):
         margin = " " * runs.value[0][0].start_mark.column
         # A block mapping's own end mark lies behind the comments that follow it.
-        at = _end(runs.value[-1][1])
+        at = end_of(runs.value[-1][1])
         rest = text[at:]
         cut = at + (rest.index("\n") if "\n" in rest else len(rest))
         changed = f"{text[:cut]}\n{margin}{line}{text[cut:]}"
@@ -215,84 +216,3 @@ def _with_entry(text: str, name: str, entry: dict[str, Any], shown: str) -> str:
     if yaml.safe_load(changed) != expected:
         raise InvalidInput(f"cannot add a run to {shown} by itself.", hint=f"add under 'runs:'  {line}")
     return changed if changed.endswith("\n") else changed + "\n"
-
-
-def write_profile(project: Project, run: str) -> list[Path]:
-    """Give a run its Quarto profile: `_quarto-<run>.yml`, and its name among the profiles of `_quarto.yml`.
-
-    A project without `_quarto.yml` has no profiles.
-
-    Returns:
-        The files that changed.
-    """
-    from mechscope.publish import profiles
-
-    main = project.root / "_quarto.yml"
-    if not main.is_file():
-        return []
-    changed = [profiles.profile_path(project, run)] if profiles.write_profile(project, run) else []
-    text = main.read_text(encoding="utf-8")
-    if write_atomically(main, _with_profile(text, run, project.shown(main))):
-        changed.append(main)
-    return changed
-
-
-def _with_profile(text: str, run: str, shown: str) -> str:
-    """`text` of `_quarto.yml` with `run` in the first group of `profile.group`."""
-    group = _node(yaml.compose(text), ["profile", "group"])
-    while (
-        isinstance(group, yaml.SequenceNode) and group.value and isinstance(group.value[0], yaml.SequenceNode)
-    ):
-        group = group.value[0]
-    if not isinstance(group, yaml.SequenceNode) or not group.value:
-        raise InvalidInput(
-            f"{shown} has no profile.group to add '{run}' to.", hint=f"profile: {{group: [[…, {run}]]}}"
-        )
-    if run in [item.value for item in group.value]:
-        return text
-    last = group.value[-1]
-    if group.flow_style:
-        return f"{text[: last.end_mark.index]}, {_flow(run)}{text[last.end_mark.index :]}"
-    cut = text.find("\n", last.end_mark.index)
-    cut = len(text) if cut < 0 else cut
-    dash = " " * (text.rindex("-", 0, last.start_mark.index) - text.rfind("\n", 0, last.start_mark.index) - 1)
-    return f"{text[:cut]}\n{dash}- {_flow(run)}{text[cut:]}"
-
-
-def _flow(value: Any) -> str:
-    dumped: str = yaml.safe_dump(
-        value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6
-    )
-    return dumped.removesuffix("\n").removesuffix("\n...")
-
-
-def _node(tree: yaml.Node | None, keys: list[str]) -> yaml.Node | None:
-    for key in keys:
-        if not isinstance(tree, yaml.MappingNode):
-            return None
-        tree = next((value for found, value in tree.value if found.value == key), None)
-    return tree
-
-
-def _end(node: yaml.Node) -> int:
-    """Index behind the last character that a node's own values take."""
-    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
-        last = node.value[-1]
-        return _end(last[1] if isinstance(node, yaml.MappingNode) else last)
-    return int(node.end_mark.index)
-
-
-def _line(text: str, keys: list[str]) -> int:
-    """The line (from 1) of the deepest of `keys` that is there."""
-    return max([1, *_lines(yaml.compose(text), keys)])
-
-
-def _lines(tree: yaml.Node | None, keys: list[str]) -> Iterator[int]:
-    for key in keys:
-        if not isinstance(tree, yaml.MappingNode):
-            return
-        pair = next((pair for pair in tree.value if pair[0].value == key), None)
-        if pair is None:
-            return
-        yield pair[0].start_mark.line + 1
-        tree = pair[1]

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from mechscope.errors import InvalidInput, RenderFailed, UnknownName
+from mechscope.pipeline.profiles import profiles
 from mechscope.pipeline.runs import load_runs
 from mechscope.project import Project
 from mechscope.publish.citations import check_citations
 from mechscope.publish.pages import Written, write_pages
-from mechscope.publish.profiles import profiles
 from mechscope.publish.sources import Shortcode, shortcodes_in
 
 Mode = Literal["run", "check", "skip"]

@@ -23,8 +23,8 @@ from mechscope.ledger.schema import (
     Tolerance,
 )
 from mechscope.ledger.store import findings_hash, ledger_text
+from mechscope.pipeline.profiles import write_profile
 from mechscope.project import Project
-from mechscope.publish.profiles import write_profile
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -282,7 +282,7 @@ def build_sample(root: Path) -> Project:
     project.runs_file.write_text(RUNS)
     (project.analyses / "topic_geometry.py").write_text(SCRIPT)
     for run in ("smollm2-135m", "gemma-3-270m", "gpt2-small"):
-        write_profile(project, run)
+        write_profile(project, run, run)
     write_sample_ledger(project, "smollm2-135m", sample_findings())
     write_sample_ledger(project, "gemma-3-270m", sample_findings(centred_max=0.13, outcome="failed"))
     (project.paper / "articles").mkdir()

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from mechscope.errors import InvalidInput, RenderFailed, UnknownName
+from mechscope.pipeline.profiles import profile_text
 from mechscope.pipeline.runs import declare_run
 from mechscope.project import Project
 from mechscope.publish.entrance import write_entrance
 from mechscope.publish.offline import remove_foreign_scripts
-from mechscope.publish.profiles import profile_text
 from mechscope.publish.render import choose_engine, render
 from tests.publish.sample_project import REPOSITORY
 
@@ -134,13 +134,13 @@ def test_the_first_page_leads_to_a_run_that_is_there(sample: Project) -> None:
 
 
 def test_committed_profiles_are_those_of_the_template(sample: Project) -> None:
-    for run in (RUN, "gemma-3-270m", "gpt2-small"):
-        assert (REPOSITORY / f"_quarto-{run}.yml").read_text() == profile_text(run)
+    for name, run in load_runs(Project(REPOSITORY)).runs.items():
+        assert (REPOSITORY / f"_quarto-{name}.yml").read_text() == profile_text(name, run.title)
 
 
 def test_a_new_run_gets_the_same_profile(sample: Project) -> None:
     declare_run(sample, "mine", title="Mine", parameters={"model": "./mine"})
-    assert (sample.root / "_quarto-mine.yml").read_text() == profile_text("mine")
+    assert (sample.root / "_quarto-mine.yml").read_text() == profile_text("mine", "Mine")
     assert "mine" in (sample.root / "_quarto.yml").read_text()
 
 

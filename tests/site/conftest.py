@@ -32,7 +32,9 @@ def project_copy(tmp_path_factory: pytest.TempPathFactory) -> Project:
     source = find_project(Path(__file__).parent).root
     copy = tmp_path_factory.mktemp("site") / "project"
     for part in ("_extensions", "analyses", "mechscope", "paper", "results"):
-        shutil.copytree(source / part, copy / part, ignore=shutil.ignore_patterns("_generated", "__pycache__"))
+        shutil.copytree(
+            source / part, copy / part, ignore=shutil.ignore_patterns("_generated", "__pycache__")
+        )
     for file in (*source.glob("_quarto*.yml"), *source.glob("_environment*"), source / "pyproject.toml"):
         shutil.copy2(file, copy / file.name)
     return Project(copy)

@@ -1,0 +1,1 @@
+"""The reviewer's desk: doubting what was found, and tracing it."""
