@@ -1,0 +1,168 @@
+"""`mechscope lint`: what in the paper's sources nobody could trace, before it is rendered.
+
+Read are the articles (every branch, also those that are dropped in this run) and the prose of the analyses:
+their headers, markdown cells, captions, labels, alternative texts and claims. The rules are in
+`finding.RULES`; the one about typed numbers is explained in `numerals`.
+
+A number is *given* when somebody chose it rather than measured it:
+
+- `[20]{.given}` marks a span, `::: {.given}` … `:::` a Div, `## Design {.given}` a section;
+- a caption, label or claim in an analysis may hold any number that the script's code holds, and takes others
+  in an f-string: `f"The {top_k} most probable …"`;
+- a citation in the same sentence says whose number it is.
+
+Anything else is allowed where it stands, with a reason: see `allow`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mechscope.errors import InvalidInput, nearest
+from mechscope.project import Project
+from mechscope.publish.sources import article_files, shortcodes_in
+from mechscope.review.lint.allow import allowances, apply
+from mechscope.review.lint.documents import Document, numbers_in_code, read_document
+from mechscope.review.lint.finding import RULES, Finding, has_errors, main_json, main_text
+from mechscope.review.lint.links import Links
+from mechscope.review.lint.names import Names, project_names
+from mechscope.review.lint.numerals import numerals, value_of
+from mechscope.review.lint.records import citation_findings, flip_findings, read_ledgers, unused_findings
+
+__all__ = ["RULES", "Finding", "has_errors", "lint", "main_json", "main_text"]
+
+_GIVEN = "cite it with {{< stat KEY >}}; or mark what was chosen, not measured:  [%s]{.given}"
+_GIVEN_TEXT = "put it in with an f-string, say it without the number, or:  # lint: allow numeral because …"
+_ENTRY = re.compile(r"^\s*@\w+\s*\{\s*([^\s,}]+)", re.MULTILINE)
+
+
+def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]:
+    """Everything that is wrong with `files` (default: all articles and analyses), in their order.
+
+    Raises:
+        InvalidInput: A file isn't there or can't be read; `runs.yml` can't be read.
+        UnknownName: `runs.yml` names something that there isn't.
+    """
+    from mechscope.pipeline.runs import load_runs
+
+    names = project_names(project)
+    articles, scripts = article_files(project), _scripts(project)
+    wanted = [*articles, *scripts] if files is None else [_checked(project, path) for path in files]
+    documents = [read_document(project, path) for path in dict.fromkeys(wanted) if path.suffix != ".ipynb"]
+    codes = shortcodes_in(
+        project, dict.fromkeys([*articles, *(path for path in wanted if path.suffix != ".py")])
+    )
+    ledgers, found = read_ledgers(project)
+    damaged = bool(found)
+    shown = {project.shown(path) for path in wanted}
+    found += [
+        finding
+        for finding in citation_findings(project, load_runs(project).default, codes, damaged)
+        if finding.file in shown
+    ]
+    links, bibliography = Links(project, codes), _bibliography(project)
+    for document in documents:
+        found += _typed(document, names)
+        found += _unknown_references(document, bibliography)
+        found += _undescribed(document)
+        if not document.is_script:
+            found += links.problems(document)
+            own = [code for code in codes if code.file == document.file]
+            found += flip_findings(document, own, ledgers)
+    if files is None:
+        by_name = {document.path.stem: document for document in documents if document.is_script}
+        found += unused_findings(project, ledgers, codes, by_name)
+    given = {}
+    for document in documents:
+        given[document.file], problems = allowances(document)
+        found += problems
+    checked = set(RULES) - (set() if files is None else {"unused-record"})
+    order = {document.file: number for number, document in enumerate(documents)}
+    return sorted(
+        set(apply(found, given, checked)), key=lambda finding: (order.get(finding.file, len(order)), finding)
+    )
+
+
+def _scripts(project: Project) -> list[Path]:
+    return sorted(path for path in project.analyses.glob("*.py") if not path.name.startswith("_"))
+
+
+def _checked(project: Project, path: Path) -> Path:
+    """A file that lint can read."""
+    if not path.is_file():
+        there = [project.shown(file) for file in [*article_files(project), *_scripts(project)]]
+        near = nearest(project.shown(path), there)
+        proposal = f" — did you mean '{near[0]}'?" if near else "."
+        raise InvalidInput(
+            f"there is no file {project.shown(path)}{proposal}", hint="mechscope lint  checks everything"
+        )
+    if path.suffix not in (".qmd", ".md", ".ipynb", ".py"):
+        raise InvalidInput(
+            f"{project.shown(path)} is neither an article (.qmd, .md, .ipynb) nor an analysis (.py)."
+        )
+    return path.resolve()
+
+
+def _typed(document: Document, names: Names) -> Iterator[Finding]:
+    for number in numerals(document.scan, names):
+        yield Finding(
+            document.file,
+            *document.place(number.start),
+            "numeral",
+            f"'{number.text}' is typed: it comes from no ledger and isn't marked as given",
+            _GIVEN % number.text,
+            text=number.text,
+        )
+    if document.records is None:
+        return
+    settings = numbers_in_code(document.tree)
+    for number in numerals(document.records, names):
+        if value_of(number.text) not in settings:
+            yield Finding(
+                document.file,
+                *document.place(number.start, document.raw),
+                "numeral",
+                f"'{number.text}' is typed in a record's text, and the code holds no such number",
+                _GIVEN_TEXT,
+                text=number.text,
+            )
+
+
+def _unknown_references(document: Document, bibliography: set[str] | None) -> Iterator[Finding]:
+    for citation in document.scan.citations if bibliography is not None else ():
+        assert bibliography is not None
+        if citation.cross_reference or citation.key in bibliography:
+            continue
+        near = nearest(citation.key, bibliography)
+        yield Finding(
+            document.file,
+            *document.place(citation.start),
+            "reference",
+            f"no bibliography holds '{citation.key}'" + (f" — did you mean '{near[0]}'?" if near else ""),
+            "add it to the bibliography; an @ that is none is written \\@",
+            text=citation.key,
+        )
+
+
+def _undescribed(document: Document) -> Iterator[Finding]:
+    for image in document.scan.images:
+        if not image.described:
+            yield Finding(
+                document.file,
+                *document.place(image.start),
+                "alt-text",
+                "this picture says nothing to those who can't see it",
+                'write ![what it shows](…), or ![caption](…){fig-alt="what it shows"}',
+            )
+
+
+def _bibliography(project: Project) -> set[str] | None:
+    """The keys of all bibliographies; None if there is none to look into."""
+    files = sorted(project.paper.rglob("*.bib"))
+    if not files:
+        return None
+    return {
+        key for file in files for key in _ENTRY.findall(file.read_text(encoding="utf-8", errors="replace"))
+    }

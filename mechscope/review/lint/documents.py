@@ -1,0 +1,174 @@
+"""The files that lint reads, each as Markdown with the places of its words.
+
+An analysis' script becomes Markdown line by line: its header the front matter, its markdown cells the text,
+its code empty lines. What is written in its records (captions, labels, alternative texts, claims) is prose
+too, and is read from the code without running it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
+
+from mechscope.errors import InvalidInput
+from mechscope.project import Project
+from mechscope.review.lint.markdown import Block, Scan, scan
+
+_CELL = re.compile(r"#\s?%%+(?P<rest>.*)$")
+_MARKDOWN_CELL = re.compile(r"\[(markdown|md)\]")
+_DOCSTRING = re.compile(r'\s*[rR]?("""|\'\'\')\s*$')
+_TEXTS = {"caption", "alt", "label", "sentence", "title"}
+_RECORDS = {"statistic", "figure", "table", "passages", "claim"}
+_LITERAL = re.compile(
+    r"""(?P<prefix>[A-Za-z]*)(?P<quote>\"\"\"|'''|"|')(?P<body>(?:\\.|(?!(?P=quote))[\s\S])*)(?P=quote)"""
+)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One file: its text, what of it is prose, and how an offset reads as line and column."""
+
+    path: Path
+    file: str
+    """As a person would write it."""
+    raw: str
+    scan: Scan
+    records: Scan | None = None
+    """The prose of records, for an analysis; in the raw text."""
+    margins: tuple[int, ...] = ()
+    """How many characters of each line of `raw` are not in `scan.text`."""
+
+    @property
+    def is_script(self) -> bool:
+        return self.records is not None
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The script's code."""
+        return ast.parse(self.raw)
+
+    def place(self, offset: int, text: str | None = None) -> tuple[int, int]:
+        """Line and column, from 1, of an offset into `scan.text` (or into `raw`, given as `text`)."""
+        starts = self._raw_starts if text is self.raw else self._starts
+        line = bisect_right(starts, offset) - 1
+        margin = self.margins[line] if self.margins and text is not self.raw else 0
+        return line + 1, offset - starts[line] + margin + 1
+
+    def offset(self, line: int, column: int) -> int:
+        """The offset into `scan.text` of a line and a column."""
+        return self._starts[line - 1] + column - 1
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return _line_starts(self.scan.text)
+
+    @cached_property
+    def _raw_starts(self) -> list[int]:
+        return _line_starts(self.raw)
+
+
+def read_document(project: Project, path: Path) -> Document:
+    """A file of the paper or an analysis.
+
+    Raises:
+        InvalidInput: It isn't there, isn't UTF-8, or is a script that isn't Python.
+    """
+    shown = project.shown(path)
+    try:
+        raw = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+    except FileNotFoundError as error:
+        raise InvalidInput(
+            f"there is no file {shown}.", hint="mechscope lint   (without FILE: everything)"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{shown} is not UTF-8 text: {error.reason} at byte {error.start}.") from error
+    if path.suffix != ".py":
+        return Document(path, shown, raw, scan(raw))
+    try:
+        tree = ast.parse(raw)
+    except SyntaxError as error:
+        raise InvalidInput(f"{shown}:{error.lineno}: this is not Python: {error.msg}.") from error
+    lines, margins = _markdown_of(raw.split("\n"))
+    return Document(path, shown, raw, scan("\n".join(lines)), _records_of(raw, tree), tuple(margins))
+
+
+def record_calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
+    """The calls that record something, each with what it records ("statistic" …)."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _RECORDS:
+            yield node.func.attr, node
+
+
+def numbers_in_code(tree: ast.Module) -> set[float]:
+    """The numbers that a script's code holds, in criteria too: its settings."""
+    found = set()
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, (int, float))
+            and not isinstance(node.value, bool)
+        ):
+            found.add(float(node.value))
+    for _, call in record_calls(tree):
+        for word in call.keywords:
+            if word.arg == "criterion" and isinstance(word.value, ast.Constant):
+                found |= {float(number) for number in re.findall(r"\d+(?:\.\d+)?", str(word.value.value))}
+    return found
+
+
+def _line_starts(text: str) -> list[int]:
+    return [0, *accumulate(len(line) + 1 for line in text.split("\n"))][:-1]
+
+
+def _markdown_of(lines: list[str]) -> tuple[list[str], list[int]]:
+    """A percent script's header and markdown cells, line by line, and how much each line was cut at the left."""
+    found, margins = [], []
+    in_header = bool(lines) and lines[0].rstrip() == "# ---"
+    in_text = False
+    for number, line in enumerate(lines):
+        cell = _CELL.match(line)
+        if cell and not in_header:
+            in_text = bool(_MARKDOWN_CELL.search(cell["rest"]))
+        if cell or not (in_header or in_text) or _DOCSTRING.match(line):
+            cut = len(line)
+        else:
+            cut = re.match(r"# ?|", line).end()  # type: ignore[union-attr]  # the empty pattern always matches
+        found.append(line[cut:])
+        margins.append(cut)
+        if in_header and number and line.rstrip() == "# ---":
+            in_header = False
+    return found, margins
+
+
+def _records_of(raw: str, tree: ast.Module) -> Scan:
+    """The literal texts of records, each a block of prose."""
+    found = Scan(raw)
+    mask = ["\n" if char == "\n" else " " for char in raw]
+    starts = _line_starts(raw)
+    lines = raw.split("\n")
+
+    def offset(line: int, byte: int) -> int:
+        return starts[line - 1] + len(lines[line - 1].encode()[:byte].decode())
+
+    for kind, call in record_calls(tree):
+        texts = [word.value for word in call.keywords if word.arg in _TEXTS]
+        if kind == "claim" and len(call.args) > 1:
+            texts.append(call.args[1])
+        for node in texts:
+            if node.end_lineno is None or node.end_col_offset is None:
+                continue
+            start, end = offset(node.lineno, node.col_offset), offset(node.end_lineno, node.end_col_offset)
+            for literal in _LITERAL.finditer(raw, start, end):
+                body = literal["body"]
+                if "f" in literal["prefix"].lower():
+                    body = re.sub(r"\{\{|\}\}|\{[^{}]*\}", lambda value: "\ufffc" * len(value.group()), body)
+                mask[literal.start("body") : literal.end("body")] = body
+            found.blocks.append(Block(start, end))
+    found.prose = "".join(mask)
+    return found

@@ -1,0 +1,254 @@
+"""Typed numbers in prose.
+
+The rule: *every numeral, and every number word from ten up, fraction and multiple, is taken for a typed
+result unless it is part of a name, version, date, reference or numbering, is marked as given, or shares its
+sentence with a citation. A number word below ten is taken for one only where it measures: as a share ("seven
+of the ten"), a place ("layer three"), alone after a verb ("falls to three"), or counting what experiments
+count (heads, layers, tokens, topics …) rather than what authors choose (labels, questions, methods).*
+
+Words of order ("first", "a third reason"), "one" as a pronoun, "the two" (both) and the ends of a scale
+("between 0 and 1", "above 0") measure nothing. Math is symbols unless it states a value: by being nothing but
+a number, or after a relation (`$p < 0.05$`, but not `$T > 0$` or `$1/(n-1)$`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from mechscope.review.lint.markdown import MARK, Block, Scan
+from mechscope.review.lint.names import Names, coordinates
+
+_ONES = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+_TEENS = ["ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"]
+_TEENS += ["nineteen"]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
+_VALUES = {word: value for value, word in enumerate(["zero", *_ONES, *_TEENS])}
+_VALUES |= {word: 10 * value for value, word in enumerate(_TENS, start=2)} | {"a": 1, "dozen": 12}
+
+
+def _any(words: Iterable[str] | str) -> str:
+    return "(?:" + "|".join(words.split() if isinstance(words, str) else words) + ")"
+
+
+_SMALL = _any(_ONES[1:])
+_PLAIN = rf"(?:{_any(_TENS)}(?:[\s-]{_any(_ONES)})?|{_any(_TEENS)}|{_any(_ONES)})"
+_SCALED = rf"(?:(?:a|{_PLAIN})[\s-]+)?{_any(_SCALES)}(?:[\s-]+(?:and[\s-]+)?(?:{_PLAIN}|{_any(_SCALES)})\b)*"
+_LARGE = rf"(?:{_SCALED}|{_any(_TENS)}(?:[\s-]{_any(_ONES)})?|{_any(_TEENS)})"
+_ANY = rf"(?:{_LARGE}|{_any(_ONES)}|\d+)"
+
+_COUNTED = _any(
+    """heads? layers? blocks? neurons? features? latents? dimensions? directions? components? circuits?
+    edges? nodes? parameters? positions? subspaces? clusters? groups? hits? tokens? words? topics? prompts?
+    sentences? texts? passages? examples? items? pairs? cases? documents? samples? concepts? facts? times
+    percent per\\s+cent percentage points? nats? bits? deviations? orders\\s+of\\s+magnitude errors? hours? minutes?
+    seconds? days? weeks? epochs?"""
+)
+"""What experiments count or measure in; not labels, methods, models, questions, which authors choose."""
+
+_PLACE = _any("layer block head neuron feature latent position dimension rank token component")
+_LINKING = _any(
+    """the a an of in on at to and or but nor that which who whose is are was were be been has have had do
+    does did can could may might will would should if when where while so as than not with without by for from
+    per about across against after before between into over under through only each every all both its their our
+    these those this it they we you i there"""
+)
+_WITHIN = rf"(?:\s+(?!{_LINKING}\b)[A-Za-z][\w'’-]*){{0,2}}\s+"
+"""Up to two words between a number and what it counts ("three abstract topics"), none of which links."""
+
+_AFTER = r"(?=\s*(?:[.,;:)?!—–]|$)|\s+(?:to|and|or|in|at|after|when|for|with|on|per|out)\b)"
+_STATING = _any(
+    """is are was were equals? reaches reached to by than from only exactly nearly almost about roughly around
+    least most fewer approximately"""
+)
+_ROUGHLY = _any("by than nearly almost about over roughly least only exactly")
+_NTH = _any("third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth twentieth")
+_PARTS = _any("third quarter fifth sixth seventh eighth ninth tenth hundredth thousandth")
+_PLACED = rf"(?=\s+(?:(?!of\b)[\w-]+\s+)?(?:{_PLACE}|percentile)s?\b)"
+
+_BEFORE_PLACE = re.compile(_PLACED)
+
+_WORDS = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        # twelve · twenty-one · a hundred and five
+        rf"\b(?P<n>{_LARGE})\b",
+        # half a dozen · a dozen
+        r"\b(?P<n>(?:half\s+)?(?:a\s+)?dozen)\b",
+        # a third of · two thirds · two and a half
+        rf"\b(?P<n>(?:a|an|one)[\s-]{_PARTS})\b(?=\s+(?:of|as|more|less|fewer|higher|lower|larger|smaller)\b)",
+        rf"\b(?P<n>(?:a|an|one)[\s-]{_PARTS})\b(?=\s*(?:[.,;:)?!—–]|$))",
+        rf"\b(?P<n>{_ANY}[\s-]{_PARTS}s)\b",
+        rf"\b(?P<n>(?:{_ANY}|a)\s+and\s+a\s+half|one[\s-]half)\b(?!-)",
+        # half of · half the · more than half
+        r"(?<![\w-])(?<!first\s)(?<!second\s)(?<!other\s)(?<!upper\s)(?<!lower\s)(?<!each\s)(?<!either\s)"
+        r"(?P<n>half)\b(?=\s+(?:of|the|an?|as|that|what|its|their|our|these|those)\b)(?!\s+a\s+dozen)",
+        rf"\b{_ROUGHLY}\s+(?P<n>half)\b(?!-|\s+a\s+dozen)",
+        # twice as · more than twice · doubled · threefold
+        r"\b(?P<n>twice|thrice)\b(?=\s+(?:as|the|that|those|its|their|our|what|more|larger|smaller)\b)",
+        rf"\b{_ROUGHLY}\s+(?P<n>twice|thrice)\b",
+        r"\b(?P<n>doubled|tripled|trebled|quadrupled|halved)\b",
+        r"\b(?P<n>doubles|triples|quadruples)\b(?!\s+as\b)",
+        r"(?<!the\s)(?<!both\s)(?<!two\s)\b(?P<n>halves)\b(?=\s+(?:the|a|its|their)\b)",
+        r"\b(?P<n>double|triple|quadruple)\b(?=\s+(?:the|its|their|that|what|as)\b)",
+        rf"\b(?P<n>(?:{_any(_ONES[2:])}|{_LARGE})-?fold)\b",
+        r"\b(?P<n>two-?fold)\b(?=\s+(?:increase|decrease|rise|drop|reduction|higher|lower|more|less)\b)",
+        # the twelfth layer
+        rf"\b(?P<n>{_NTH})\b{_PLACED}",
+        # seven of the ten · one in three
+        rf"\b(?P<n>zero|{_SMALL})\b(?=\s+(?:out\s+)?of\s+(?:(?:the|all|these|those|its|their|our|them|{_ANY})\b|{MARK}))",
+        rf"\b(?P<n>one)\b(?=\s+(?:out\s+of|of|in)\s+(?:every\s+)?{_ANY}\b)",
+        rf"\b(?P<n>{_SMALL})\b(?=\s+(?:out\s+of|in)\s+(?:every\s+)?{_ANY}\b)",
+        # layer three · rank one · a factor of two
+        rf"\b(?:{_PLACE}|factor\s+of)\s+(?P<n>zero|one|{_SMALL})\b(?!-)",
+        # falls to three. · rises from two to five
+        rf"\b{_STATING}\s+(?P<n>{_SMALL})\b(?!-){_AFTER}",
+        rf"\b(?:between|from)\s+(?P<n>one|{_SMALL})\b(?=\s+(?:and|to)\s+{_ANY}\b)",
+        rf"\bbetween\s+{_ANY}\s+and\s+(?P<n>{_SMALL})\b(?!-)",
+        # three attention heads · exactly one layer · zero heads
+        rf"\b(?P<n>{_SMALL})\b(?!-)(?={_WITHIN}{_COUNTED}\b)",
+        rf"\b(?:only|exactly|just|all\s+but)\s+(?P<n>one)\b(?={_WITHIN}{_COUNTED}\b)",
+        rf"\b(?P<n>zero)\b(?=\s+{_COUNTED}\b)",
+    )
+]
+_BOTH = re.compile(
+    r"\b(?:any|no|every|between|the|these|those|both|its|their|our|other|same|one\s+or)\s+(?:other\s+|main\s+)?$",
+    re.IGNORECASE,
+)
+"""Before "two" these words make it mean "both", or "a couple"."""
+_JOINED = re.compile(rf"\b(?P<n>{_SMALL})(?=\s*(?:–|\s(?:or|to)\s)\s*$)", re.IGNORECASE)
+
+_NUMERAL = re.compile(
+    r"(?:(?:^|(?<=[\s(\[{=<>≤≥≈,;:/–—|]))[-−+±])?"
+    r"(?<![\w.])(?:\d{1,3}(?:[,\u00a0\u2009\u202f]\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+    r"(?:[eE][-+−]?\d+\b|\^[-−]?\d+\^)?[¼½¾⅐-⅞]?(?:[\u00a0\u202f]?[%‰]|(?:[kKMBG]|x|st|nd|rd|th)\b|×)?"
+    r"|[¼½¾⅐-⅞]"
+)
+_TO_SCALE_END = re.compile(
+    r"(?:\b(?:above|below|near|nearer\s+to|closer?\s+to|than|exceeds?|excludes?|excluding|includes?|contains?"
+    r"|around|equal\s+to|compared\s+(?:to|with)|away\s+from|towards?|from|at)|[<>≤≥≠])\s*$"
+)
+_FROM_SCALE_END = re.compile(rf"\s*(?:[^\w\s]|$|{_LINKING}\b)")
+_SCALE = re.compile(r"\b(?:between|from)\s+[-−]?[01]\s+(?:and|to)\s+[-−+]?[01](?![\w%]|[.,]\d)")
+_MARK_OF_LIST = re.compile(r"\((\d{1,2})\)")
+
+_MATH_NUMBER = re.compile(r"[-+−±\d.,\s%×]*(?:\\%|\\times|\\pm|\\cdot|\^\{?-?\d+\}?|[\d.,\s%×±+−-])*")
+_MATH_VALUE = re.compile(
+    r"(?:[=<>≈≤≥≃]|\\(?:approx|sim|simeq|leq?|geq?|ll|gg|lt|gt|equiv)\b)\s*"
+    r"(?P<n>[-+−]?(?:\d[\d,]*(?:\.\d+)?|\.\d+))(?:\^\{?-?\d+\}?)?(?=\s*(?:$|[,;.)\]}%<>=≈≤≥]|\\|\s))"
+)
+
+
+@dataclass(frozen=True)
+class Numeral:
+    """A typed number, where it stands."""
+
+    start: int
+    end: int
+    text: str
+
+
+def numerals(found: Scan, names: Names) -> list[Numeral]:
+    """The typed numbers of a Markdown text, in order."""
+    spans: set[tuple[int, int]] = set()
+    cited = [citation.start for citation in found.citations if not citation.cross_reference]
+    for block in found.blocks:
+        numbering = _numbering(found.prose, block)
+        for start, end in found.sentences(block):
+            if any(start <= at < end for at in cited):
+                continue
+            spans |= {
+                (start + a, start + b)
+                for a, b in typed_numbers(found.prose[start:end], names)
+                if start + a not in numbering
+            }
+            spans |= {(a, b) for a, b, body in found.math if start <= a < end and states_a_value(body)}
+    for start, end in found.asides:
+        spans |= {(start + a, start + b) for a, b in typed_numbers(found.text[start:end], names)}
+    return [Numeral(start, end, found.text[start:end]) for start, end in sorted(spans)]
+
+
+def typed_numbers(sentence: str, names: Names) -> list[tuple[int, int]]:
+    """Where typed numbers stand in one sentence of prose (as `Scan.prose` has it, without citations)."""
+    places = coordinates(sentence)
+    rest = _without(sentence, [*places, *names.spans(sentence)])
+    rest = _without(rest, [match.span() for match in _SCALE.finditer(rest)])
+    found = places + list(_in_digits(rest)) + list(_in_words(rest))
+    found += [
+        match.span("n") for start, _ in found if (match := _JOINED.search(rest, max(0, start - 12), start))
+    ]
+    longest_first = sorted(set(found), key=lambda span: (span[0], -span[1]))
+    kept: list[tuple[int, int]] = []
+    for span in longest_first:
+        if not kept or span[0] >= kept[-1][1]:
+            kept.append(span)
+    return kept
+
+
+def states_a_value(math: str) -> bool:
+    """Whether math gives a number, rather than relating symbols; 0 and 1 are symbols."""
+    body = re.sub(r"\\(?:,|;|!|:|\s|text\{[^}]*\}|mathrm\{[^}]*\}|left|right)", " ", math).strip()
+    if re.search(r"\d", body) and _MATH_NUMBER.fullmatch(body):
+        return body.lstrip("-+−") not in ("0", "1")
+    return any(match["n"].lstrip("-+−") not in ("0", "1") for match in _MATH_VALUE.finditer(body))
+
+
+def value_of(text: str) -> float | None:
+    """The number that a typed number names ("−0.5", "twenty-one", "80%"), where that is easily said."""
+    plain = text.strip().lower().replace("−", "-").replace(",", "").rstrip("×x")
+    try:
+        return float(plain[:-1]) / 100 if plain.endswith("%") else float(plain)
+    except ValueError:
+        pass
+    parts = re.split(r"[\s-]+(?:and[\s-]+)?", plain)
+    if any(part not in _VALUES and part not in _SCALES for part in parts):
+        return None
+    total = current = 0
+    for part in parts:
+        if part in _SCALES:
+            current = max(current, 1) * _SCALES[part]
+            if _SCALES[part] > 100:
+                total, current = total + current, 0
+        else:
+            current += _VALUES[part] if part != "dozen" or not current else 11 * current
+    return float(total + current)
+
+
+def _in_digits(text: str) -> Iterator[tuple[int, int]]:
+    for match in _NUMERAL.finditer(text):
+        before, after, written = text[: match.start()], text[match.end() :], match.group()
+        if re.search(r"\d(?:st|nd|rd|th)$", written) and not _BEFORE_PLACE.match(after):
+            continue  # the 19th century
+        if (
+            written.lstrip("-−+") in ("0", "1")
+            and _TO_SCALE_END.search(before)
+            and _FROM_SCALE_END.match(after)
+        ):
+            continue
+        yield match.span()
+
+
+def _in_words(text: str) -> Iterator[tuple[int, int]]:
+    for pattern in _WORDS:
+        for match in pattern.finditer(text):
+            start, end = match.span("n")
+            if text[start:end].lower() == "two" and _BOTH.search(text, max(0, start - 24), start):
+                continue
+            yield start, end
+
+
+def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    for start, end in spans:
+        text = text[:start] + MARK * (end - start) + text[end:]
+    return text
+
+
+def _numbering(prose: str, block: Block) -> set[int]:
+    """Where the digits of "(1) … (2) …" stand, if a block counts like that."""
+    marks = list(_MARK_OF_LIST.finditer(prose, block.start, block.end))
+    counted = [int(mark[1]) for mark in marks]
+    if len(marks) > 1 and counted == list(range(1, len(marks) + 1)):
+        return {mark.start(1) for mark in marks}
+    return set()

@@ -1,0 +1,210 @@
+"""Ledgers against articles: keys that don't exist, claims that flip, records that nobody cites."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from mechscope.errors import MechscopeError, UnknownName
+from mechscope.ledger.criterion import operand_names
+from mechscope.ledger.schema import LedgerFile
+from mechscope.ledger.store import read_ledger
+from mechscope.project import Project
+from mechscope.publish.citations import citation_problems
+from mechscope.publish.findings import Shelf, parse_key, runs_with_results
+from mechscope.publish.sources import Shortcode
+from mechscope.review.lint.documents import Document, record_calls
+from mechscope.review.lint.finding import Finding
+from mechscope.review.lint.markdown import MARK
+
+_WHERE = re.compile(r"(?P<file>[^\n]*?):(?P<line>\d+):(?P<column>\d+): (?P<message>[\s\S]*)")
+Ledgers = Mapping[tuple[str, str], LedgerFile]
+"""By run and analysis."""
+
+
+def read_ledgers(project: Project) -> tuple[dict[tuple[str, str], LedgerFile], list[Finding]]:
+    """Every ledger, and a finding for each that can't be trusted."""
+    found, problems = {}, []
+    for run in runs_with_results(project):
+        for analysis in Shelf(project, run).analyses():
+            folder = project.found(run, analysis)
+            try:
+                found[run, analysis] = read_ledger(folder)
+            except MechscopeError as error:
+                file = project.shown(folder / "ledger.json")
+                problems.append(Finding(file, 1, 1, "ledger", error.message, error.hint))
+    return found, problems
+
+
+def citation_findings(
+    project: Project, default: str, codes: Sequence[Shortcode], damaged: bool
+) -> Iterator[Finding]:
+    """Unknown shortcodes, and keys that don't exist: errors in the default run, warnings in other runs.
+
+    Args:
+        damaged: Some ledger can't be read, which was said already.
+    """
+    shown: set[tuple[str, int, int]] = set()
+    others = [run for run in runs_with_results(project) if run != default]
+    for run in (default, *others):
+        for problem in citation_problems(project, run, codes):
+            match = _WHERE.match(problem.message)
+            if not match:
+                if not damaged:
+                    raise problem
+                continue
+            place = match["file"], int(match["line"]), int(match["column"])
+            if place in shown:
+                continue
+            shown.add(place)
+            unknown = isinstance(problem, UnknownName) and match["message"].startswith("unknown shortcode")
+            yield Finding(
+                *place,
+                "shortcode" if unknown else "key",
+                match["message"] if run == default else f"in run {run}: {match['message']}",
+                problem.hint,
+                "error" if run == default else "warning",
+            )
+
+
+def flipping(ledgers: Ledgers) -> dict[tuple[str, str], str]:
+    """The claims that hold in one run and fail in another, by analysis and name, and how that reads."""
+    outcomes: dict[tuple[str, str], dict[str, str]] = {}
+    for (run, analysis), ledger in ledgers.items():
+        for name, claim in ledger.findings.claims.items():
+            outcomes.setdefault((analysis, name), {})[run] = claim.outcome
+    return {
+        claim: ", ".join(f"{outcome} in {run}" for run, outcome in by_run.items())
+        for claim, by_run in outcomes.items()
+        if {"held", "failed"} <= set(by_run.values())
+    }
+
+
+def flip_findings(document: Document, codes: Sequence[Shortcode], ledgers: Ledgers) -> Iterator[Finding]:
+    """Sentences that depend on a flipping claim although no `.when-claim` of it is around them."""
+    flips = flipping(ledgers)
+    evidence = _evidence(ledgers)
+    said: set[tuple[int, tuple[str, str]]] = set()
+    for code in codes:
+        parsed = parse_key(code.key or "")
+        if (
+            code.name not in ("stat", "claim")
+            or code.place not in ("prose", "yaml")
+            or not parsed
+            or parsed[0]
+        ):
+            continue
+        _, analysis, name = parsed
+        own = [(analysis, name)] if code.name == "claim" else evidence.get((analysis, name), [])
+        claims = [claim for claim in own if claim in flips]
+        at = document.offset(code.line, code.column)
+        sentence = _sentence(document, at)
+        if not claims or sentence is None or _guarded(document, at, claims):
+            continue
+        new = [claim for claim in claims if (sentence, claim) not in said]
+        said.update((sentence, claim) for claim in new)
+        if new:
+            names = " and ".join(f"'{'.'.join(claim)}' ({flips[claim]})" for claim in new)
+            what = "cites" if code.name == "claim" else f"cites '{code.key}', which is evidence of"
+            key = ".".join(new[0])
+            yield Finding(
+                document.file,
+                code.line,
+                code.column,
+                "flipping-claim",
+                f"this sentence {what} the claim {names}, so it cannot read the same in both",
+                f"write it once in ::: {{.when-claim key={key} is=held}} and once in is=failed",
+                text=code.key or "",
+            )
+
+
+def unused_findings(
+    project: Project, ledgers: Ledgers, codes: Sequence[Shortcode], scripts: Mapping[str, Document]
+) -> Iterator[Finding]:
+    """Records that no article cites. A claim's operands count as used, and what a later analysis names."""
+    used = {parsed[1:] for code in codes if (parsed := parse_key(code.key or ""))}
+    names: dict[tuple[str, str], str] = {}
+    for (_, analysis), ledger in ledgers.items():
+        for kind in ("statistics", "figures", "tables", "passages", "claims"):
+            names.update({(analysis, name): kind for name in getattr(ledger.findings, kind)})
+        used |= {
+            (analysis, name)
+            for claim in ledger.findings.claims.values()
+            for name in operand_names(claim.criterion)
+        }
+    words = {
+        name: {node.value for node in ast.walk(script.tree) if isinstance(node, ast.Constant)}
+        for name, script in scripts.items()
+    }
+    for (analysis, name), kind in sorted(names.items()):
+        if (analysis, name) in used or analysis not in scripts:
+            continue
+        if any(name in said and analysis in said for other, said in words.items() if other != analysis):
+            continue
+        line, column = _recorded_at(scripts[analysis], name)
+        one = {"statistics": "statistic", "figures": "figure", "tables": "table", "claims": "claim"}.get(
+            kind, kind
+        )
+        yield Finding(
+            scripts[analysis].file,
+            line,
+            column,
+            "unused-record",
+            f"no article cites the {one} '{analysis}.{name}'",
+            "cite it, or leave it to the numbers page and allow it:  # lint: allow unused-record because …",
+            "note",
+            text=name,
+        )
+
+
+def _evidence(ledgers: Ledgers) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    """The claims that each statistic decides."""
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for (_, analysis), ledger in ledgers.items():
+        for name, claim in ledger.findings.claims.items():
+            for operand in operand_names(claim.criterion):
+                claims = found.setdefault((analysis, operand), [])
+                if (analysis, name) not in claims:
+                    claims.append((analysis, name))
+    return found
+
+
+def _sentence(document: Document, at: int) -> int | None:
+    """Where the sentence around `at` begins; None in a table, or where shortcodes stand without words."""
+    found = document.scan
+    for block in found.blocks:
+        if block.start <= at < block.end:
+            if block.row or not re.search(
+                r"[^\W\d_]", found.prose[block.start : block.end].replace(MARK, " ")
+            ):
+                return None
+            return next(start for start, end in found.sentences(block) if start <= at < end)
+    return None
+
+
+def _guarded(document: Document, at: int, claims: Sequence[tuple[str, str]]) -> bool:
+    for div in document.scan.divs:
+        if div.start <= at < div.end and "when-claim" in div.classes:
+            parsed = parse_key(div.attributes.get("key", ""))
+            if parsed and parsed[1:] in claims:
+                return True
+    return False
+
+
+def _recorded_at(script: Document, name: str) -> tuple[int, int]:
+    """Where a record's name stands in the script; names that are put together match by their parts."""
+    parts: list[tuple[int, int, int]] = []
+    for _, call in record_calls(script.tree):
+        match call.args[:1]:
+            case [ast.Constant(value=str() as literal)] if literal == name:
+                return call.args[0].lineno, call.args[0].col_offset + 1
+            case [ast.JoinedStr(values=values)]:
+                pattern = "".join(
+                    re.escape(str(value.value)) if isinstance(value, ast.Constant) else ".+"
+                    for value in values
+                )
+                if re.fullmatch(pattern, name):
+                    fixed = len(pattern.replace(".+", ""))
+                    parts.append((-fixed, call.args[0].lineno, call.args[0].col_offset + 1))
+    return min(parts)[1:] if parts else (1, 1)
