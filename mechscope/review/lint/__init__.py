@@ -34,6 +34,7 @@ from mechscope.review.lint.records import citation_findings, flip_findings, read
 __all__ = ["RULES", "Finding", "has_errors", "lint", "main_json", "main_text"]
 
 _GIVEN = "cite it with {{< stat KEY >}}; or mark what was chosen, not measured:  [%s]{.given}"
+_ASIDE = "say it without the number, or allow it:  <!-- lint: allow numeral because … -->"
 _GIVEN_TEXT = "put it in with an f-string, say it without the number, or:  # lint: allow numeral because …"
 _ENTRY = re.compile(r"^\s*@\w+\s*\{\s*([^\s,}]+)", re.MULTILINE)
 
@@ -112,14 +113,15 @@ def _typed(document: Document, names: Names) -> Iterator[Finding]:
             *document.place(number.start),
             "numeral",
             f"'{number.text}' is typed: it comes from no ledger and isn't marked as given",
-            _GIVEN % number.text,
+            _ASIDE if number.aside else _GIVEN % number.text,
             text=number.text,
         )
     if document.records is None:
         return
     settings = numbers_in_code(document.tree)
     for number in numerals(document.records, names):
-        if value_of(number.text) not in settings:
+        value = value_of(number.text)
+        if value is None or abs(value) not in settings:
             yield Finding(
                 document.file,
                 *document.place(number.start, document.raw),

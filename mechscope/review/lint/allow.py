@@ -61,8 +61,9 @@ def allowances(document: Document) -> tuple[list[Allowance], list[Finding]]:
 
 
 def apply(findings: Sequence[Finding], given: dict[str, list[Allowance]], checked: set[str]) -> list[Finding]:
-    """The findings that nothing allows; and a warning for each allowance (of rules `checked`) that did nothing."""
-    left, used = [], set()
+    """The findings that nothing allows, and a warning for each allowance (of `checked` rules) without use."""
+    left: list[Finding] = []
+    used: set[tuple[str, Allowance]] = set()
     for finding in findings:
         allowing = [
             one
@@ -98,9 +99,9 @@ def _comments(document: Document) -> Iterator[tuple[int, int, str]]:
             yield match.start(), match.end(), re.sub(r"\n#", "\n", match["said"])
         return
     for start, end in document.scan.comments:
-        match = _COMMENT.fullmatch(document.raw, start, end)
-        if match:
-            yield start, end, match["said"]
+        comment = _COMMENT.fullmatch(document.raw, start, end)
+        if comment:
+            yield start, end, comment["said"]
     front = FRONT_MATTER.match(document.raw)
     for match in _LINE_COMMENT.finditer(document.raw, 0, front.end() if front else 0):
         yield match.start(), match.end(), match["said"]

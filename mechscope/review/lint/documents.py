@@ -106,8 +106,11 @@ def record_calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
 
 
 def numbers_in_code(tree: ast.Module) -> set[float]:
-    """The numbers that a script's code holds, in criteria too: its settings."""
-    found = set()
+    """The numbers that a script's code holds, in criteria too: its settings; without their signs.
+
+    0.95 is always one: the level of intervals unless the code says another.
+    """
+    found = {0.95}
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Constant)
@@ -127,7 +130,7 @@ def _line_starts(text: str) -> list[int]:
 
 
 def _markdown_of(lines: list[str]) -> tuple[list[str], list[int]]:
-    """A percent script's header and markdown cells, line by line, and how much each line was cut at the left."""
+    """A percent script's header and markdown cells, line by line, and how much was cut off each."""
     found, margins = [], []
     in_header = bool(lines) and lines[0].rstrip() == "# ---"
     in_text = False

@@ -10,7 +10,7 @@ from typing import Literal
 Level = Literal["error", "warning", "note"]
 
 RULES = {
-    "numeral": "a number in prose that comes from no ledger, isn't marked as given and has no citation beside it",
+    "numeral": "a number in prose from no ledger, not marked as given, with no citation beside it",
     "shortcode": "a shortcode that neither mechscope nor Quarto nor an extension knows",
     "key": "a cited key, part, outcome or included file that doesn't exist",
     "reference": "a citation that no bibliography holds",
@@ -55,7 +55,7 @@ def has_errors(findings: Sequence[Finding]) -> bool:
 
 
 def main_text(findings: Sequence[Finding]) -> str:
-    """The findings for a terminal, a line each, with a hint after the first of its kind in a row, and a sum."""
+    """The findings for a terminal: a line each, a hint after those in a row that share it, and a sum."""
     lines = []
     before = ""
     for finding in findings:
@@ -69,7 +69,7 @@ def main_text(findings: Sequence[Finding]) -> str:
 
 
 def main_json(findings: Sequence[Finding]) -> str:
-    """The findings as JSON: a list of objects with file, line, column, rule, level, message, hint and text."""
+    """The findings as JSON: a list of objects with the fields of `Finding`."""
     return json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=1)
 
 

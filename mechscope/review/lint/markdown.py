@@ -22,7 +22,10 @@ from mechscope.publish.sources import (
 )
 
 MARK = "\ufffc"
-"""Stands in the mask for what is printed but isn't prose."""
+"""Stands in the mask for what may be a number: a shortcode, math, what is marked as given."""
+
+NAME = "\ufffb"
+"""Stands in the mask for what is printed but is neither prose nor a number: code, citations, addresses."""
 
 CROSS_REFERENCES = (
     "fig",
@@ -154,7 +157,7 @@ class Scan:
         yield start, block.end
 
 
-_SENTENCE_END = re.compile(rf"[.!?][\"'”’)\]*_]*(?=\s+[\"'“‘(\[*_]*[A-Z0-9{MARK}])")
+_SENTENCE_END = re.compile(rf"[.!?][\"'”’)\]*_]*(?=\s+[\"'“‘(\[*_]*[A-Z0-9{MARK}{NAME}])")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|al|approx|resp|ca|c|Figs?|Eqs?|Secs?|Tabs?|No|Nos|Dr|Prof|St|pp?)|\b[A-Z])\.$"
 )
@@ -187,7 +190,7 @@ class _Scanner:
             self._blank(start, end)
         for match in SHORTCODE.finditer(self._now()):
             self.found.shortcodes.append(match.span())
-            self._blank(*match.span(), mark=True)
+            self._blank(*match.span(), MARK)
         self._spared()
         self._div_fences()
         for match in _DEFINITION.finditer(self._now()):
@@ -200,7 +203,7 @@ class _Scanner:
         self._lines()
         self._emphasis()
         for start, end in self.given:
-            self._blank(start, end, mark=True)
+            self._blank(start, end, MARK)
         self.found.prose = self._now()
         self.found.math = [math for math in self.found.math if not self._is_given(math[0], math[1])]
         self.found.asides = [span for span in self.found.asides if not self._is_given(*span)]
@@ -209,8 +212,7 @@ class _Scanner:
     def _now(self) -> str:
         return "".join(self.mask)
 
-    def _blank(self, start: int, end: int, *, mark: bool = False) -> None:
-        fill = MARK if mark else " "
+    def _blank(self, start: int, end: int, fill: str = " ") -> None:
         for at in range(start, end):
             if self.mask[at] != "\n":
                 self.mask[at] = fill
@@ -256,11 +258,11 @@ class _Scanner:
                 self._blank(*match.span())
             elif match["math"]:
                 self.found.math.append((*match.span(), match["math"].strip("$")))
-                self._blank(*match.span(), mark=True)
+                self._blank(*match.span(), MARK)
             elif match["tag"]:
                 self._tag(match)
             else:
-                self._blank(*match.span(), mark=True)
+                self._blank(*match.span(), NAME)
 
     def _tag(self, match: re.Match[str]) -> None:
         self._blank(*match.span())
@@ -377,7 +379,7 @@ class _Scanner:
             self._blank(start, after)
         elif after == end + 1 and not now.startswith(":", after) and _CITATION.search(now, start, end):
             self._cite(start, end)
-            self._blank(start, after, mark=True)
+            self._blank(start, after, NAME)
         if image and (target or reference):
             self.found.images.append(Image(start - 1, described))
         self._blank(end + 1, after)
@@ -390,7 +392,7 @@ class _Scanner:
             key = match["braced"] or match["key"]
             crossing = key.partition("-")[0].lower() in CROSS_REFERENCES and "-" in key
             self.found.citations.append(Citation(match.start(), match.end(), key, crossing))
-            self._blank(*match.span(), mark=True)
+            self._blank(*match.span(), NAME)
 
     def _braces(self) -> None:
         """Attributes of what isn't in brackets: headings, code, captions of tables."""

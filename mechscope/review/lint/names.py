@@ -30,7 +30,7 @@ _REFERENCE = (
     r"(?:\b(?:[Ss]ections?|Secs?\.|[Ff]igures?|Figs?\.|[Tt]ables?|Tabs?\.|[Ee]quations?|Eqs?\.|[Aa]ppendix"
     r"|Appendices|[Cc]hapters?|Part|Step|[Pp]ages?|pp?\.|[Ll]ines?|[Ff]ootnotes?|Notes?|Theorem|Lemma|Definition"
     r"|Proposition|Corollary|Algorithm|Listing|Example|Panel|Experiment|Study|Vol(?:ume|\.)|Nos?\.|[Ii]ssue"
-    r"|Question|Hypothesis|Box|Item|Claim)\s+|§{1,2}\s?)"
+    r"|Question|[Pp]hases?|Hypothesis|Box|Item|Claim)\s+|§{1,2}\s?)"
 )
 
 _GENERAL = [
@@ -48,11 +48,14 @@ _GENERAL = [
     # the 1990s · (2024) · 2019–2021 · Elhage et al. 2021 · in 2019, · the 2024 paper · 2024's
     rf"\b{_YEAR}s\b|\({_YEAR}[a-z]?\)|\b{_YEAR}\s*[–/-]\s*(?:{_YEAR}|\d\d)\b|\bet\s+al\.?,?\s+{_YEAR}[a-z]?\b",
     rf"\b(?:[Ii]n|[Ss]ince|[Uu]ntil|[Aa]fter|of|[Dd]uring)\s+(?:early\s+|late\s+|mid-)?{_YEAR}\b{_STOP}",
+    rf"\b(?:[Ee]arly|[Ll]ate|[Mm]id)[\s-]+(?:in\s+)?{_YEAR}\b{_STOP}",
     rf"\b[Ii]n\s+(?:early\s+|late\s+|mid-)?{_YEAR}\b{_AFTER_YEAR}",
     rf"\b{_YEAR}(?=\s+(?:paper|release|write-up|article|post|version|edition|study|survey|work|report)\b|['’]s\b)",
     # Figure 2a · Sections 3 and 4 · § 5 · #12
     rf"{_REFERENCE}{_NUMBERS}(?![\d.]*\d|\s*%)",
     r"(?<!\w)#\d+\b",
+    # n − 1 · 1/(n−1): 1 and 2 in a formula are symbols
+    r"(?<![^\W\d_])(?:[A-Za-z]|\))\s?[−+-]\s?[12]\b(?![.,]?\d)|[-−]?\b[12]\s?/\s?\(?(?=[A-Za-z√])",
     # 2D · 4-bit · 2-gram
     r"\b[123]-?D\b|\b\d{1,3}-?bit\b|\b\d-?grams?\b",
 ]

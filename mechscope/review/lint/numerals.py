@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from mechscope.review.lint.markdown import MARK, Block, Scan
+from mechscope.review.lint.markdown import MARK, NAME, Block, Scan
 from mechscope.review.lint.names import Names, coordinates
 
 _ONES = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -38,22 +38,24 @@ _PLAIN = rf"(?:{_any(_TENS)}(?:[\s-]{_any(_ONES)})?|{_any(_TEENS)}|{_any(_ONES)}
 _SCALED = rf"(?:(?:a|{_PLAIN})[\s-]+)?{_any(_SCALES)}(?:[\s-]+(?:and[\s-]+)?(?:{_PLAIN}|{_any(_SCALES)})\b)*"
 _LARGE = rf"(?:{_SCALED}|{_any(_TENS)}(?:[\s-]{_any(_ONES)})?|{_any(_TEENS)})"
 _ANY = rf"(?:{_LARGE}|{_any(_ONES)}|\d+)"
+_OTHER = rf"(?:{_ANY}\b|{MARK})"
+"""Any number: in words, in digits, or from a ledger."""
 
 _COUNTED = _any(
     """heads? layers? blocks? neurons? features? latents? dimensions? directions? components? circuits?
-    edges? nodes? parameters? positions? subspaces? clusters? groups? hits? tokens? words? topics? prompts?
-    sentences? texts? passages? examples? items? pairs? cases? documents? samples? concepts? facts? times
-    percent per\\s+cent percentage points? nats? bits? deviations? orders\\s+of\\s+magnitude errors? hours? minutes?
-    seconds? days? weeks? epochs?"""
+    edges? nodes? parameters? positions? subspaces? clusters? groups? hits? tokens? words? topics?
+    prompts? sentences? texts? passages? examples? items? pairs? cases? documents? samples? concepts?
+    facts? times percent per\\s+cent percentage points? nats? bits? deviations?
+    orders\\s+of\\s+magnitude errors? hours? minutes? seconds? days? weeks? epochs?"""
 )
 """What experiments count or measure in; not labels, methods, models, questions, which authors choose."""
 
 _PLACE = _any("layer block head neuron feature latent position dimension rank token component")
 _LINKING = _any(
     """the a an of in on at to and or but nor that which who whose is are was were be been has have had do
-    does did can could may might will would should if when where while so as than not with without by for from
-    per about across against after before between into over under through only each every all both its their our
-    these those this it they we you i there"""
+    does did can above below could may might will would should if when where while so as than not with
+    without by for from per about across against after before between into over under through only each
+    every all both its their our these those this it they we you i there"""
 )
 _WITHIN = rf"(?:\s+(?!{_LINKING}\b)[A-Za-z][\w'’-]*){{0,2}}\s+"
 """Up to two words between a number and what it counts ("three abstract topics"), none of which links."""
@@ -98,15 +100,16 @@ _WORDS = [
         # the twelfth layer
         rf"\b(?P<n>{_NTH})\b{_PLACED}",
         # seven of the ten · one in three
-        rf"\b(?P<n>zero|{_SMALL})\b(?=\s+(?:out\s+)?of\s+(?:(?:the|all|these|those|its|their|our|them|{_ANY})\b|{MARK}))",
-        rf"\b(?P<n>one)\b(?=\s+(?:out\s+of|of|in)\s+(?:every\s+)?{_ANY}\b)",
-        rf"\b(?P<n>{_SMALL})\b(?=\s+(?:out\s+of|in)\s+(?:every\s+)?{_ANY}\b)",
+        rf"\b(?P<n>zero|{_SMALL})\b(?=\s+(?:out\s+)?of\s+(?:(?:the|all|these|those|its|their|our|them)\b|{_OTHER}))",
+        rf"(?:\b{_ANY}|{MARK})\s+(?:out\s+)?of\s+(?:(?:the|all|these|those|its|their|our)\s+)?(?P<n>{_SMALL})\b",
+        rf"\b(?P<n>one)\b(?=\s+(?:out\s+of|of|in)\s+(?:every\s+)?{_OTHER})",
+        rf"\b(?P<n>{_SMALL})\b(?=\s+(?:out\s+of|in)\s+(?:every\s+)?{_OTHER})",
         # layer three · rank one · a factor of two
         rf"\b(?:{_PLACE}|factor\s+of)\s+(?P<n>zero|one|{_SMALL})\b(?!-)",
         # falls to three. · rises from two to five
         rf"\b{_STATING}\s+(?P<n>{_SMALL})\b(?!-){_AFTER}",
-        rf"\b(?:between|from)\s+(?P<n>one|{_SMALL})\b(?=\s+(?:and|to)\s+{_ANY}\b)",
-        rf"\bbetween\s+{_ANY}\s+and\s+(?P<n>{_SMALL})\b(?!-)",
+        rf"\b(?:between|from)\s+(?P<n>one|{_SMALL})\b(?=\s+(?:and|to)\s+{_OTHER})",
+        rf"\bbetween\s+(?:{_ANY}|{MARK}+)\s+and\s+(?P<n>{_SMALL})\b(?!-)",
         # three attention heads · exactly one layer · zero heads
         rf"\b(?P<n>{_SMALL})\b(?!-)(?={_WITHIN}{_COUNTED}\b)",
         rf"\b(?:only|exactly|just|all\s+but)\s+(?P<n>one)\b(?={_WITHIN}{_COUNTED}\b)",
@@ -114,15 +117,16 @@ _WORDS = [
     )
 ]
 _BOTH = re.compile(
-    r"\b(?:any|no|every|between|the|these|those|both|its|their|our|other|same|one\s+or)\s+(?:other\s+|main\s+)?$",
+    r"\b(?:any|no|every|between|the|these|those|both|its|their|our|other|same|one\s+or|\w+['’]s?)\s+(?:other\s+|main\s+)?$",
     re.IGNORECASE,
 )
 """Before "two" these words make it mean "both", or "a couple"."""
+_RANGE = re.compile(rf"\s+(?:and|to)\s+{_OTHER}", re.IGNORECASE)
 _JOINED = re.compile(rf"\b(?P<n>{_SMALL})(?=\s*(?:–|\s(?:or|to)\s)\s*$)", re.IGNORECASE)
 
 _NUMERAL = re.compile(
     r"(?:(?:^|(?<=[\s(\[{=<>≤≥≈,;:/–—|]))[-−+±])?"
-    r"(?<![\w.])(?:\d{1,3}(?:[,\u00a0\u2009\u202f]\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+    r"(?<![\w.])(?:\d{1,3}(?:[,\u00a0\u2009\u202f]\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)(?:/\d+(?![\w/]|\.\d))?"
     r"(?:[eE][-+−]?\d+\b|\^[-−]?\d+\^)?[¼½¾⅐-⅞]?(?:[\u00a0\u202f]?[%‰]|(?:[kKMBG]|x|st|nd|rd|th)\b|×)?"
     r"|[¼½¾⅐-⅞]"
 )
@@ -148,11 +152,13 @@ class Numeral:
     start: int
     end: int
     text: str
+    aside: bool = False
+    """Whether it stands in an attribute, where nothing can be marked as given."""
 
 
 def numerals(found: Scan, names: Names) -> list[Numeral]:
     """The typed numbers of a Markdown text, in order."""
-    spans: set[tuple[int, int]] = set()
+    spans: set[tuple[int, int, bool]] = set()
     cited = [citation.start for citation in found.citations if not citation.cross_reference]
     for block in found.blocks:
         numbering = _numbering(found.prose, block)
@@ -160,31 +166,28 @@ def numerals(found: Scan, names: Names) -> list[Numeral]:
             if any(start <= at < end for at in cited):
                 continue
             spans |= {
-                (start + a, start + b)
+                (start + a, start + b, False)
                 for a, b in typed_numbers(found.prose[start:end], names)
                 if start + a not in numbering
             }
-            spans |= {(a, b) for a, b, body in found.math if start <= a < end and states_a_value(body)}
+            spans |= {(a, b, False) for a, b, body in found.math if start <= a < end and states_a_value(body)}
     for start, end in found.asides:
-        spans |= {(start + a, start + b) for a, b in typed_numbers(found.text[start:end], names)}
-    return [Numeral(start, end, found.text[start:end]) for start, end in sorted(spans)]
+        spans |= {(start + a, start + b, True) for a, b in typed_numbers(found.text[start:end], names)}
+    return [Numeral(start, end, found.text[start:end], aside) for start, end, aside in sorted(spans)]
 
 
 def typed_numbers(sentence: str, names: Names) -> list[tuple[int, int]]:
     """Where typed numbers stand in one sentence of prose (as `Scan.prose` has it, without citations)."""
     places = coordinates(sentence)
-    rest = _without(sentence, [*places, *names.spans(sentence)])
-    rest = _without(rest, [match.span() for match in _SCALE.finditer(rest)])
-    found = places + list(_in_digits(rest)) + list(_in_words(rest))
-    found += [
-        match.span("n") for start, _ in found if (match := _JOINED.search(rest, max(0, start - 12), start))
-    ]
-    longest_first = sorted(set(found), key=lambda span: (span[0], -span[1]))
-    kept: list[tuple[int, int]] = []
-    for span in longest_first:
-        if not kept or span[0] >= kept[-1][1]:
-            kept.append(span)
-    return kept
+    rest = _filled(sentence, [*places, *names.spans(sentence)], NAME)
+    rest = _filled(rest, [match.span() for match in _SCALE.finditer(rest)], NAME)
+    found = list(places)
+    while new := _apart([*_in_digits(rest), *_in_words(rest)]):
+        # A number that was found makes a share or a range of what stands beside it: look again.
+        new += [span for start, _ in new if (span := _joined(rest, start))]
+        rest = _filled(rest, new, MARK)
+        found += new
+    return _apart(found)
 
 
 def states_a_value(math: str) -> bool:
@@ -234,14 +237,30 @@ def _in_words(text: str) -> Iterator[tuple[int, int]]:
     for pattern in _WORDS:
         for match in pattern.finditer(text):
             start, end = match.span("n")
-            if text[start:end].lower() == "two" and _BOTH.search(text, max(0, start - 24), start):
+            both = text[start:end].lower() == "two" and _BOTH.search(text, max(0, start - 24), start)
+            if both and not _RANGE.match(text, end):
                 continue
             yield start, end
 
 
-def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
+def _joined(text: str, start: int) -> tuple[int, int] | None:
+    """The "two" of "two or three", where "three" begins at `start`."""
+    match = _JOINED.search(text, max(0, start - 12), start)
+    return match.span("n") if match else None
+
+
+def _apart(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Of spans that overlap, the one that begins first and is longest."""
+    kept: list[tuple[int, int]] = []
+    for span in sorted(set(spans), key=lambda span: (span[0], -span[1])):
+        if not kept or span[0] >= kept[-1][1]:
+            kept.append(span)
+    return kept
+
+
+def _filled(text: str, spans: Iterable[tuple[int, int]], fill: str) -> str:
     for start, end in spans:
-        text = text[:start] + MARK * (end - start) + text[end:]
+        text = text[:start] + fill * (end - start) + text[end:]
     return text
 
 

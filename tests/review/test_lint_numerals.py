@@ -1,0 +1,138 @@
+"""Typed numbers: a corpus with known answers, and what must hold for any text."""
+
+from __future__ import annotations
+
+import csv
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mechscope.review.lint.markdown import scan
+from mechscope.review.lint.names import Names
+from mechscope.review.lint.numerals import numerals, states_a_value, value_of
+
+CORPUS = Path(__file__).with_name("numerals.csv")
+"""Sentences, and the typed numbers in each, separated by " | "."""
+NAMES = Names(["Gemma 3", "Gemma 3 270M"])
+
+
+def flagged(text: str) -> list[str]:
+    return [number.text for number in numerals(scan(text), NAMES)]
+
+
+def corpus() -> list[tuple[str, list[str]]]:
+    with CORPUS.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [(row["sentence"], row["flagged"].split(" | ") if row["flagged"] else []) for row in rows]
+
+
+def test_the_corpus_has_enough_of_both_kinds() -> None:
+    with_numbers = [sentence for sentence, numbers in corpus() if numbers]
+    assert len(corpus()) >= 120 and len(with_numbers) >= 60 and len(corpus()) - len(with_numbers) >= 45
+
+
+@pytest.mark.parametrize(("sentence", "expected"), corpus())
+def test_exactly_the_typed_numbers_of_the_corpus_are_found(sentence: str, expected: list[str]) -> None:
+    assert flagged(sentence) == expected
+
+
+def test_the_corpus_gives_the_same_answers_as_one_text() -> None:
+    text = "\n\n".join(sentence for sentence, _ in corpus())
+    assert flagged(text) == [number for _, numbers in corpus() for number in numbers]
+
+
+@pytest.mark.parametrize("index", range(len(corpus())))
+def test_marking_what_was_found_as_given_leaves_nothing_in_the_corpus(index: int) -> None:
+    sentence, _ = corpus()[index]
+    assert flagged(all_given(sentence)) == []
+
+
+def all_given(text: str) -> str:
+    for number in reversed(numerals(scan(text), NAMES)):
+        text = f"{text[: number.start]}[{number.text}]{{.given}}{text[number.end :]}"
+    return text
+
+
+PIECES = st.one_of(
+    st.integers(0, 10**7).map(str),
+    st.integers(-500, 500).map(lambda value: f"{value / 100:.2f}"),
+    st.sampled_from(["12%", "seven of the ten", "twenty-one", "a third of", "half the", "twice as", "three"]),
+    st.sampled_from(
+        ["L5H3", "layer 4", "$p < 0.05$", "$T > 0$", "between 0 and 1", "two or three", "1,024", "½"]
+    ),
+    st.sampled_from(
+        ["heads", "labels", "the", "of", "in", "model", "GPT-2", "topics.", "it.", "(see", "x),"]
+    ),
+    st.sampled_from(
+        ["**bold**", "*n*", "`code 5`", "@fig-a-1", "{{< stat a.b >}}", "[a link](b-2.qmd)", "—", "\n"]
+    ),
+    st.sampled_from(
+        ["\n\n", "\n\n- ", "\n\n1. ", "\n\n## ", "\n\n> ", "\n\n| a | ", "\n\n::: {.note}\n\n", "\n\n:::\n\n"]
+    ),
+)
+
+
+@given(st.lists(PIECES, max_size=25).map(" ".join))
+@settings(max_examples=300, deadline=None)
+def test_positions_point_at_the_text_and_given_numbers_are_left_alone(text: str) -> None:
+    found = numerals(scan(text), NAMES)
+    assert all(text[number.start : number.end] == number.text for number in found)
+    assert all(before.end <= after.start for before, after in pairwise(found))
+    assert flagged(all_given(text)) == []
+
+
+def test_a_citation_excuses_its_own_sentence_only() -> None:
+    assert flagged("They found 0.3 [see @smith2020, pp. 3--5]. We found 0.4.") == ["0.4"]
+    assert flagged("- They found 0.3.\n- @smith2020 did not find 0.4.") == ["0.3"]
+
+
+def test_a_cross_reference_excuses_nothing() -> None:
+    assert flagged("As @fig-heads shows, 17 heads do it.") == ["17"]
+
+
+def test_number_words_are_found_whatever_their_case_and_across_lines() -> None:
+    assert flagged("SEVEN\nof the\nTEN topics") == ["SEVEN", "TEN"]
+
+
+@pytest.mark.parametrize(
+    ("math", "expected"),
+    [
+        ("0.31", True),
+        (r"31\%", True),
+        (r"3 \times 10^{-4}", True),
+        (r"p \leq 0.05", True),
+        (r"L_0 = 32", True),
+        ("T = 0.31 > 0", True),
+        ("T > 0", False),
+        ("x_0 = 1", False),
+        ("2y + 3", False),
+        ("1/(n-1)", False),
+        (r"\frac{1}{2}(a + b)", False),
+        ("h^{12}", False),
+        ("n", False),
+    ],
+)
+def test_math_states_a_value_only_as_a_number_or_after_a_relation(math: str, expected: bool) -> None:
+    assert states_a_value(math) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("−0.5", -0.5),
+        ("80%", 0.8),
+        ("1,204", 1204),
+        ("twenty-one", 21),
+        ("two hundred and five", 205),
+        ("thirty-two thousand", 32000),
+        ("a dozen", 12),
+        ("two dozen", 24),
+        ("a third", None),
+        ("L5H3", None),
+    ],
+)
+def test_values_of_typed_numbers(text: str, expected: float | None) -> None:
+    assert value_of(text) == expected
