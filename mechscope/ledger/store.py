@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -39,34 +40,53 @@ def read_ledger(folder: Path) -> LedgerFile:
         FileNotFoundError: There is none.
         LedgerDamaged: It is not JSON, is of another schema, or it or one of its figures was changed by hand.
     """
+    ledger = load_ledger(folder)
+    for damage in damages(folder, ledger):
+        raise LedgerDamaged(damage, hint=_mend(folder))
+    return ledger
+
+
+def load_ledger(folder: Path) -> LedgerFile:
+    """The ledger in `folder` as it stands there, edited by hand or not: for whoever looks for the edit.
+
+    Raises:
+        FileNotFoundError: There is none.
+        LedgerDamaged: It is not JSON, or is of another schema.
+    """
     path = folder / LEDGER_NAME
-    mend = f"mechscope run {folder.name} --run {folder.parent.name} --force"
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise LedgerDamaged(f"{path} is not JSON: {error}.", hint=mend) from error
+        raise LedgerDamaged(f"{path} is not JSON: {error}.", hint=_mend(folder)) from error
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if version != SCHEMA_VERSION:
         raise LedgerDamaged(
-            f"{path} has schema version {version}; this mechscope reads version {SCHEMA_VERSION}.", hint=mend
+            f"{path} has schema version {version}; this mechscope reads version {SCHEMA_VERSION}.",
+            hint=_mend(folder),
         )
     try:
-        ledger = LedgerFile.model_validate(raw)
+        return LedgerFile.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise LedgerDamaged(f"{path}: {place}: {first['msg']}.", hint=mend) from error
+        raise LedgerDamaged(f"{path}: {place}: {first['msg']}.", hint=_mend(folder)) from error
+
+
+def damages(folder: Path, ledger: LedgerFile) -> Iterator[str]:
+    """What in `folder` no longer has the hash that `ledger` states, a sentence each."""
     if findings_hash(ledger.findings) != ledger.sha256:
-        raise LedgerDamaged(
-            f"{path} was edited by hand: its findings do not have the hash it states.", hint=mend
-        )
+        yield f"{folder / LEDGER_NAME} was edited by hand: its findings do not have the hash it states."
     for name, figure in ledger.findings.figures.items():
         expected = (figure.spec_sha256, figure.svg_sha256)
         for file, sha256 in zip(figure_files(folder, name), expected, strict=True):
-            if not file.is_file() or hash_file(file) != sha256:
-                state = "was edited by hand" if file.is_file() else "is missing"
-                raise LedgerDamaged(f"{file} {state}.", hint=mend)
-    return ledger
+            if not file.is_file():
+                yield f"{file} is missing."
+            elif hash_file(file) != sha256:
+                yield f"{file} was edited by hand."
+
+
+def _mend(folder: Path) -> str:
+    return f"mechscope run {folder.name} --run {folder.parent.name} --force"
 
 
 def upstream(analysis: str, *, run: str | None = None, project: Project | None = None) -> Findings:
