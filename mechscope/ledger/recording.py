@@ -207,7 +207,7 @@ class Ledger:
 
         spec = chart.to_dict()
         try:
-            svg = vl_convert.vegalite_to_svg(spec, vl_version=_vega_lite_version(spec))
+            svg = vl_convert.vegalite_to_svg(spec, vl_version=vega_lite_version(spec))
         except Exception as error:
             raise InvalidRecord(f"figure '{name}' cannot be drawn: {error}.") from error
         by_column = {"*": tolerance} if isinstance(tolerance, Tolerance) else dict(tolerance or {})
@@ -482,7 +482,7 @@ def _check_unique(found: Sequence[tuple[Cell, ...]], keys: tuple[str, ...], name
         seen.add(row_key)
 
 
-def _vega_lite_version(spec: Mapping[str, Any]) -> str | None:
+def vega_lite_version(spec: Mapping[str, Any]) -> str | None:
     """The major.minor version in the specification's `$schema`, for the converter."""
     found = re.search(r"/v(\d+\.\d+)", str(spec.get("$schema", "")))
     return found.group(1) if found else None

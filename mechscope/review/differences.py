@@ -1,9 +1,10 @@
 """Two sets of findings, record by record: what was reproduced, and what drifted by how much against what.
 
 Each value is held against its own declared tolerance. One rule, written here, for what a record does not
-declare itself: interval ends and p-values that come from resampling may differ by `RESAMPLED`, because their
-draws compare numbers with float32 noise in them; labels, captions, counts and everything else that is not a
-measured number must be the same to the letter.
+declare itself: interval ends and p-values may differ by the default for measured numbers, and those that come
+from resampling by `RESAMPLED`, because their draws compare numbers with float32 noise in them; labels,
+captions, counts, the tolerances themselves and everything else that is not a measured number must be the same
+to the letter.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mechscope.ledger.recording import EXACT, RESAMPLED
+from mechscope.ledger.recording import EXACT, FLOAT32, RESAMPLED
 from mechscope.ledger.schema import KINDS, Claim, Figure, Findings, Passages, Statistic, Table, Tolerance
 from mechscope.ledger.store import figure_files
 
@@ -125,7 +126,7 @@ def _values(old: Any, new: Any, specs: tuple[Path, Path]) -> Iterator[_Value]:
         case Passages():
             yield from _passages(old, new)
         case Claim():
-            yield from _exact(old, new, ("outcome", "sentence", "criterion"))
+            yield from _exact(old, new, ("outcome", "sentence", "criterion", "exploratory", "cell"))
 
 
 def _exact(old: Any, new: Any, fields: Sequence[str]) -> Iterator[_Value]:
@@ -135,14 +136,17 @@ def _exact(old: Any, new: Any, fields: Sequence[str]) -> Iterator[_Value]:
 
 def _statistic(old: Statistic, new: Statistic) -> Iterator[_Value]:
     yield _Value("value", old.value, new.value, old.tolerance)
-    resampled = old.tolerance if old.resamples is None else _wider(old.tolerance, RESAMPLED)
+    measured = _wider(old.tolerance, FLOAT32 if old.resamples is None else RESAMPLED)
     for end, place in enumerate(("interval's lower end", "interval's upper end")):
         ends = [record.ci[end] if record.ci else None for record in (old, new)]
         if ends != [None, None]:
-            yield _Value(place, ends[0], ends[1], resampled)
+            yield _Value(place, ends[0], ends[1], measured)
     if old.p is not None or new.p is not None:
-        yield _Value("p", old.p, new.p, resampled)
-    yield from _exact(old, new, ("label", "because", "level", "n", "test", "resamples", "unit", "format"))
+        yield _Value("p", old.p, new.p, measured)
+    yield from _exact(
+        old, new, ("label", "because", "level", "n", "test", "resamples", "unit", "format", "cell")
+    )
+    yield _Value("tolerance", str(old.tolerance), str(new.tolerance), EXACT)
 
 
 def _wider(one: Tolerance, other: Tolerance) -> Tolerance:
@@ -152,43 +156,70 @@ def _wider(one: Tolerance, other: Tolerance) -> Tolerance:
 
 
 def _table(old: Table, new: Table) -> Iterator[_Value]:
-    yield from _exact(old, new, ("caption", "key"))
+    yield from _exact(old, new, ("caption", "key", "cell"))
+    after_by_name = {column.name: column for column in new.columns}
+    yield _Value("columns", [column.name for column in old.columns], list(after_by_name), EXACT)
+    for column in old.columns:
+        if column.name in after_by_name:
+            for field in ("label", "kind", "format", "tolerance"):
+                ways = [str(getattr(one, field)) for one in (column, after_by_name[column.name])]
+                yield _Value(f"{field} of column {column.name}", ways[0], ways[1], EXACT)
+    yield _Value("number of rows", len(old.rows), len(new.rows), EXACT)
+    yield _Value("number of rows shown", len(old.text), len(new.text), EXACT)
+    if old.key != new.key:
+        return
     before, after = _by_key(old), _by_key(new)
-    columns = {column.name: column.tolerance for column in old.columns}
-    new_names = [column.name for column in new.columns]
-    yield _Value("columns", list(columns), new_names, EXACT)
     for row in [*before, *(row for row in after if row not in before)]:
         shown = ", ".join(f"{column}={cell}" for column, cell in zip(old.key, row, strict=True))
         if row not in before or row not in after:
             there = ["there" if row in table else "missing" for table in (before, after)]
             yield _Value(f"row {shown}", there[0], there[1], EXACT)
             continue
-        for column, tolerance in columns.items():
-            if column in new_names and column not in old.key:
-                place = f"row {shown}, column {column}"
-                yield _Value(place, before[row][column], after[row][column], tolerance)
+        for column in old.columns:
+            if column.name in after_by_name and column.name not in old.key:
+                place = f"row {shown}, column {column.name}"
+                cells = [table[row].get(column.name) for table in (before, after)]
+                yield _Value(place, cells[0], cells[1], column.tolerance)
 
 
 def _by_key(table: Table) -> dict[tuple[Any, ...], dict[str, Any]]:
     names = [column.name for column in table.columns]
-    rows = [dict(zip(names, row, strict=True)) for row in table.rows]
-    return {tuple(row[column] for column in table.key): row for row in rows}
+    # Not strict: a table that was edited by hand is compared too.
+    rows = [dict(zip(names, row, strict=False)) for row in table.rows]
+    return {tuple(row.get(column) for column in table.key): row for row in rows}
 
 
 def _passages(old: Passages, new: Passages) -> Iterator[_Value]:
-    yield from _exact(old, new, ("caption",))
+    yield from _exact(old, new, ("caption", "cell"))
+    yield _Value("tolerance", str(old.tolerance), str(new.tolerance), EXACT)
+    yield _Value("largest value", old.largest, new.largest, old.tolerance)
     yield _Value("number of texts", len(old.passages), len(new.passages), EXACT)
     for number, (before, after) in enumerate(zip(old.passages, new.passages, strict=False), start=1):
         yield _Value(f"text {number}", before.title, after.title, EXACT)
         yield _Value(f"tokens of text {number}", list(before.tokens), list(after.tokens), EXACT)
+        yield _Value(f"number of values of text {number}", len(before.values), len(after.values), EXACT)
         for at, (one, other) in enumerate(zip(before.values, after.values, strict=False), start=1):
             yield _Value(f"text {number}, token {at}", one, other, old.tolerance)
 
 
 def _figure(old: Figure, new: Figure, specs: tuple[Path, Path]) -> Iterator[_Value]:
-    yield from _exact(old, new, ("caption", "alt"))
-    before, after = (_with_plain_names(json.loads(path.read_text(encoding="utf-8"))) for path in specs)
-    yield from _walk(before, after, "", "*", old.tolerance)
+    yield from _exact(old, new, ("caption", "alt", "cell"))
+    allowed = [{column: str(one) for column, one in figure.tolerance.items()} for figure in (old, new)]
+    yield _Value("tolerance", allowed[0], allowed[1], EXACT)
+    before, after = (_specification(path) for path in specs)
+    if before is None or after is None:
+        states = ["cannot be read" if spec is None else "there" for spec in (before, after)]
+        yield _Value("specification", states[0], states[1], EXACT)
+    else:
+        yield from _walk(_with_plain_names(before), _with_plain_names(after), "", "*", old.tolerance)
+
+
+def _specification(path: Path) -> Any:
+    """A chart's specification; None when it is missing or was damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _with_plain_names(spec: Any) -> Any:
@@ -218,10 +249,18 @@ def _with_plain_names(spec: Any) -> Any:
 
 
 def _walk(old: Any, new: Any, place: str, field: str, tolerance: Mapping[str, Tolerance]) -> Iterator[_Value]:
-    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
-        for key in old:
-            yield from _walk(old[key], new[key], f"{place}, {key}" if place else key, key, tolerance)
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            within = f"{place}, {key}" if place else key
+            if key in old and key in new:
+                yield from _walk(old[key], new[key], within, key, tolerance)
+            else:
+                there = ["there" if key in spec else "missing" for spec in (old, new)]
+                yield _Value(within, there[0], there[1], EXACT)
+    elif isinstance(old, list) and isinstance(new, list):
+        if len(old) != len(new):
+            yield _Value(f"number of {place}", len(old), len(new), EXACT)
+            return
         for number, (one, other) in enumerate(zip(old, new, strict=True), start=1):
             yield from _walk(one, other, f"{place} {number}", field, tolerance)
     else:
