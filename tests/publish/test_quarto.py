@@ -13,7 +13,7 @@ import pytest
 
 from mechscope.errors import InvalidInput, RenderFailed, UnknownName
 from mechscope.pipeline.profiles import profile_text
-from mechscope.pipeline.runs import declare_run
+from mechscope.pipeline.runs import declare_run, load_runs
 from mechscope.project import Project
 from mechscope.publish.entrance import write_entrance
 from mechscope.publish.offline import remove_foreign_scripts
