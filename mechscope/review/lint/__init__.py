@@ -55,8 +55,8 @@ def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]
     codes = shortcodes_in(
         project, dict.fromkeys([*articles, *(path for path in wanted if path.suffix != ".py")])
     )
-    ledgers, found = read_ledgers(project)
-    damaged = bool(found)
+    ledgers, damaged = read_ledgers(project)
+    found = list(damaged.values())
     shown = {project.shown(path) for path in wanted}
     found += [
         finding

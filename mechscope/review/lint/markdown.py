@@ -74,8 +74,9 @@ _HEADING = re.compile(r"^ {0,3}(?P<level>#{1,6})[ \t]+(?P<text>.*?)[ \t]*#*[ \t]
 _ITEM = re.compile(
     r"[ \t]*(?:(?:[-*+•]|#\.|\(?(?:\d{1,9}|[A-Za-z]|[ivxIVX]+)[.)]|\(?@[\w-]*\)|[:~](?=[ \t]))[ \t]+)"
 )
+_EXAMPLE = re.compile(r"^[ \t]*\(@([\w-]+)\)[ \t]", re.MULTILINE)
 _INDENTED = re.compile(r" {4}|\t")
-_NUMBERING = re.compile(r"[ \t]*(?:\d+(?:\.\d+)*[.)]?|[A-Z]\.)(?=[ \t])")
+_NUMBERING = re.compile(r"[ \t]*(?:\d+(?:\.\d+)*[.)]|\d+(?:\.\d+)+|\d{1,2}(?=[ \t]+[A-Z])|[A-Z]\.)(?=[ \t])")
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,7 @@ class _Scanner:
         self.given: list[tuple[int, int]] = []
         self.breaks: set[int] = set()
         """Lines at which a block of the front matter begins, or its end."""
+        self.examples = set(_EXAMPLE.findall(text))
         self.body = 0
 
     def run(self) -> Scan:
@@ -194,7 +196,8 @@ class _Scanner:
         self._spared()
         self._div_fences()
         for match in _DEFINITION.finditer(self._now()):
-            self.found.links.append(Link(match.start("target"), match["target"]))
+            start, end = match.span("target")
+            self.found.links.append(Link(start, self.text[start:end]))
             self._blank(*match.span())
         self._headings()
         self._brackets()
@@ -205,6 +208,8 @@ class _Scanner:
         for start, end in self.given:
             self._blank(start, end, MARK)
         self.found.prose = self._now()
+        self.found.asides.sort()
+        self.found.citations.sort(key=lambda citation: citation.start)
         self.found.math = [math for math in self.found.math if not self._is_given(math[0], math[1])]
         self.found.asides = [span for span in self.found.asides if not self._is_given(*span)]
         return self.found
@@ -364,7 +369,8 @@ class _Scanner:
         described = bool(self.text[start + 1 : end].strip())
         if target:
             group = "angle" if target["angle"] is not None else "plain"
-            self.found.links.append(Link(target.start(group), target[group]))
+            start_of, end_of = target.span(group)
+            self.found.links.append(Link(start_of, self.text[start_of:end_of]))
             after = target.end()
         elif reference and not now.startswith("[^", after) and not _CITATION.search(reference.group()):
             after = reference.end()
@@ -390,6 +396,9 @@ class _Scanner:
     def _cite(self, start: int, end: int) -> None:
         for match in _CITATION.finditer(self._now(), start, end):
             key = match["braced"] or match["key"]
+            if key in self.examples:
+                self._blank(*match.span(), NAME)
+                continue
             crossing = key.partition("-")[0].lower() in CROSS_REFERENCES and "-" in key
             self.found.citations.append(Citation(match.start(), match.end(), key, crossing))
             self._blank(*match.span(), NAME)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from mechscope.errors import MechscopeError, UnknownName
 from mechscope.ledger.criterion import operand_names
@@ -23,9 +23,11 @@ Ledgers = Mapping[tuple[str, str], LedgerFile]
 """By run and analysis."""
 
 
-def read_ledgers(project: Project) -> tuple[dict[tuple[str, str], LedgerFile], list[Finding]]:
+def read_ledgers(
+    project: Project,
+) -> tuple[dict[tuple[str, str], LedgerFile], dict[tuple[str, str], Finding]]:
     """Every ledger, and a finding for each that can't be trusted."""
-    found, problems = {}, []
+    found, problems = {}, {}
     for run in runs_with_results(project):
         for analysis in Shelf(project, run).analyses():
             folder = project.found(run, analysis)
@@ -33,27 +35,26 @@ def read_ledgers(project: Project) -> tuple[dict[tuple[str, str], LedgerFile], l
                 found[run, analysis] = read_ledger(folder)
             except MechscopeError as error:
                 file = project.shown(folder / "ledger.json")
-                problems.append(Finding(file, 1, 1, "ledger", error.message, error.hint))
+                problems[run, analysis] = Finding(file, 1, 1, "ledger", error.message, error.hint)
     return found, problems
 
 
 def citation_findings(
-    project: Project, default: str, codes: Sequence[Shortcode], damaged: bool
+    project: Project, default: str, codes: Sequence[Shortcode], damaged: Collection[tuple[str, str]]
 ) -> Iterator[Finding]:
     """Unknown shortcodes, and keys that don't exist: errors in the default run, warnings in other runs.
 
     Args:
-        damaged: Some ledger can't be read, which was said already.
+        damaged: The ledgers (run and analysis) that can't be read, which is said elsewhere.
     """
     shown: set[tuple[str, int, int]] = set()
     others = [run for run in runs_with_results(project) if run != default]
     for run in (default, *others):
-        for problem in citation_problems(project, run, codes):
+        sound = [code for code in codes if _ledger_of(code, run) not in damaged]
+        for problem in citation_problems(project, run, sound):
             match = _WHERE.match(problem.message)
             if not match:
-                if not damaged:
-                    raise problem
-                continue
+                raise problem
             place = match["file"], int(match["line"]), int(match["column"])
             if place in shown:
                 continue
@@ -156,6 +157,12 @@ def unused_findings(
             "note",
             text=name,
         )
+
+
+def _ledger_of(code: Shortcode, run: str) -> tuple[str, str] | None:
+    """The run and analysis whose ledger a shortcode looks into."""
+    parsed = parse_key(code.key or "")
+    return (parsed[0] or run, parsed[1]) if parsed else None
 
 
 def _evidence(ledgers: Ledgers) -> dict[tuple[str, str], list[tuple[str, str]]]:

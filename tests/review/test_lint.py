@@ -1,0 +1,465 @@
+"""The whole of lint, on small projects with one fault each."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mechscope.errors import InvalidInput
+from mechscope.ledger.schema import Claim, Findings, Inputs, LedgerFile, Statistic, StatisticText, Tolerance
+from mechscope.ledger.store import findings_hash, ledger_text
+from mechscope.project import Project
+from mechscope.review.lint import RULES, Finding, has_errors, lint, main_json, main_text
+from tests.throwaway import edit, make_project, script
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+ANALYSIS = script(
+    """
+    ledger = Ledger("topics")
+    ledger.statistic("t", 0.5, label="Separation")
+    ledger.statistic("n", 20, label="Topics")
+    for name in ("small", "large"):
+        ledger.statistic(f"share_{name}", 0.1, label=f"Share in {name} topics, at most {top_k}")
+    ledger.claim("apart", "The topics lie apart.", criterion="t > 0.3")
+    ledger.claim("many", "There are more than 10 topics.", criterion="n > 10")
+
+    # %% [markdown]
+    # ## What was fixed {.given}
+    #
+    # All 20 prompts.
+    """,
+    parameters="seed = 0\ntop_k = 50",
+    title="Topics",
+    description="How topics lie.",
+)
+ARTICLE = """\
+---
+title: Topics
+---
+
+## Results
+
+The separation of {{< stat topics.n >}} topics is
+as [@smith2020] says. See [the results](#results) and [home](../index.qmd).
+
+::: {.when-claim key=topics.apart is=held}
+They lie apart, by {{< stat topics.t >}} and {{< stat topics.share_small >}}.
+:::
+
+::: {.when-claim key=topics.apart is="failed,untestable"}
+They do not ({{< stat topics.t >}}, {{< stat topics.share_large >}}).
+:::
+
+{{< claim topics.many >}}
+
+{{< claim topics.apart >}}
+"""
+BIBLIOGRAPHY = "@article{smith2020, title = {Topics}, author = {Smith, A.}, year = {2020}}\n"
+
+
+def write_ledger(project: Project, run: str, t: float) -> None:
+    """A ledger of the analysis `topics` in which the claim `apart` holds if `t` is above 0.3."""
+
+    def statistic(value: Any) -> Statistic:
+        text = StatisticText(value=str(value), full=str(value))
+        return Statistic(label="A label", value=value, tolerance=Tolerance(), text=text, cell="c1")
+
+    def claim(criterion: str, outcome: Any, evidence: dict[str, Any]) -> Claim:
+        return Claim(sentence="S.", criterion=criterion, outcome=outcome, evidence=evidence, cell="c1")
+
+    findings = Findings(
+        statistics={name: statistic(value) for name, value in (("t", t), ("n", 20))}
+        | {name: statistic(0.1) for name in ("share_small", "share_large")},
+        claims={
+            "apart": claim("t > 0.3", "held" if t > 0.3 else "failed", {"t": t}),
+            "many": claim("n > 10", "held", {"n": 20}),
+        },
+    )
+    ledger = LedgerFile(
+        analysis="topics",
+        run=run,
+        title="Topics",
+        inputs=Inputs(parameters={}, script="a", modules={}, data={}, models={}, saes={}, needs={}),
+        environment={},
+        findings=findings,
+        sha256=findings_hash(findings),
+    )
+    folder = project.found(run, "topics")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "ledger.json").write_text(ledger_text(ledger), encoding="utf-8")
+
+
+@pytest.fixture
+def paper(tmp_path: Path) -> Project:
+    """A project in which lint finds nothing; the claim `apart` holds in run `one` and fails in `two`."""
+    project = make_project(
+        tmp_path / "project",
+        scripts={"topics": ANALYSIS},
+        files={
+            "paper/index.qmd": "---\ntitle: Home\n---\n\nSee [topics](articles/topics.qmd#results).\n",
+            "paper/articles/topics.qmd": ARTICLE,
+            "paper/references.bib": BIBLIOGRAPHY,
+        },
+    )
+    write_ledger(project, "one", 0.5)
+    write_ledger(project, "two", 0.1)
+    return project
+
+
+def add(project: Project, text: str, file: str = "paper/articles/topics.qmd") -> list[Finding]:
+    """What lint finds when `text` is put at the end of an article."""
+    path = project.root / file
+    path.write_text(path.read_text(encoding="utf-8") + f"\n{text}\n", encoding="utf-8")
+    return lint(project)
+
+
+def said(findings: list[Finding]) -> list[tuple[str, str]]:
+    return [(finding.rule, finding.text) for finding in findings]
+
+
+def test_a_sound_project_has_no_findings(paper: Project) -> None:
+    assert lint(paper) == []
+
+
+def test_a_finding_stands_where_its_text_stands(paper: Project) -> None:
+    (finding,) = add(paper, "Of all heads, *seventeen* matter.")
+    line = (paper.root / finding.file).read_text(encoding="utf-8").splitlines()[finding.line - 1]
+    assert finding.file == "paper/articles/topics.qmd"
+    assert line[finding.column - 1 :].startswith("seventeen* matter") and finding.text == "seventeen"
+    assert "[seventeen]{.given}" in finding.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "| 17 | a |\n|---|---|\n| b | c |",
+        ": A caption with 17 rows {#tbl-x}",
+        "![17 bars](../plot.png)",
+        '![bars](../plot.png){fig-alt="17 bars"}',
+        "A note.^[Of 17 heads.]",
+        "> 17 were quoted.",
+        "- 17 items",
+        "## On 17 heads",
+        "## 17 heads",
+        "$n = 17$",
+    ],
+)
+def test_numbers_are_found_wherever_prose_can_stand(paper: Project, text: str) -> None:
+    (paper.paper / "plot.png").touch()
+    assert [finding.text.strip("$n =") for finding in add(paper, text)] == ["17"]
+
+
+@pytest.mark.parametrize("field", ["title", "subtitle", "abstract", "description"])
+@pytest.mark.parametrize(
+    "written", ["All 17 heads", '"All 17 heads"', "|\n  All\n\n  of 17 heads", ">-\n  All 17"]
+)
+def test_numbers_in_front_matter_are_found(paper: Project, field: str, written: str) -> None:
+    path = paper.paper / "index.qmd"
+    path.write_text(f"---\nauthor: 17 people\n{field}: {written}\ntoc-depth: 3\n---\n", encoding="utf-8")
+    (finding,) = lint(paper)
+    line = path.read_text(encoding="utf-8").splitlines()[finding.line - 1]
+    assert line[finding.column - 1 :].startswith("17") and finding.line > 2
+
+
+def test_numbers_in_an_analysis_are_found_in_its_texts_but_not_in_its_code(paper: Project) -> None:
+    path = paper.analyses / "topics.py"
+    edit(
+        path,
+        "# All 20 prompts.",
+        "# All 20 prompts.\n#\n# ## Results\n#\n# Then 17 heads, [3]{.given} layers.\n\n# %%\nx = 4  # 5",
+    )
+    edit(path, "How topics lie.", "How 18 topics lie.")
+    edit(path, 'label="Topics"', 'label="Topics "\n    "(19 of them)"')
+    found = lint(paper)
+    assert [finding.text for finding in found] == ["18", "19", "17"]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert all(lines[one.line - 1][one.column - 1 :].startswith(one.text) for one in found)
+
+
+def test_a_record_s_text_may_hold_the_numbers_of_its_code(paper: Project) -> None:
+    edit(paper.analyses / "topics.py", "There are more than 10", "There are more than ten")
+    assert lint(paper) == []
+    edit(paper.analyses / "topics.py", "There are more than ten", "There are more than 11")
+    assert said(lint(paper)) == [("numeral", "11")]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "message"),
+    [
+        ("{{< statt topics.t >}}", "shortcode", "unknown shortcode 'statt' — did you mean 'stat'?"),
+        ("{{< stat topics.tt >}}", "key", "unknown key 'topics.tt'"),
+        ("{{< figure topics.t >}}", "key", "'topics.t' is one of the statistics"),
+        ("{{< stat topics.n part=ci >}}", "key", "'topics.n' has no interval."),
+        ("{{< include _part.qmd >}}", "key", "unknown file to include '_part.qmd'"),
+        ("::: {.when-claim key=topics.many is=hold}\nx\n:::", "key", "unknown outcome 'hold'"),
+        ("::: {.when-claim key=topics.few is=failed}\nx\n:::", "key", "unknown key 'topics.few'"),
+        ("As @smith2021 says.", "reference", "no bibliography holds 'smith2021' — did you mean 'smith2020'?"),
+        ("![](../index.qmd)", "alt-text", "says nothing"),
+        ('<img src="../index.qmd">', "alt-text", "says nothing"),
+        ("[x](other.qmd)", "dead-link", "there is no paper/articles/other.qmd"),
+        ("[x](#nowhere)", "dead-link", "has nothing named 'nowhere'"),
+        ("[x](../index.qmd#nowhere)", "dead-link", "has nothing named 'nowhere'"),
+        ("[x](/paper/nothing.pdf)", "dead-link", "there is no paper/nothing.pdf"),
+        ("[x][y]\n\n[y]: gone.html", "dead-link", "there is no paper/articles/gone.html"),
+        ('<a href="gone.html">x</a>', "dead-link", "there is no paper/articles/gone.html"),
+        ("See @fig-topics-t.", "dead-link", "has nothing named 'fig-topics-t'"),
+    ],
+)
+def test_each_fault_is_found_once_at_its_line(paper: Project, text: str, rule: str, message: str) -> None:
+    lines = len(ARTICLE.splitlines()) + 2
+    (finding,) = add(paper, text)
+    assert (finding.rule, finding.level) == (rule, "error") and message in finding.message
+    assert lines <= finding.line <= lines + 2 and finding.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[x](topics.html) [x](topics.pdf) [x](/paper/index.qmd)",
+        "[x](https://example.org/gone) [x](mailto:a@b.org)",
+        "[x](../_generated/one/claims.qmd#runs) [x](../index.qmd) [x](?y)",
+        "![A plot](../index.qmd)",
+        '![](../index.qmd){fig-alt="A plot"}',
+        '<img src="../index.qmd" alt="">',
+        "## Named {#sec-named}\n\nSee @sec-named and [x](#sec-named).",
+        "`{{< nothing >}}` is {{{< nothing >}}} and `[x](gone.qmd)`",
+    ],
+)
+def test_what_is_sound_is_not_complained_about(paper: Project, text: str) -> None:
+    assert [finding for finding in add(paper, text) if finding.rule != "shortcode"] == []
+
+
+def test_links_of_a_part_are_followed_from_the_pages_that_include_it(paper: Project) -> None:
+    (paper.paper / "parts").mkdir()
+    part = paper.paper / "parts" / "_part.qmd"
+    part.write_text("## In the part\n\n[a](topics.qmd) [b](#results) [c](gone.qmd)\n", encoding="utf-8")
+    (finding,) = add(paper, "{{< include ../parts/_part.qmd >}}\n\n[x](#in-the-part)")
+    assert (finding.file, finding.text) == ("paper/parts/_part.qmd", "gone.qmd")
+
+
+def test_a_key_that_only_another_run_lacks_is_a_warning(paper: Project) -> None:
+    (paper.results / "two" / "topics" / "ledger.json").rename(paper.root / "kept.json")
+    (paper.results / "two" / "other").mkdir()
+    write_ledger(paper, "three", 0.5)
+    ledger = paper.results / "three" / "topics" / "ledger.json"
+    raw = json.loads(ledger.read_text(encoding="utf-8"))
+    del raw["findings"]["statistics"]["share_small"]
+    raw["sha256"] = findings_hash(Findings.model_validate(raw["findings"]))
+    ledger.write_text(json.dumps(raw), encoding="utf-8")
+    (finding,) = lint(paper)
+    assert (finding.rule, finding.level) == ("key", "warning") and "in run three" in finding.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The separation is {{< stat topics.t >}}.",
+        "That they lie apart ({{< claim topics.apart >}}) is no surprise.",
+        "::: {.when-claim key=topics.many is=held}\nIt is {{< stat topics.t >}}.\n:::",
+        "- as in {{< stat topics.t part=full >}} and {{< stat topics.t >}}",
+    ],
+)
+def test_a_sentence_about_a_claim_that_flips_needs_its_branch(paper: Project, text: str) -> None:
+    (finding,) = add(paper, text)
+    assert finding.rule == "flipping-claim"
+    assert "held in one, failed in two" in finding.message and "key=topics.apart" in finding.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "In the other run it is {{< stat one:topics.t >}}.",
+        "The number is {{< stat topics.n >}}.",
+        "| | T |\n|---|---|\n| here | {{< stat topics.t >}} |",
+    ],
+)
+def test_what_cannot_flip_or_is_no_sentence_needs_no_branch(paper: Project, text: str) -> None:
+    assert add(paper, text) == []
+
+
+def test_a_claim_flips_only_between_runs_with_results(paper: Project) -> None:
+    write_ledger(paper, "two", 0.4)
+    assert add(paper, "The separation is {{< stat topics.t >}}.") == []
+
+
+def test_a_dropped_branch_is_read_too(paper: Project) -> None:
+    text = (
+        "::: {.when-claim key=topics.many is=failed}\nOnly 3, {{< stat topics.gone >}}, [x](gone.qmd).\n:::"
+    )
+    assert {finding.rule for finding in add(paper, text)} == {"numeral", "key", "dead-link"}
+
+
+def test_records_that_nobody_cites_are_noted_where_they_are_recorded(paper: Project) -> None:
+    edit(paper.paper / "articles" / "topics.qmd", "{{< stat topics.share_large >}}", "not shown")
+    edit(paper.paper / "articles" / "topics.qmd", "{{< claim topics.many >}}", "")
+    found = lint(paper)
+    assert [(one.rule, one.level, one.text) for one in found] == [
+        ("unused-record", "note", "share_large"),
+        ("unused-record", "note", "many"),
+    ]
+    lines = (paper.analyses / "topics.py").read_text(encoding="utf-8").splitlines()
+    assert 'f"share_{name}"' in lines[found[0].line - 1] and '"many"' in lines[found[1].line - 1]
+    assert not has_errors(found)
+
+
+def test_what_a_later_analysis_takes_up_is_used(paper: Project) -> None:
+    edit(paper.paper / "articles" / "topics.qmd", "{{< stat topics.share_large >}}", "not shown")
+    later = script('x = upstream("topics").statistics["share_large"].value', needs=["topics"])
+    (paper.analyses / "later.py").write_text(later, encoding="utf-8")
+    assert lint(paper) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Of 17 heads. <!-- lint: allow numeral because it is a quotation -->",
+        "<!-- lint: allow numeral because it is a quotation -->\nOf 17 heads\nor 18.",
+        "<!-- lint: allow numeral because\nit is a quotation -->\n\nOf 17 heads\nor 18.",
+        "Some\n<!-- lint: allow dead-link, numeral because both are quoted -->\n17 [x](gone.qmd)",
+    ],
+)
+def test_a_finding_is_allowed_with_a_reason(paper: Project, text: str) -> None:
+    assert add(paper, text) == []
+
+
+def test_an_allowance_ends_with_its_line_or_paragraph(paper: Project) -> None:
+    text = (
+        "Of 17 heads. <!-- lint: allow numeral because quoted -->\n18 more.\n\n"
+        "<!-- lint: allow numeral because quoted -->\n19\n20\n\n21"
+    )
+    assert [finding.text for finding in add(paper, text)] == ["18", "21"]
+
+
+@pytest.mark.parametrize(
+    ("comment", "message", "level"),
+    [
+        ("lint: allow numeral", "says why", "error"),
+        ("lint: allow numeral because", "says why", "error"),
+        ("lint: allow numerals because so", "unknown rule 'numerals' — did you mean 'numeral'?", "error"),
+        ("lint: ignore", "this is not 'lint: allow RULE because …'", "error"),
+        ("lint: allow numeral because so", "nothing here needs 'numeral' to be allowed", "warning"),
+    ],
+)
+def test_allowances_that_allow_nothing_are_named(
+    paper: Project, comment: str, message: str, level: str
+) -> None:
+    (finding,) = add(paper, f"<!-- {comment} -->\nText.")
+    assert (finding.rule, finding.level) == ("allow", level) and message in finding.message
+
+
+def test_allowances_work_in_yaml_and_in_an_analysis(paper: Project) -> None:
+    edit(
+        paper.paper / "index.qmd", "title: Home", "title: All 17  # lint: allow numeral because it is a name"
+    )
+    edit(
+        paper.analyses / "topics.py",
+        'label="Topics")',
+        'label="17 topics")  # lint: allow numeral because it is a name',
+    )
+    edit(
+        paper.analyses / "topics.py",
+        "# All 20 prompts.",
+        "# ## Results\n#\n# <!-- lint: allow numeral because it is a name -->\n# 17 heads.",
+    )
+    assert lint(paper) == []
+
+
+def test_only_the_files_asked_for_are_read(paper: Project) -> None:
+    edit(paper.paper / "index.qmd", "See", "17, see")
+    edit(
+        paper.paper / "articles" / "topics.qmd",
+        "The separation",
+        "18, {{< stat topics.gone >}}. The separation",
+    )
+    assert said(lint(paper, [paper.paper / "index.qmd"])) == [("numeral", "17")]
+    readme = paper.root / "README.md"
+    readme.write_text("Of 19, [x](gone.md).\n", encoding="utf-8")
+    assert said(lint(paper, [readme])) == [("numeral", "19"), ("dead-link", "gone.md")]
+
+
+def test_files_that_cannot_be_read_are_named(paper: Project) -> None:
+    with pytest.raises(InvalidInput, match=r"no file paper/indx.qmd — did you mean 'paper/index.qmd'"):
+        lint(paper, [paper.paper / "indx.qmd"])
+    with pytest.raises(InvalidInput, match="neither an article"):
+        lint(paper, [paper.runs_file])
+    (paper.paper / "index.qmd").write_bytes(b"\xff\xfe")
+    with pytest.raises(InvalidInput, match="not UTF-8"):
+        lint(paper, [paper.paper / "index.qmd"])
+
+
+def test_a_damaged_ledger_is_named_and_the_rest_is_read(paper: Project) -> None:
+    edit(paper.results / "one" / "topics" / "ledger.json", '"value": 20', '"value": 21')
+    found = add(paper, "Of 17 heads.")
+    assert ("numeral", "17") in said(found)
+    (damaged,) = [finding for finding in found if finding.rule == "ledger"]
+    assert damaged.file == "results/one/topics/ledger.json" and "--force" in damaged.hint
+
+
+def test_lines_that_end_as_on_windows_change_no_position(paper: Project) -> None:
+    path = paper.paper / "index.qmd"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n17 heads\r\n")
+    (finding,) = lint(paper)
+    assert (finding.line, finding.column) == (7, 1)
+
+
+def test_the_report_is_one_line_each_with_hints_and_a_sum() -> None:
+    findings = [
+        Finding("a.qmd", 1, 2, "numeral", "'17' is typed", "mark it", text="17"),
+        Finding("a.qmd", 3, 4, "numeral", "'18' is typed", "mark it", text="18"),
+        Finding("b.py", 5, 6, "unused-record", "no article cites it", "cite it", "note"),
+    ]
+    assert main_text(findings) == (
+        "a.qmd:1:2: numeral: '17' is typed\n"
+        "a.qmd:3:4: numeral: '18' is typed\n"
+        "  → mark it\n"
+        "b.py:5:6: unused-record: note: no article cites it\n"
+        "  → cite it\n"
+        "lint: 2 errors, 1 note"
+    )
+    assert has_errors(findings) and not has_errors(findings[2:]) and not has_errors([])
+    assert main_text([]) == "lint: nothing found"
+    assert json.loads(main_json(findings))[0] == {
+        "file": "a.qmd",
+        "line": 1,
+        "column": 2,
+        "rule": "numeral",
+        "level": "error",
+        "message": "'17' is typed",
+        "hint": "mark it",
+        "text": "17",
+    }
+
+
+def test_lint_loads_nothing_heavy(paper: Project) -> None:
+    code = (
+        "import sys; from pathlib import Path; from mechscope.project import Project; "
+        f"from mechscope.review.lint import lint; lint(Project(Path({str(paper.root)!r}))); "
+        "print({'torch', 'transformers', 'pandas', 'altair', 'numpy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_the_pre_commit_hooks_run_lint() -> None:
+    (shared,) = yaml.safe_load((REPOSITORY / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    (own,) = [hook for repo in config["repos"] for hook in repo["hooks"] if hook["id"] == shared["id"]]
+    for hook in (shared, own):
+        assert "mechscope lint" in hook["entry"] and hook["language"] == "system"
+        assert hook["pass_filenames"] is False
+    assert set(RULES) >= {
+        "numeral",
+        "key",
+        "shortcode",
+        "alt-text",
+        "flipping-claim",
+        "dead-link",
+        "unused-record",
+    }
