@@ -223,6 +223,63 @@ def accept(context: click.Context, analysis: str, because: str, run_name: str | 
 
 
 @cli.command()
+@click.argument("analyses", nargs=-1, metavar="[ANALYSIS]...")
+@click.option(
+    "--run", "runs", multiple=True, metavar="NAME", help="The run (default: that of runs.yml); repeatable."
+)
+@click.option("--all-runs", is_flag=True, help="Every run, except those that need a hub and have no results.")
+@click.option("--quick", is_flag=True, help="Run nothing: look at hashes, inputs, printed texts, cited keys.")
+@click.option("--list", "every", is_flag=True, help="List the records that were reproduced as well.")
+@click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Analyses at a time.")
+@click.pass_context
+def verify(
+    context: click.Context,
+    analyses: tuple[str, ...],
+    runs: tuple[str, ...],
+    all_runs: bool,
+    quick: bool,
+    every: bool,
+    jobs: int,
+) -> None:
+    """Run the analyses again (all, or those named) and compare with what is committed, value by value.
+
+    The rerun stays in .mechscope/verify; of results/ only RUN/verification.json is written. Exits with 1 if
+    anything is not what it was: a value beyond its tolerance, a claim, an input, an edited file.
+    """
+    from mechscope.pipeline.progress import reporter
+    from mechscope.pipeline.schedule import every_run
+    from mechscope.review import screen, verify
+
+    project = _project(context)
+    if all_runs and runs:
+        raise click.UsageError("give --run or --all-runs, not both")
+    chosen = tuple(every_run(project)) if all_runs else runs
+    if quick:
+        checks = verify.quick(project, analyses, chosen)
+        click.echo(screen.checks_text(checks))
+        context.exit(any(check.problems for check in checks))
+    with reporter() as progress:
+        verdicts = verify.verify(project, analyses, chosen, jobs=jobs, reporter=progress)
+    click.echo(screen.verdicts_text(verdicts, every=every))
+    context.exit(not all(verdict.reproduced for verdict in verdicts))
+
+
+@cli.command()
+@click.argument("run_a")
+@click.argument("run_b")
+@click.argument("analyses", nargs=-1, metavar="[ANALYSIS]...")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_context
+def compare(context: click.Context, run_a: str, run_b: str, analyses: tuple[str, ...], form: str) -> None:
+    """What two runs found, side by side: claims that flipped first, then every number."""
+    from mechscope.review import screen
+    from mechscope.review.compare import as_json, compare_runs
+
+    compared = compare_runs(_project(context), run_a, run_b, analyses)
+    click.echo(as_json(compared) if form == "json" else screen.comparison_text(compared), nl=form == "text")
+
+
+@cli.command()
 @click.argument("name", nargs=-1)
 def models(name: tuple[str, ...]) -> None:
     """The models there are; with NAME, what is known about it; "fetch NAME" gets its weights now."""

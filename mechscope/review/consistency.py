@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -119,8 +120,9 @@ def _of_notebook(path: Path, ledger: LedgerFile) -> Iterator[str]:
     for kind in KINDS:
         for name, record in sorted(getattr(ledger.findings, kind).items()):
             display = displays.get(record.cell, {}).get(name)
-            if display is None or not _shows(display, record):
-                yield f"{ledger.analysis}.{name}: {shown} shows it otherwise, or not in {record.cell}"
+            with suppress(MechscopeError):  # a format that does not fit was told above
+                if display is None or not _shows(display, record):
+                    yield f"{ledger.analysis}.{name}: {shown} shows it otherwise, or not in {record.cell}"
 
 
 def _displays(cell: Any) -> dict[str, str]:
@@ -137,11 +139,10 @@ def _shows(html: str, record: Any) -> bool:
         case Claim():
             return record.outcome in html and escape(record.sentence) in html
         case Table():
-            columns = list(zip(*record.rows, strict=True))
             known = {
                 escape(format_value(cell, column.format))
-                for column, cells in zip(record.columns, columns, strict=True)
-                for cell in cells
+                for row in record.rows
+                for cell, column in zip(row, record.columns, strict=False)
             }
             return known.issuperset(_CELL.findall(html))
     return True

@@ -1,0 +1,177 @@
+"""`mechscope compare RUN_A RUN_B`: what two runs found, side by side.
+
+Here no tolerance applies: two models may differ as they like, and it is for the reader to see by how much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mechscope.errors import InvalidRecord, UnknownName
+from mechscope.files import stable_json
+from mechscope.ledger.formatting import MISSING, format_value
+from mechscope.ledger.schema import Statistic
+from mechscope.project import Project
+from mechscope.publish.findings import Found, Shelf, runs_with_results
+
+
+@dataclass(frozen=True)
+class ClaimPair:
+    """A claim in two runs; None where it was not made."""
+
+    key: str
+    one: Found | None
+    other: Found | None
+
+    @property
+    def sentence(self) -> str:
+        found = self.one or self.other
+        return str(found.record.sentence) if found else ""
+
+    @property
+    def outcomes(self) -> tuple[str | None, str | None]:
+        return _field(self.one, "outcome"), _field(self.other, "outcome")
+
+    @property
+    def flipped(self) -> bool:
+        """Whether it has another outcome in the other run."""
+        return None not in self.outcomes and self.outcomes[0] != self.outcomes[1]
+
+
+@dataclass(frozen=True)
+class StatisticPair:
+    """A statistic in two runs; None where it was not recorded."""
+
+    key: str
+    one: Found | None
+    other: Found | None
+
+    @property
+    def label(self) -> str:
+        found = self.one or self.other
+        return str(found.record.label) if found else ""
+
+    @property
+    def difference(self) -> float | int | None:
+        """The other run's value less the first one's; None unless both are numbers."""
+        before, after = _field(self.one, "value"), _field(self.other, "value")
+        if isinstance(before, (int, float)) and isinstance(after, (int, float)):
+            return after - before
+        return None
+
+    @property
+    def difference_text(self) -> str:
+        """The difference as the statistic is printed, with its sign."""
+        record = self.one.record if self.one else None
+        if self.difference is None or record is None:
+            return "" if self._same_text else "differs"
+        spec = record.format if record.format[:1] in "+-" else f"+{record.format}"
+        try:
+            text = format_value(self.difference, spec, record.unit)
+        except InvalidRecord:
+            text = format_value(self.difference, "+.4g", record.unit)
+        return text if any(digit in text for digit in "123456789") else text.lstrip("+")
+
+    @property
+    def overlap(self) -> bool | None:
+        """Whether the intervals overlap; None unless both have one of the same level."""
+        before, after = _field(self.one, "ci"), _field(self.other, "ci")
+        if not before or not after or _field(self.one, "level") != _field(self.other, "level"):
+            return None
+        return bool(before[0] <= after[1] and after[0] <= before[1])
+
+    @property
+    def _same_text(self) -> bool:
+        return value_text(self.one) == value_text(self.other)
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """Two runs: `one` and `other` by name; claims that flipped come first."""
+
+    one: str
+    other: str
+    claims: tuple[ClaimPair, ...]
+    statistics: tuple[StatisticPair, ...]
+
+    @property
+    def flipped(self) -> list[ClaimPair]:
+        return [pair for pair in self.claims if pair.flipped]
+
+
+def compare_runs(project: Project, one: str, other: str, analyses: Sequence[str] = ()) -> RunComparison:
+    """Everything that two runs found; of `analyses`, if any are named.
+
+    Raises:
+        UnknownName: A run has no results, or an analysis has none in either.
+        LedgerDamaged: A ledger can't be trusted.
+    """
+    known = runs_with_results(project)
+    for run in (one, other):
+        if run not in known:
+            raise UnknownName("run with results", run, known)
+    shelf = Shelf(project, one)
+    there = {*shelf.analyses(one), *shelf.analyses(other)}
+    for name in analyses:
+        if name not in there:
+            raise UnknownName("analysis with results", name, there)
+    claims = [ClaimPair(*pair) for pair in _pairs(shelf, "claims", one, other, analyses)]
+    statistics = [StatisticPair(*pair) for pair in _pairs(shelf, "statistics", one, other, analyses)]
+    return RunComparison(
+        one, other, tuple(sorted(claims, key=lambda pair: not pair.flipped)), tuple(statistics)
+    )
+
+
+def _pairs(
+    shelf: Shelf, kind: str, one: str, other: str, analyses: Sequence[str]
+) -> Iterator[tuple[str, Found | None, Found | None]]:
+    sides = [{found.short_key: found for found in shelf.records(kind, run=run)} for run in (one, other)]
+    for key in sorted({*sides[0], *sides[1]}):
+        if not analyses or key.partition(".")[0] in analyses:
+            yield key, sides[0].get(key), sides[1].get(key)
+
+
+def value_text(found: Found | None) -> str:
+    """A statistic as it is printed, with its interval."""
+    if found is None:
+        return MISSING
+    record: Statistic = found.record
+    return f"{record.text.value} {record.text.ci}".strip()
+
+
+def overlap_text(pair: StatisticPair) -> str:
+    """Whether intervals overlap, as a word."""
+    return {None: "", True: "overlap", False: "apart"}[pair.overlap]
+
+
+def as_json(compared: RunComparison) -> str:
+    """A comparison as stable JSON."""
+    claims = [
+        {
+            "key": pair.key,
+            "sentence": pair.sentence,
+            "flipped": pair.flipped,
+            "outcomes": list(pair.outcomes),
+            "evidence": [_field(pair.one, "evidence"), _field(pair.other, "evidence")],
+        }
+        for pair in compared.claims
+    ]
+    statistics = [
+        {
+            "key": pair.key,
+            "label": pair.label,
+            "values": [_field(pair.one, "value"), _field(pair.other, "value")],
+            "intervals": [_field(pair.one, "ci"), _field(pair.other, "ci")],
+            "p": [_field(pair.one, "p"), _field(pair.other, "p")],
+            "difference": pair.difference,
+            "intervals_overlap": pair.overlap,
+        }
+        for pair in compared.statistics
+    ]
+    return stable_json({"runs": [compared.one, compared.other], "claims": claims, "statistics": statistics})
+
+
+def _field(found: Found | None, name: str) -> Any:
+    return None if found is None else getattr(found.record, name)

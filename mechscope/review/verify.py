@@ -1,0 +1,235 @@
+"""`mechscope verify`: run again what is committed, in a scratch folder, and compare.
+
+The rerun uses the present code, inputs and environment, and never touches `results/`. A ledger that was
+edited by hand is compared as it stands, so that what was edited is named.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from mechscope.errors import LedgerDamaged, MechscopeError
+from mechscope.ledger.schema import KINDS, LedgerFile
+from mechscope.ledger.store import damages, load_ledger
+from mechscope.pipeline.fingerprint import why_stale
+from mechscope.pipeline.freshness import NEVER_RUN, State, look
+from mechscope.pipeline.lock import results_lock
+from mechscope.pipeline.runs import Runs, check_parameters, load_runs
+from mechscope.pipeline.schedule import Outcome, Reporter, Silent
+from mechscope.pipeline.scripts import Analysis, find_analyses, select
+from mechscope.project import Project
+from mechscope.review.consistency import inconsistencies
+from mechscope.review.differences import compare_findings
+from mechscope.review.pictures import altered_pictures
+from mechscope.review.verification import Verdict, write_verification
+
+
+def verify(
+    project: Project,
+    analyses: Sequence[str] = (),
+    runs: Sequence[str] = (),
+    *,
+    jobs: int = 2,
+    reporter: Reporter | None = None,
+) -> list[Verdict]:
+    """Rerun analyses and compare; writes `verification.json` of each run.
+
+    Args:
+        analyses: By name; none means all.
+        runs: By name; none means the default run.
+        jobs: How many analyses at a time.
+
+    Raises:
+        UnknownName: A run or analysis that there isn't.
+        InvalidInput: A script or `runs.yml` is not what it should be.
+    """
+    from mechscope.pipeline.execute import environment, stop_kernels
+
+    reporter = reporter or Silent()
+    declared, chosen = _plan(project, analyses, runs)
+    with results_lock(project, reporter.say):
+        todo = [(run, analysis) for run in runs or [declared.default] for analysis in chosen]
+        with ThreadPoolExecutor(max(1, jobs)) as pool:
+            try:
+                futures = [pool.submit(_verdict, project, declared, *one, reporter) for one in todo]
+                verdicts = [future.result() for future in futures]
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                stop_kernels()
+                raise
+        verdicts = _with_upstream(verdicts, find_analyses(project))
+        for run in dict.fromkeys(one.run for one in verdicts):
+            mine = [one for one in verdicts if one.run == run]
+            if any(one.sha256 for one in mine):
+                write_verification(project, run, mine, environment())
+    return verdicts
+
+
+def _plan(project: Project, analyses: Sequence[str], runs: Sequence[str]) -> tuple[Runs, list[Analysis]]:
+    declared, found = load_runs(project), find_analyses(project)
+    check_parameters(project, declared, found)
+    for run in runs:
+        declared.run(run)
+    return declared, select(found, list(analyses))
+
+
+def _verdict(project: Project, declared: Runs, run: str, analysis: Analysis, reporter: Reporter) -> Verdict:
+    from mechscope.pipeline.execute import environment, execute
+
+    name, folder = analysis.name, project.found(run, analysis.name)
+    state = look(project, declared, run, analysis)
+    ledger, problems = _standing(project, run, name)
+    if ledger is None:
+        return Verdict(run, name, problems=tuple(problems))
+    verdict = Verdict(run, name, ledger.sha256, inputs=_inputs(ledger, state))
+    target = project.scratch / "verify" / run / name
+    began = time.monotonic()
+    reporter.started(run, name, "verifying")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        rerun = execute(
+            project,
+            state,
+            analysis,
+            target=target,
+            on_cell=lambda number, count: reporter.cell(run, name, number, count),
+        )
+    except MechscopeError as error:
+        seconds = time.monotonic() - began
+        reporter.finished(Outcome(run, name, "failed", error.message, seconds))
+        return replace(verdict, problems=(*problems, f"could not be run again: {error}"), seconds=seconds)
+    seconds = time.monotonic() - began
+    reporter.finished(Outcome(run, name, "ran", seconds=seconds))
+    comparisons = compare_findings(name, ledger.findings, rerun.findings, folder, target)
+    altered = altered_pictures(ledger, folder, target, environment().get("vl-convert-python", ""))
+    problems += [f"{name}.{figure}: its picture is not the one that its data draw" for figure in altered]
+    return replace(
+        verdict,
+        comparisons=tuple(comparisons),
+        problems=tuple(problems),
+        environment=_differing(ledger.environment, rerun.environment),
+        rerun=project.shown(target),
+        seconds=seconds,
+    )
+
+
+def _standing(project: Project, run: str, analysis: str) -> tuple[LedgerFile | None, list[str]]:
+    """The committed ledger as it stands, and what speaks against it before anything is run."""
+    folder = project.found(run, analysis)
+    try:
+        ledger = load_ledger(folder)
+    except FileNotFoundError:
+        return None, [f"{NEVER_RUN}; run it with:  mechscope run {analysis} --run {run}"]
+    except LedgerDamaged as error:
+        return None, [error.message.replace(f"{project.root}/", "")]
+    found = [text.replace(f"{project.root}/", "").rstrip(".") for text in damages(folder, ledger)]
+    if (ledger.analysis, ledger.run) != (analysis, run):
+        found.append(f"the ledger says that it is of {ledger.analysis} in {ledger.run}")
+    return ledger, [*found, *inconsistencies(folder, ledger)]
+
+
+def _inputs(ledger: LedgerFile, state: State) -> tuple[str, ...]:
+    """What changed among the inputs since the ledger was found, each named."""
+    if state.inputs is None:
+        return ()  # the rerun fails, and says why
+    script = f"analyses/{ledger.analysis}.py changed"
+    return tuple(
+        script if change == "the script's code changed" else change
+        for change in why_stale(ledger.inputs, state.inputs)
+    )
+
+
+def _differing(there: Mapping[str, str], here: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    names = sorted({*there, *here})
+    pairs = {name: (there.get(name, "none"), here.get(name, "none")) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _with_upstream(verdicts: Sequence[Verdict], analyses: Mapping[str, Analysis]) -> list[Verdict]:
+    """What rests on findings that were not reproduced isn't either, though its own rerun agreed."""
+    done: dict[tuple[str, str], Verdict] = {}
+    by_node = {(one.run, one.analysis): one for one in verdicts}
+
+    def settled(node: tuple[str, str]) -> Verdict:
+        if node not in done:
+            shaky = [
+                need
+                for need, *upstream in analyses[node[1]].upstream(node[0])
+                if (upstream[0], upstream[1]) in by_node
+                and not settled((upstream[0], upstream[1])).reproduced
+            ]
+            mine = by_node[node]
+            resting = tuple(f"rests on {need}, which was not reproduced" for need in shaky)
+            done[node] = replace(mine, problems=(*mine.problems, *resting))
+        return done[node]
+
+    return [settled(node) for node in by_node]
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a look without a rerun says about something.
+
+    Attributes:
+        subject: `run:analysis`, or the articles as a run sees them.
+        looked_at: What was looked at, in words.
+        problems: What is wrong.
+    """
+
+    subject: str
+    looked_at: str
+    problems: tuple[str, ...]
+
+
+def quick(project: Project, analyses: Sequence[str] = (), runs: Sequence[str] = ()) -> list[Check]:
+    """Look without running anything: hashes, inputs, printed texts, outcomes, notebooks and cited keys.
+
+    Raises:
+        UnknownName, InvalidInput: As `verify` does.
+    """
+    declared, chosen = _plan(project, analyses, runs)
+    names = list(runs) or [declared.default]
+    checks = [_check(project, declared, run, analysis) for run in names for analysis in chosen]
+    return [*checks, *_citations(project, names)]
+
+
+def _check(project: Project, declared: Runs, run: str, analysis: Analysis) -> Check:
+    ledger, problems = _standing(project, run, analysis.name)
+    looked_at = ""
+    if ledger is not None:
+        state = look(project, declared, run, analysis)
+        problems += [f"input: {change}" for change in _inputs(ledger, state)]
+        if state.problem is not None:
+            problems.append(f"inputs can't be determined: {state.problem.message}")
+        looked_at = in_words({kind: len(getattr(ledger.findings, kind)) for kind in KINDS})
+    return Check(f"{run}:{analysis.name}", looked_at, tuple(problems))
+
+
+def _citations(project: Project, runs: Sequence[str]) -> Iterator[Check]:
+    from mechscope.publish.citations import citation_problems
+    from mechscope.publish.sources import shortcodes_in
+
+    codes = shortcodes_in(project)
+    if not codes:
+        return
+    cited = sum(code.key is not None for code in codes)
+    for run in runs:
+        try:
+            problems = [error.message for error in citation_problems(project, run, codes)]
+        except LedgerDamaged as error:
+            problems = [f"citations can't be looked up: {error.message.replace(f'{project.root}/', '')}"]
+        yield Check(f"{run}: articles", f"{cited} citations", tuple(problems))
+
+
+def in_words(counts: Mapping[str, int]) -> str:
+    """ "3 statistics, 1 claim"."""
+    singular = {"passages": "set of passages"}
+    plural = {"passages": "sets of passages"}
+    return ", ".join(
+        f"{count} {singular.get(kind, kind.removesuffix('s')) if count == 1 else plural.get(kind, kind)}"
+        for kind, count in counts.items()
+        if count
+    )
