@@ -124,7 +124,7 @@ def _typed(document: Document, names: Names) -> Iterator[Finding]:
         if value is None or abs(value) not in settings:
             yield Finding(
                 document.file,
-                *document.place(number.start, document.raw),
+                *document.raw_place(number.start),
                 "numeral",
                 f"'{number.text}' is typed in a record's text, and the code holds no such number",
                 _GIVEN_TEXT,

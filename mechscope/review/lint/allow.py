@@ -40,7 +40,7 @@ def allowances(document: Document) -> tuple[list[Allowance], list[Finding]]:
     found, problems = [], []
     lines = document.raw.split("\n")
     for start, end, said in _comments(document):
-        line, column = document.place(start, document.raw)
+        line, column = document.raw_place(start)
         match = _SAID.match(said)
         rules = tuple(re.split(r"\s*,\s*", match["rules"])) if match else ()
         unknown = [rule for rule in rules if rule not in RULES]
@@ -55,7 +55,7 @@ def allowances(document: Document) -> tuple[list[Allowance], list[Finding]]:
         if problem:
             problems.append(Finding(document.file, line, column, "allow", problem, _EXAMPLE))
             continue
-        last = document.place(end - 1, document.raw)[0]
+        last = document.raw_place(end - 1)[0]
         found.append(Allowance(rules, *_covered(lines, line, last, column), line, column))
     return found, problems
 

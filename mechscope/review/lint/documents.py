@@ -53,12 +53,16 @@ class Document:
         """The script's code."""
         return ast.parse(self.raw)
 
-    def place(self, offset: int, text: str | None = None) -> tuple[int, int]:
-        """Line and column, from 1, of an offset into `scan.text` (or into `raw`, given as `text`)."""
-        starts = self._raw_starts if text is self.raw else self._starts
-        line = bisect_right(starts, offset) - 1
-        margin = self.margins[line] if self.margins and text is not self.raw else 0
-        return line + 1, offset - starts[line] + margin + 1
+    def place(self, offset: int) -> tuple[int, int]:
+        """Line and column in the file, from 1, of an offset into `scan.text`."""
+        line = bisect_right(self._starts, offset) - 1
+        margin = self.margins[line] if self.margins else 0
+        return line + 1, offset - self._starts[line] + margin + 1
+
+    def raw_place(self, offset: int) -> tuple[int, int]:
+        """Line and column, from 1, of an offset into `raw`."""
+        line = bisect_right(self._raw_starts, offset) - 1
+        return line + 1, offset - self._raw_starts[line] + 1
 
     def offset(self, line: int, column: int) -> int:
         """The offset into `scan.text` of a line and a column."""

@@ -45,7 +45,7 @@ CROSS_REFERENCES = (
 )
 """What identifiers of Quarto's cross-references begin with, before a hyphen."""
 
-_YAML_PROSE = {"title", "subtitle", "description", "abstract", "plain-language-summary", "caption"}
+_YAML_PROSE = {"title", "subtitle", "description", "abstract", "plain-language-summary"}
 _PROSE_ATTRIBUTES = {"alt", "fig-alt", "fig-cap", "tbl-cap", "lst-cap", "title", "aria-label", "description"}
 
 _SPARED = re.compile(
@@ -142,7 +142,6 @@ class Scan:
     comments: list[tuple[int, int]] = field(default_factory=list)
     identifiers: set[str] = field(default_factory=set)
     """What a link's fragment may name: explicit identifiers, and those that Pandoc gives to headings."""
-    shortcodes: list[tuple[int, int]] = field(default_factory=list)
 
     def sentences(self, block: Block) -> Iterator[tuple[int, int]]:
         """The sentences of a block, as offsets."""
@@ -191,7 +190,6 @@ class _Scanner:
         for start, end, _ in fenced(self.text, self.body):
             self._blank(start, end)
         for match in SHORTCODE.finditer(self._now()):
-            self.found.shortcodes.append(match.span())
             self._blank(*match.span(), MARK)
         self._spared()
         self._div_fences()

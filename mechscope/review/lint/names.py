@@ -52,14 +52,14 @@ _GENERAL = [
     rf"\b[Ii]n\s+(?:early\s+|late\s+|mid-)?{_YEAR}\b{_AFTER_YEAR}",
     rf"\b{_YEAR}(?=\s+(?:paper|release|write-up|article|post|version|edition|study|survey|work|report)\b|['’]s\b)",
     # Figure 2a · Sections 3 and 4 · § 5 · #12
-    rf"{_REFERENCE}{_NUMBERS}(?![\d.]*\d|\s*%)",
+    rf"{_REFERENCE}\(?{_NUMBERS}(?![\d.]*\d|\s*%)",
     r"(?<!\w)#\d+\b",
     # n − 1 · 1/(n−1): 1 and 2 in a formula are symbols
     r"(?<![^\W\d_])(?:[A-Za-z]|\))\s?[−+-]\s?[12]\b(?![.,]?\d)|[-−]?\b[12]\s?/\s?\(?(?=[A-Za-z√])",
     # 2D · 4-bit · 2-gram
     r"\b[123]-?D\b|\b\d{1,3}-?bit\b|\b\d-?grams?\b",
 ]
-_WORD = re.compile(r"(?<![\w.])[^\W\d_](?:\w|[-‑.](?=\w)|[\^~](?=\w+[\^~])|(?<=\w)[\^~](?!\w))*")
+_WORD = re.compile(r"(?<![\w.])[^\W\d_](?:\w|[-‑.](?=\w)|[\^~](?=\w)|(?<=\w)[\^~](?!\w))*")
 _COORDINATE = re.compile(
     r"L\d+\.?[HNF]\d+|L\d+\.\d+|[aA]\d+\.[hH]\d+|L(?:[3-9]|\d\d+)|H\d\d+|MLP-?\d+|N\d\d+"
 )

@@ -76,17 +76,19 @@ _WORDS = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         # twelve · twenty-one · a hundred and five
-        rf"\b(?P<n>{_LARGE})\b",
-        # half a dozen · a dozen
-        r"\b(?P<n>(?:half\s+)?(?:a\s+)?dozen)\b",
+        rf"(?<!few\s)(?<!several\s)(?<!many\s)\b(?P<n>{_LARGE})\b",
+        # half a dozen · two dozen
+        rf"\b(?P<n>(?:half\s+a\s+|a\s+|{_PLAIN}\s+)?dozen)\b",
         # a third of · two thirds · two and a half
         rf"\b(?P<n>(?:a|an|one)[\s-]{_PARTS})\b(?=\s+(?:of|as|more|less|fewer|higher|lower|larger|smaller)\b)",
         rf"\b(?P<n>(?:a|an|one)[\s-]{_PARTS})\b(?=\s*(?:[.,;:)?!—–]|$))",
+        rf"\b{_ROUGHLY}\s+(?P<n>(?:a|an|one)[\s-]{_PARTS})\b",
         rf"\b(?P<n>{_ANY}[\s-]{_PARTS}s)\b",
         rf"\b(?P<n>(?:{_ANY}|a)\s+and\s+a\s+half|one[\s-]half)\b(?!-)",
         # half of · half the · more than half
         r"(?<![\w-])(?<!first\s)(?<!second\s)(?<!other\s)(?<!upper\s)(?<!lower\s)(?<!each\s)(?<!either\s)"
-        r"(?P<n>half)\b(?=\s+(?:of|the|an?|as|that|what|its|their|our|these|those)\b)(?!\s+a\s+dozen)",
+        r"(?P<n>half)\b(?=\s+(?:of|the|an?|as|that|what|its|their|our|these|those|is|are|was|were|do|did|ha[sd]|have)\b)"
+        r"(?!\s+a\s+dozen)",
         rf"\b{_ROUGHLY}\s+(?P<n>half)\b(?!-|\s+a\s+dozen)",
         # twice as · more than twice · doubled · threefold
         r"\b(?P<n>twice|thrice)\b(?=\s+(?:as|the|that|those|its|their|our|what|more|larger|smaller)\b)",
@@ -104,6 +106,7 @@ _WORDS = [
         rf"(?:\b{_ANY}|{MARK})\s+(?:out\s+)?of\s+(?:(?:the|all|these|those|its|their|our)\s+)?(?P<n>{_SMALL})\b",
         rf"\b(?P<n>one)\b(?=\s+(?:out\s+of|of|in)\s+(?:every\s+)?{_OTHER})",
         rf"\b(?P<n>{_SMALL})\b(?=\s+(?:out\s+of|in)\s+(?:every\s+)?{_OTHER})",
+        rf"\bout\s+of\s+(?P<n>{_SMALL})\b(?!-)",
         # layer three · rank one · a factor of two
         rf"\b(?:{_PLACE}|factor\s+of)\s+(?P<n>zero|one|{_SMALL})\b(?!-)",
         # falls to three. · rises from two to five
@@ -126,13 +129,13 @@ _JOINED = re.compile(rf"\b(?P<n>{_SMALL})(?=\s*(?:–|\s(?:or|to)\s)\s*$)", re.I
 
 _NUMERAL = re.compile(
     r"(?:(?:^|(?<=[\s(\[{=<>≤≥≈,;:/–—|]))[-−+±])?"
-    r"(?<![\w.])(?:\d{1,3}(?:[,\u00a0\u2009\u202f]\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)(?:/\d+(?![\w/]|\.\d))?"
+    r"(?<![\w.])(?:\d{1,3}(?:[,\u00a0\u2009\u202f]\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)(?:[/×]\d+(?![\w/]|\.\d))?"
     r"(?:[eE][-+−]?\d+\b|\^[-−]?\d+\^)?[¼½¾⅐-⅞]?(?:[\u00a0\u202f]?[%‰]|(?:[kKMBG]|x|st|nd|rd|th)\b|×)?"
     r"|[¼½¾⅐-⅞]"
 )
 _TO_SCALE_END = re.compile(
     r"(?:\b(?:above|below|near|nearer\s+to|closer?\s+to|than|exceeds?|excludes?|excluding|includes?|contains?"
-    r"|around|equal\s+to|compared\s+(?:to|with)|away\s+from|towards?|from|at)|[<>≤≥≠])\s*$"
+    r"|around|equal\s+to|compared\s+(?:to|with)|away\s+from|diff\w+\s+from|towards?|at)|[<>≤≥≠])\s*$"
 )
 _FROM_SCALE_END = re.compile(rf"\s*(?:[^\w\s]|$|{_LINKING}\b)")
 _SCALE = re.compile(r"\b(?:between|from)\s+[-−]?[01]\s+(?:and|to)\s+[-−+]?[01](?![\w%]|[.,]\d)")
