@@ -102,7 +102,7 @@ _WORDS = [
         # the twelfth layer
         rf"\b(?P<n>{_NTH})\b{_PLACED}",
         # seven of the ten · one in three
-        rf"\b(?P<n>zero|{_SMALL})\b(?=\s+(?:out\s+)?of\s+(?:(?:the|all|these|those|its|their|our|them)\b|{_OTHER}))",
+        rf"\b(?P<n>zero|{_SMALL})\b(?=\s+(?:out\s+)?of\s+(?:(?:the|all|these|those|its|their|our|them)\b|[\w{NAME}]+['’]|{_OTHER}))",
         rf"(?:\b{_ANY}|{MARK})\s+(?:out\s+)?of\s+(?:(?:the|all|these|those|its|their|our)\s+)?(?P<n>{_SMALL})\b",
         rf"\b(?P<n>one)\b(?=\s+(?:out\s+of|of|in)\s+(?:every\s+)?{_OTHER})",
         rf"\b(?P<n>{_SMALL})\b(?=\s+(?:out\s+of|in)\s+(?:every\s+)?{_OTHER})",
@@ -120,7 +120,8 @@ _WORDS = [
     )
 ]
 _BOTH = re.compile(
-    r"\b(?:any|no|every|between|the|these|those|both|its|their|our|other|same|one\s+or|\w+['’]s?)\s+(?:other\s+|main\s+)?$",
+    r"(?:\b(?:any|no|every|between|the|these|those|both|its|their|our|other|same|one\s+or)"
+    rf"|[\w{NAME}]['’]s?)\s+(?:other\s+|main\s+)?$",
     re.IGNORECASE,
 )
 """Before "two" these words make it mean "both", or "a couple"."""
