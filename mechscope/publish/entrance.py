@@ -1,11 +1,16 @@
 """The first page of the site, which leads to the default run, and the list of the runs that are rendered.
 
-Both engines write them after each run: `_site/<run>/` holds a whole site, `_site/` only these two pages.
+Both engines write them after each run: `_site/<run>/` holds a whole site, `_site/` only these two pages, and
+`runs.js`, by which a link to another run's page leads to that page where it is there and to the list of runs
+where it isn't.
 """
 
 from __future__ import annotations
 
-from html import escape
+import json
+import re
+from html import escape, unescape
+from pathlib import Path
 
 from mechscope.files import write_atomically
 from mechscope.pipeline.runs import Runs, load_runs
@@ -19,11 +24,14 @@ _PAGE = """\
 <html lang="en-GB">
 <head>
 <meta charset="utf-8">
+<link rel="icon" href="data:,">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 {head}<title>{title}</title>
 <style>
   :root {{ color-scheme: light dark; }}
   body {{ font: 1.05rem/1.6 system-ui, sans-serif; max-width: 40rem; margin: 15vh auto; padding: 0 1rem; }}
+  dt {{ margin-top: 0.6rem; }}
+  dt:target {{ font-weight: 600; }}
 </style>
 </head>
 <body>
@@ -40,8 +48,22 @@ def rendered_runs(project: Project) -> list[str]:
     return sorted(path.name for path in project.site.glob("[!.]*") if (path / HOME).is_file())
 
 
+def run_pages(project: Project, run: str) -> dict[str, str]:
+    """The hand-written pages of a rendered run, as addresses within its site, with their titles."""
+    site = project.site / run
+    pages = sorted(
+        path for path in (site / "paper").rglob("*.html") if "_generated" not in path.relative_to(site).parts
+    )
+    return {path.relative_to(site).as_posix(): _title_of(path) for path in pages}
+
+
+def _title_of(page: Path) -> str:
+    found = re.search(r"<title>(.*?)</title>", page.read_text(encoding="utf-8"), re.DOTALL)
+    return " ".join(unescape(found[1]).split()) if found else page.stem
+
+
 def write_entrance(project: Project) -> None:
-    """Write `_site/index.html` and `_site/runs.html` for the runs that are rendered now."""
+    """Write `_site/index.html`, `_site/runs.html` and `_site/runs.js` for the runs that are rendered now."""
     rendered = rendered_runs(project)
     if not rendered:
         return
@@ -51,17 +73,40 @@ def write_entrance(project: Project) -> None:
     items = "\n".join(
         f'<li><a href="{escape(run)}/{HOME}">{escape(_title(runs, run))}</a></li>' for run in rendered
     )
+    pages = {run: run_pages(project, run) for run in rendered}
     listing = _PAGE.format(
         head="",
         title="Runs",
-        body=f"<h1>Runs</h1>\n<p>The same articles from each run:</p>\n<ul>\n{items}\n</ul>",
+        body=f"<h1>Runs</h1>\n<p>The same articles from each run:</p>\n<ul>\n{items}\n</ul>\n"
+        f"<h2>By article</h2>\n{_by_page(runs, pages)}",
     )
+    addresses = json.dumps({run: list(titles) for run, titles in pages.items()})
+    write_atomically(project.site / "runs.js", f"window.mechscopeRuns = {addresses};\n")
     write_atomically(project.site / "index.html", _redirect(target, _title(runs, first)))
     for run in rendered:
         write_atomically(project.site / run / "index.html", _redirect(HOME, _title(runs, run)))
     write_atomically(project.site / "runs.html", listing)
     # GitHub Pages would leave out folders that begin with an underscore.
     write_atomically(project.site / ".nojekyll", "")
+
+
+def _by_page(runs: Runs, pages: dict[str, dict[str, str]]) -> str:
+    """Each page with the runs that have it; the ids are those to which links to other runs fall back."""
+    titles = {page: title for found in pages.values() for page, title in found.items()}
+    parts = []
+    for page, title in sorted(titles.items()):
+        there = ", ".join(
+            f'<a href="{escape(run)}/{escape(page)}">{escape(_title(runs, run))}</a>'
+            for run, found in pages.items()
+            if page in found
+        )
+        parts.append(f'<dt id="{escape(runs_anchor(page))}">{escape(title)}</dt>\n<dd>{there}</dd>')
+    return "<dl>\n" + "\n".join(parts) + "\n</dl>"
+
+
+def runs_anchor(page: str) -> str:
+    """The id of a page in the list of runs ("paper/articles/x.html" → "paper-articles-x")."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", page.partition("#")[0].rpartition(".")[0])
 
 
 def _redirect(target: str, title: str) -> str:

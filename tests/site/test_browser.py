@@ -22,16 +22,21 @@ def addresses(folder: Path, site: Path, address: str) -> list[str]:
     return [f"{address}/{page.relative_to(site).as_posix()}" for page in pages]
 
 
+def lost(request: Any) -> bool:
+    """Whether a request came to nothing; leaving a page aborts those under way, which is nobody's fault."""
+    return request.failure != "net::ERR_ABORTED"
+
+
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     opened = context.new_page()
-    opened.trouble = []
-    opened.on(
-        "console", lambda message: opened.trouble.append(message.text) if message.type == "error" else None
-    )
-    opened.on("pageerror", lambda error: opened.trouble.append(str(error)))
-    opened.on("requestfailed", lambda request: opened.trouble.append(f"failed: {request.url}"))
+    trouble: list[str] = []
+    opened.trouble = trouble
+    opened.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: trouble.append(str(error)))
+    opened.on("requestfailed", lambda request: trouble.append(request.url) if lost(request) else None)
+    opened.on("response", lambda answer: trouble.append(answer.url) if answer.status >= 400 else None)
     yield opened
     context.close()
 
