@@ -8,7 +8,16 @@
 --- dropped otherwise. Runs before shortcodes expand, so keys in a dropped branch are not looked up here; the
 --- check before a render reads them in the source.
 
+---
+--- It also puts a banner at the top of every document that shows something of a ledger, and fills
+---
+---   ::: {.cited-numbers}
+---   :::
+---
+--- with a table of the numbers that the document cites.
+
 local ledger = require("ledger")
+local documents = require("documents")
 
 -- The engine copies the script into the site and links it from the page.
 if quarto.doc.add_html_dependency and quarto.doc.is_format("html") then
@@ -37,8 +46,10 @@ local function wanted_outcomes(div)
 end
 
 function Pandoc(document)
-  return document:walk({
+  local about = ledger.about_document(document.meta)
+  document = document:walk({
     Div = function(div)
+      if div.classes:includes("cited-numbers") then return documents.numbers(about) end
       if not div.classes:includes("when-claim") then return nil end
       local key = div.attributes["key"]
       if not key then ledger.fail("::: {.when-claim} needs key=analysis.name.") end
@@ -47,4 +58,6 @@ function Pandoc(document)
       return wanted[found.record.outcome] and div.content or {}
     end,
   })
+  if about then document.blocks = documents.banner(about.banner) .. document.blocks end
+  return document
 end

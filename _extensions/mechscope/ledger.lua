@@ -114,8 +114,8 @@ function M.analyses(run)
   return analyses
 end
 
---- The run that is being rendered: the profile's `mechscope.run`, else the first profile that is a run.
-function M.run(meta)
+--- The run that the profile names (`mechscope.run`, else the first profile that is a run); nil when none does.
+function M.named_run(meta)
   if M.current_run then return M.current_run end
   local settings = meta and meta["mechscope"]
   if type(settings) == "table" and settings["run"] then
@@ -129,8 +129,12 @@ function M.run(meta)
       return profile
     end
   end
-  M.fail("no run is chosen: render with a run's profile, for example 'quarto render --profile "
-    .. (M.runs()[1] or "RUN") .. "'.")
+end
+
+--- The run that is being rendered; without one the render stops.
+function M.run(meta)
+  return M.named_run(meta) or M.fail("no run is chosen: render with a run's profile, for example "
+    .. "'quarto render --profile " .. (M.runs()[1] or "RUN") .. "'.")
 end
 
 local ledgers = {}
@@ -231,15 +235,30 @@ end
 
 -- What rendering adds ---------------------------------------------------------------------------------------
 
-local notes
+local prepared = {}
+
+local function prepared_for(run, name)
+  local path = M.root() .. "/paper/_generated/" .. run .. "/" .. name
+  if prepared[path] == nil then
+    local text = read(path)
+    prepared[path] = text and pandoc.json.decode(text, false) or {}
+  end
+  return prepared[path]
+end
+
+--- What is known about the document itself (`documents.json`): its banner and the numbers that it cites.
+--
+-- Nil for one that shows nothing of a ledger; such a document needs no run.
+function M.about_document(meta)
+  local document = M.document()
+  if document:sub(1, 6) ~= "paper/" or document:sub(1, 17) == "paper/_generated/" then return nil end
+  if not M.named_run(meta) then return nil end
+  return prepared_for(M.run(meta), "documents.json")[document]
+end
 
 --- What the popover of a record says, as prepared in `paper/_generated/<run>/popovers.json`; nil without it.
 function M.note(found)
-  if notes == nil then
-    local text = read(M.root() .. "/paper/_generated/" .. M.current_run .. "/popovers.json")
-    notes = text and pandoc.json.decode(text, false) or {}
-  end
-  return notes[found.key]
+  return prepared_for(M.current_run, "popovers.json")[found.key]
 end
 
 --- The text by which a statistic is cited: part is value, ci, p, n or full.

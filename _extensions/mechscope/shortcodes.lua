@@ -224,6 +224,15 @@ local function outcome(found)
   return text
 end
 
+local shown = {}
+
+--- The id of a claim where the document shows it first; "" afterwards, and where nothing can link to it.
+local function anchor(found)
+  if not html() or not found.here or shown[found.key] then return "" end
+  shown[found.key] = true
+  return identifier("claim", found)
+end
+
 local function claim(args, _, meta, _, context)
   local found = ledger.lookup(argument(args, "claim"), meta, "claims")
   local sentence = found.record.sentence
@@ -244,7 +253,7 @@ local function claim(args, _, meta, _, context)
     else
       inlines:extend({ pandoc.Str("("), pandoc.Emph(mark), pandoc.Str(")") })
     end
-    return pandoc.Inlines({ pandoc.Span(inlines, pandoc.Attr("", { "ms-claim", class })) })
+    return pandoc.Inlines({ pandoc.Span(inlines, pandoc.Attr(anchor(found), { "ms-claim", class })) })
   end
   local inlines = pandoc.Inlines(mark)
   inlines:insert(pandoc.Space())
@@ -257,7 +266,7 @@ local function claim(args, _, meta, _, context)
       pandoc.RawBlock("typst", "]"),
     })
   end
-  return pandoc.Blocks({ pandoc.Div({ paragraph }, pandoc.Attr("", { "ms-claim", class })) })
+  return pandoc.Blocks({ pandoc.Div({ paragraph }, pandoc.Attr(anchor(found), { "ms-claim", class })) })
 end
 
 return { stat = stat, figure = figure, ["table"] = table_, passages = passages, claim = claim }

@@ -22,11 +22,14 @@ project:
     - paper/paper.qmd
     - paper/_generated/{run}/numbers.qmd
     - paper/_generated/{run}/claims.qmd
+    - paper/_generated/{run}/graph.qmd
     - paper/_generated/{run}/notebooks.qmd
     - results/{run}/*/notebook.ipynb
   resources:
     - /paper/_generated/{run}/vega.js # with a slash: else copies in other folders match too
     - /paper/_generated/{run}/figures/*.js
+    - /paper/_generated/{run}/numbers.json
+    - /paper/_generated/{run}/numbers.schema.json
 
 mechscope:
   run: {run}
@@ -39,6 +42,8 @@ website:
         href: paper/_generated/{run}/numbers.qmd
       - text: Claims
         href: paper/_generated/{run}/claims.qmd
+      - text: Graph
+        href: paper/_generated/{run}/graph.qmd
       - text: Notebooks
         href: paper/_generated/{run}/notebooks.qmd
     right:

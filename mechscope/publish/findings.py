@@ -55,6 +55,7 @@ class Shelf:
         self.project = project
         self.run = run
         self._ledgers: dict[tuple[str, str], LedgerFile] = {}
+        self._checked: dict[str, dict[str, Any]] = {}
 
     def analyses(self, run: str | None = None) -> list[str]:
         """The analyses with results in a run (default: the run that is rendered)."""
@@ -136,12 +137,19 @@ class Shelf:
     def _claim_entries(self) -> list[Any]:
         return read_claims(self.project)
 
+    def verified_on(self, ledger: LedgerFile) -> str | None:
+        """The date on which a rerun reproduced this very ledger; None if none did ("" if it has no date)."""
+        if ledger.run not in self._checked:
+            self._checked[ledger.run] = _verification(self.project.results / ledger.run / "verification.json")
+        checked = self._checked[ledger.run]
+        if checked.get("ledgers", {}).get(ledger.analysis) != ledger.sha256:
+            return None
+        return str(checked.get("date", ""))
+
     def verified(self, found: Found) -> str:
         """Whether a rerun reproduced the ledger of a record: "verified <date>" or "not verified"."""
-        checked = _verification(self.project.results / found.run / "verification.json")
-        if checked.get("ledgers", {}).get(found.analysis) != found.ledger.sha256:
-            return "not verified"
-        return f"verified {checked.get('date', '')}".strip()
+        date = self.verified_on(found.ledger)
+        return "not verified" if date is None else f"verified {date}".strip()
 
 
 SHORTCODE_OF_KIND = {

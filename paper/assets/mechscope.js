@@ -119,7 +119,7 @@
     });
     document.addEventListener("click", (event) => {
       const link = numberAt(event);
-      if (link && pointer === "touch" && event.detail > 0 && current?.link !== link) {
+      if (link && pointer !== "mouse" && pointer !== "keyboard" && event.detail > 0 && current?.link !== link) {
         event.preventDefault(); // the first tap shows, a second follows the link
         open(link);
       }
@@ -202,9 +202,27 @@
     for (const image of images) observer.observe(image);
   }
 
+  // Other runs -----------------------------------------------------------------------------------------------------
+  // A link to another run's page leads to the list of runs, because that run may not be rendered. The list also comes
+  // as a script; where it names the page, the link leads straight there.
+
+  async function prepareRuns() {
+    const links = [...document.querySelectorAll("a.ms-other-run[data-run]")];
+    if (!links.length) return;
+    try {
+      await load(new URL("runs.js", links[0].href).href);
+    } catch {
+      return; // the list it is
+    }
+    for (const link of links) {
+      const { run, page } = link.dataset;
+      if (window.mechscopeRuns?.[run]?.includes(page.split("#")[0])) link.href = new URL(`${run}/${page}`, link.href).href;
+    }
+  }
+
   // Tables that are wider than the page can be scrolled by keyboard.
   function prepareTables() {
-    for (const box of document.querySelectorAll(".quarto-float-tbl > div, .ms-record")) {
+    for (const box of document.querySelectorAll(".quarto-float-tbl > div, .ms-record, .ms-claims-table")) {
       if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
     }
   }
@@ -213,6 +231,7 @@
     preparePopovers();
     prepareCharts();
     prepareTables();
+    prepareRuns();
   }
 
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", prepare);

@@ -1,0 +1,143 @@
+--- What the filter adds to a document: its banner, and the table of the numbers that it cites.
+--
+-- Both are prepared before a render (`paper/_generated/<run>/documents.json`); here they are only laid out.
+
+local ledger = require("ledger")
+
+local M = {}
+
+local function html() return quarto.doc.is_format("html") end
+local function typst() return quarto.doc.is_format("typst") end
+
+--- Text as a piece of Typst, in which nothing is read as markup.
+local function quoted(text)
+  return '#"' .. text:gsub("\\", "\\\\"):gsub('"', '\\"') .. '"'
+end
+
+local function words(text)
+  local inlines = pandoc.Inlines({})
+  for word in text:gmatch("%S+") do
+    if #inlines > 0 then inlines:insert(pandoc.Space()) end
+    inlines:insert(pandoc.Str(word))
+  end
+  return inlines
+end
+
+local function span(class, inlines) return pandoc.Span(inlines, pandoc.Attr("", { class })) end
+
+-- The banner ------------------------------------------------------------------------------------------------
+
+local function checked(banner)
+  if banner.verified == "" or banner.date == "" then return banner.verified end
+  return banner.verified .. ", " .. banner.date
+end
+
+local function switch(banner)
+  local links = pandoc.Inlines({})
+  for i, other in ipairs(banner.others) do
+    if i > 1 then links:extend({ pandoc.Str(","), pandoc.Space() }) end
+    -- The other run's site may not be there: the list of runs always is, and the script leads past it.
+    links:insert(pandoc.Link(words(other.title), ledger.from_document("../runs.html") .. "#" .. banner.anchor, "",
+      pandoc.Attr("", { "ms-other-run" }, { ["data-run"] = other.run, ["data-page"] = banner.page })))
+  end
+  return links
+end
+
+local function banner_html(banner)
+  local run = words("Run")
+  run:extend({ pandoc.Space(), pandoc.Strong(words(banner.run)) })
+  local parts = pandoc.Inlines({ span("ms-banner-run", run) })
+  if banner.verified ~= "" then
+    local numbers = ledger.from_document("paper/_generated/" .. ledger.current_run .. "/numbers.html")
+    local link = pandoc.Link(words(banner.verified), numbers)
+    local text = pandoc.Inlines({ link })
+    if banner.date ~= "" then text:extend(words(", " .. banner.date)) end
+    parts:extend({ pandoc.Space(), span("ms-banner-verified ms-verified-" .. banner.state, text) })
+  end
+  if #banner.others > 0 then
+    local others = words("The same from")
+    others:insert(pandoc.Space())
+    others:extend(switch(banner))
+    parts:extend({ pandoc.Space(), span("ms-banner-runs", others) })
+  end
+  return pandoc.Div({ pandoc.Para(parts) }, pandoc.Attr("", { "ms-banner" }, { role = "note" }))
+end
+
+--- The banner as blocks.
+function M.banner(banner)
+  if html() then return pandoc.Blocks({ banner_html(banner) }) end
+  local text = "Run " .. banner.run
+  if banner.verified ~= "" then text = text .. " · " .. checked(banner) end
+  if typst() then
+    return pandoc.Blocks({ pandoc.RawBlock("typst",
+      "#block(text(size: 0.86em, fill: luma(35%))[" .. quoted(text) .. "])") })
+  end
+  return pandoc.Blocks({ pandoc.Para({ pandoc.Emph(words(text)) }) })
+end
+
+-- The numbers -----------------------------------------------------------------------------------------------
+
+local HEADS = { "Number", "Value", "Interval", "p", "n", "Cell" }
+local FIELDS = { "value", "interval", "p", "n", "cell" }
+
+local function numbers_typst(sections)
+  local lines = pandoc.List({
+    "#{",
+    "set text(size: 0.78em, hyphenate: false)",
+    "set par(justify: false)",
+    "show table.cell.where(y: 0): strong",
+    "table(",
+    "  columns: (1fr, auto, auto, auto, auto, auto), stroke: none, inset: (x: 4pt, y: 2.6pt),",
+    "  align: (left, right, right, right, right, left),",
+    "  table.header(" .. table.concat(pandoc.List(HEADS):map(function(head) return "[" .. quoted(head) .. "]" end), ", ")
+      .. ", table.hline(stroke: 0.6pt)),",
+  })
+  for _, section in ipairs(sections) do
+    if section.section ~= "" then
+      lines:insert("  table.cell(colspan: 6, inset: (x: 4pt, top: 7pt, bottom: 2.6pt), breakable: false)[#emph[" .. quoted(section.section)
+        .. "]],")
+    end
+    for _, row in ipairs(section.rows) do
+      local cells = pandoc.List({ "[" .. quoted(row.label) .. " #linebreak() #raw(" .. quoted(row.key):sub(2) .. ")]" })
+      for _, field in ipairs(FIELDS) do
+        local text = row[field]
+        if field ~= "value" and field ~= "cell" then text = text:gsub(" ", "\u{a0}"):gsub("^p\u{a0}=\u{a0}", ""):gsub("^p\u{a0}", "") end
+        cells:insert(field == "cell" and "[#raw(" .. quoted(text):sub(2) .. ")]" or "[" .. quoted(text) .. "]")
+      end
+      lines:insert("  " .. table.concat(cells, ", ") .. ",")
+    end
+  end
+  lines:extend({ "  table.hline(stroke: 0.6pt),", ")", "}" })
+  return pandoc.Blocks({ pandoc.RawBlock("typst", table.concat(lines, "\n")) })
+end
+
+local function numbers_table(sections)
+  local rows, aligns, widths, heads = {}, {}, {}, {}
+  for i, head in ipairs(HEADS) do
+    heads[i] = pandoc.Blocks({ pandoc.Plain(words(head)) })
+    aligns[i] = (i == 1 or i == #HEADS) and pandoc.AlignLeft or pandoc.AlignRight
+    widths[i] = 0
+  end
+  for _, section in ipairs(sections) do
+    for _, row in ipairs(section.rows) do
+      local label = words(row.label)
+      label:extend({ pandoc.Space(), pandoc.Code(row.key) })
+      local cells = { pandoc.Blocks({ pandoc.Plain(label) }) }
+      for i, field in ipairs(FIELDS) do cells[i + 1] = pandoc.Blocks({ pandoc.Plain(words(row[field])) }) end
+      rows[#rows + 1] = cells
+    end
+  end
+  local whole = pandoc.utils.from_simple_table(pandoc.SimpleTable({}, aligns, widths, heads, rows))
+  whole.classes:insert("ms-table")
+  return pandoc.Blocks({ pandoc.Div({ whole }, pandoc.Attr("", { "ms-cited-numbers" })) })
+end
+
+--- The statistics that the document cites, as blocks, by section and in the order of the text.
+function M.numbers(about)
+  if not about or #about.numbers == 0 then
+    return pandoc.Blocks({ pandoc.Para(words("This document cites no number.")) })
+  end
+  return typst() and numbers_typst(about.numbers) or numbers_table(about.numbers)
+end
+
+return M

@@ -1,0 +1,199 @@
+"""The way of every number as a graph: data and models → analyses → records → articles.
+
+One run at a time, with what articles cite of others. As text, as DOT, as JSON; `pages/graph.py` draws it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from mechscope.files import stable_json
+from mechscope.ledger.schema import LedgerFile
+from mechscope.pipeline.scripts import need_of
+from mechscope.project import Project
+from mechscope.publish.findings import SHORTCODE_OF_KIND, Found, Shelf
+from mechscope.publish.shown import shown_in
+from mechscope.publish.sources import Shortcode
+
+Kind = Literal["data", "model", "autoencoder", "analysis", "record", "article"]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One thing in the graph.
+
+    Attributes:
+        id: "data:analyses/data/x.csv", "model:smollm2-135m", "analysis:RUN/NAME", "record:RUN/KEY",
+            "article:paper/articles/x.qmd".
+        label: As a reader knows it: path, name, key within the run, or page.
+        detail: A title, or a record's value or outcome.
+        record: Which kind of record ("stat", "figure" …), for a record.
+    """
+
+    id: str
+    kind: Kind
+    label: str
+    detail: str = ""
+    record: str = ""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """`target` depends on `source`; `lines` of the article's sources cite it ("paper/articles/x.qmd:12")."""
+
+    source: str
+    target: str
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The graph of a run; nodes in the order of their layers, each with its edges."""
+
+    run: str
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+
+    def node(self, id: str) -> Node:
+        """The node with this id."""
+        return next(node for node in self.nodes if node.id == id)
+
+    def of_kind(self, *kinds: Kind) -> list[Node]:
+        """The nodes of some kinds."""
+        return [node for node in self.nodes if node.kind in kinds]
+
+    def into(self, id: str) -> list[Edge]:
+        """What a node depends on."""
+        return [edge for edge in self.edges if edge.target == id]
+
+    def out_of(self, id: str) -> list[Edge]:
+        """What depends on a node."""
+        return [edge for edge in self.edges if edge.source == id]
+
+
+def build_graph(project: Project, run: str, codes: Sequence[Shortcode], shelf: Shelf | None = None) -> Graph:
+    """The graph of `run`.
+
+    Args:
+        codes: The shortcodes of all articles; a branch that this run drops cites nothing.
+    """
+    shelf = shelf or Shelf(project, run)
+    shown = shown_in(project, shelf, codes)
+    cited: dict[tuple[str, str], dict[str, list[str]]] = {}
+    foreign: dict[tuple[str, str], Found] = {}
+    for page, items in shown.items():
+        for item in items:
+            place = (item.found.run, item.found.short_key)
+            lines = cited.setdefault(place, {}).setdefault(page, [])
+            line = f"{item.code.file}:{item.code.line}"
+            if line not in lines:
+                lines.append(line)
+            if item.found.run != run:
+                foreign[place] = item.found
+    nodes: dict[str, Node] = {}
+    edges: list[Edge] = []
+    records = [*shelf.records(), *foreign.values()]
+    ledgers = {(found.run, found.analysis): found.ledger for found in records}
+    for ledger in ledgers.values():
+        target = f"analysis:{ledger.run}/{ledger.analysis}"
+        for source in _inputs(ledger):
+            nodes.setdefault(source.id, source)
+            edges.append(Edge(source.id, target))
+        nodes[target] = Node(target, "analysis", _within(run, ledger.run, ledger.analysis), ledger.title)
+    for found in records:
+        id = f"record:{found.run}/{found.short_key}"
+        nodes[id] = Node(id, "record", shelf.key_of(found), _detail(found), SHORTCODE_OF_KIND[found.kind])
+        edges.append(Edge(f"analysis:{found.run}/{found.analysis}", id))
+        for page, lines in cited.get((found.run, found.short_key), {}).items():
+            edges.append(Edge(id, f"article:{page}", tuple(lines)))
+    for page, items in shown.items():
+        if items:
+            nodes[f"article:{page}"] = Node(f"article:{page}", "article", page)
+    layers: list[Kind] = ["data", "model", "autoencoder", "analysis", "record", "article"]
+    ordered = sorted(nodes.values(), key=lambda node: layers.index(node.kind))
+    return Graph(run, tuple(ordered), tuple(edges))
+
+
+def _inputs(ledger: LedgerFile) -> Iterator[Node]:
+    for path in sorted(ledger.inputs.data):
+        yield Node(f"data:{path}", "data", path)
+    for model in ledger.inputs.models.values():
+        yield Node(f"model:{model.name}", "model", model.name)
+    for sae in ledger.inputs.saes.values():
+        yield Node(f"autoencoder:{sae.name}", "autoencoder", sae.name)
+    for need in sorted(ledger.inputs.needs):
+        run, analysis = need_of(need, ledger.run)
+        yield Node(f"analysis:{run}/{analysis}", "analysis", _within(ledger.run, run, analysis))
+
+
+def _within(here: str, run: str, name: str) -> str:
+    return name if run == here else f"{run}:{name}"
+
+
+def _detail(found: Found) -> str:
+    match found.kind:
+        case "statistics":
+            return str(found.record.text.value)
+        case "claims":
+            return str(found.record.outcome)
+        case _:
+            return ""
+
+
+# As text, DOT and JSON -----------------------------------------------------------------------------------
+
+
+def as_text(graph: Graph) -> str:
+    """For a terminal: each analysis with what it is found from, its records, and where each is cited."""
+    lines = []
+    for analysis in graph.of_kind("analysis"):
+        lines.append(f"{analysis.label}  {analysis.detail}".rstrip())
+        sources = [graph.node(edge.source) for edge in graph.into(analysis.id)]
+        lines += [f"  ← {_noun(node)} {node.label}" for node in sources]
+        records = [graph.node(edge.target) for edge in graph.out_of(analysis.id)]
+        records = [node for node in records if node.kind == "record"]
+        width = max((len(node.label) for node in records), default=0)
+        for node in records:
+            cited = ", ".join(line for edge in graph.out_of(node.id) for line in edge.lines)
+            shown = f"{node.record:<8} {node.label:<{width}}  {node.detail or '·':<10}"
+            lines.append(f"  → {shown} {'→ ' + _unique(cited) if cited else 'cited nowhere'}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _noun(node: Node) -> str:
+    return "findings of" if node.kind == "analysis" else node.kind
+
+
+def _unique(cited: str) -> str:
+    """The lines once each, those of one file together: "a.qmd:1,5, b.qmd:7"."""
+    files: dict[str, list[str]] = {}
+    for place in dict.fromkeys(cited.split(", ")):
+        file, _, line = place.rpartition(":")
+        files.setdefault(file, []).append(line)
+    return ", ".join(f"{file}:{','.join(lines)}" for file, lines in files.items())
+
+
+def as_dot(graph: Graph) -> str:
+    """For Graphviz and whatever else reads DOT."""
+    shapes = {"analysis": "component", "record": "plaintext", "article": "note"}
+    lines = [f"digraph {json.dumps(graph.run)} {{", "  rankdir=LR; node [fontname=sans, fontsize=10];"]
+    for node in graph.nodes:
+        label = node.label + (f"\n{node.detail}" if node.detail else "")
+        shape = shapes.get(node.kind, "folder" if node.kind == "data" else "cylinder")
+        lines.append(f"  {_dot(node.id)} [label={_dot(label)}, shape={shape}];")
+    lines += [f"  {_dot(edge.source)} -> {_dot(edge.target)};" for edge in graph.edges]
+    return "\n".join([*lines, "}", ""])
+
+
+def _dot(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def as_json(graph: Graph) -> str:
+    """Nodes and edges with all their fields."""
+    nodes, edges = [asdict(node) for node in graph.nodes], [asdict(edge) for edge in graph.edges]
+    return stable_json({"run": graph.run, "nodes": nodes, "edges": edges})

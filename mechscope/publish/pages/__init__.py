@@ -1,0 +1,65 @@
+"""Pages and data that are made from ledgers, for both engines.
+
+Numbers, claims, notebooks and the graph are Markdown, so that both engines render them; what popovers,
+banners and charts need is JSON and scripts. All go to `paper/_generated/<run>/`; each is written only when it
+changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mechscope.files import stable_json, write_atomically
+from mechscope.ledger.store import figure_files
+from mechscope.project import Project
+from mechscope.publish.pages.charts import figure_script, vega_bundle
+from mechscope.publish.pages.claims import claims_page
+from mechscope.publish.pages.context import Context
+from mechscope.publish.pages.documents import documents
+from mechscope.publish.pages.graph import graph_page
+from mechscope.publish.pages.machine import numbers_json, numbers_schema
+from mechscope.publish.pages.notebooks import notebooks_page
+from mechscope.publish.pages.numbers import numbers_page
+from mechscope.publish.pages.popovers import popovers
+from mechscope.publish.sources import Shortcode
+
+
+@dataclass(frozen=True)
+class Written:
+    """What generating pages did: the files that there are now, and those that changed."""
+
+    files: tuple[Path, ...]
+    changed: tuple[Path, ...]
+
+
+def write_pages(project: Project, run: str, codes: Sequence[Shortcode]) -> Written:
+    """Generate the pages of `run`, remove those of records that are gone, and say what changed.
+
+    Args:
+        codes: The shortcodes of the articles, which tell where a record is cited.
+    """
+    context = Context(project, run, codes)
+    folder = project.generated(run)
+    contents: dict[Path, str] = {
+        folder / "numbers.qmd": numbers_page(context),
+        folder / "numbers.json": numbers_json(context),
+        folder / "numbers.schema.json": numbers_schema(),
+        folder / "claims.qmd": claims_page(context),
+        folder / "graph.qmd": graph_page(context),
+        folder / "notebooks.qmd": notebooks_page(context),
+        folder / "popovers.json": stable_json(popovers(context)),
+        folder / "documents.json": stable_json(documents(context)),
+        folder / "vega.js": vega_bundle(folder / "vega.js"),
+    }
+    for found in context.shelf.records("figures"):
+        specification = figure_files(project.found(run, found.analysis), found.name)[0]
+        contents[folder / "figures" / f"{found.short_key}.js"] = figure_script(
+            found.short_key, specification.read_text(encoding="utf-8")
+        )
+    changed = tuple(path for path, content in contents.items() if write_atomically(path, content))
+    for path in sorted((folder / "figures").glob("*.js")):
+        if path not in contents:
+            path.unlink()
+    return Written(tuple(contents), changed)

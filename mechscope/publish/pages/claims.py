@@ -1,0 +1,155 @@
+"""The page *Claims*: what each claims, what decides it, and what became of it in every run."""
+
+from __future__ import annotations
+
+from mechscope.ledger.formatting import format_value
+from mechscope.ledger.schema import Claim
+from mechscope.publish.findings import Found, runs_with_results
+from mechscope.publish.markdown import code, definitions, div, escaped, front_matter, link, table
+from mechscope.publish.pages.context import OUTCOME_WORDS, UP, Context, claim_anchor
+
+
+def claims_page(context: Context) -> str:
+    """The page as Markdown: all claims in all runs as a table, then each claim of this run in full."""
+    claims = list(context.shelf.records("claims"))
+    parts = [
+        front_matter(
+            title="Claims",
+            subtitle=f"What held in the run {context.title}, and in the others",
+            format="html",
+            toc=True,
+        )
+        + "\nA claim is a sentence and a criterion over statistics. Whether it held is computed. The "
+        "criterion of an *exploratory* claim was written when there were results already.\n",
+        _across_runs(context),
+    ]
+    for analysis in dict.fromkeys(found.analysis for found in claims):
+        entries = [_claim(context, found) for found in claims if found.analysis == analysis]
+        ledger = context.shelf.ledger(analysis)
+        parts.append(f"## {escaped(ledger.title)} {{#{analysis}}}\n\n" + "\n".join(entries))
+    foreign = context.foreign("claims")
+    if foreign:
+        parts.append(
+            "## From other runs {#other-runs}\n\n" + "\n".join(_claim(context, found) for found in foreign)
+        )
+    return "\n".join(parts)
+
+
+def _claim(context: Context, found: Found) -> str:
+    record: Claim = found.record
+    body = definitions(
+        [
+            ("Outcome", _outcome(context, found)),
+            ("Criterion", code(record.criterion)),
+            ("Evidence", _evidence(context, found)),
+            *context.common(found),
+        ]
+    )
+    return context.entry(found, escaped(record.sentence), body)
+
+
+def _outcome(context: Context, found: Found) -> str:
+    words = f"[{OUTCOME_WORDS[found.record.outcome]}]{{.ms-outcome .ms-{found.record.outcome}}}"
+    return words + (", exploratory" if context.shelf.exploratory(found) else "")
+
+
+def _evidence(context: Context, found: Found) -> str:
+    return ", ".join(
+        f"{code(name)} {_evidence_link(context, found, name, text)}" for name, text in evidence_texts(found)
+    )
+
+
+def _evidence_link(context: Context, found: Found, name: str, text: str) -> str:
+    if found.run != context.run:
+        return escaped(text)
+    relation, _, number = text.partition(" ")
+    entry = f"numbers.qmd#{found.analysis}.{name.partition('.')[0]}"
+    return f"{escaped(relation)} {link(escaped(number), entry)}"
+
+
+def _across_runs(context: Context) -> str:
+    """A row for each claim, a column for each run, this run first."""
+    runs = sorted(runs_with_results(context.project), key=lambda run: (run != context.run, run))
+    by_key: dict[str, dict[str, Found]] = {}
+    for run in runs:
+        for found in context.shelf.records("claims", run=run):
+            by_key.setdefault(found.short_key, {})[run] = found
+    rows = [
+        [
+            _sentence(context, there),
+            *(_cell(context, there[run]) if run in there else "[not run]{.ms-muted}" for run in runs),
+        ]
+        for _, there in sorted(by_key.items())
+    ]
+    text = "\n## Claims × runs {#runs}\n\n"
+    if rows:
+        head = ["Claim", *(escaped(context.run_title(run)) for run in runs)]
+        text += f"{_summary(context, runs, by_key)}\n\n"
+        text += div(table(head, rows, [40, *([30] * len(runs))]), classes=["ms-claims-table"]) + "\n"
+    else:
+        text += "No analysis makes a claim yet.\n"
+    return text + f"The same articles, {link('rendered from each run', f'{UP}/../runs.html')}.\n"
+
+
+def _summary(context: Context, runs: list[str], by_key: dict[str, dict[str, Found]]) -> str:
+    counts = []
+    for run in runs:
+        title = escaped(context.run_title(run))
+        outcomes = [there[run].record.outcome for there in by_key.values() if run in there]
+        counts.append(f"{outcomes.count('held')} of {len(outcomes)} held in {title}")
+    differ = sum(len({found.record.outcome for found in there.values()}) > 1 for there in by_key.values())
+    told = f" {differ} came out differently between runs." if len(runs) > 1 else ""
+    return f"{'; '.join(counts)}.{told}"
+
+
+def _sentence(context: Context, there: dict[str, Found]) -> str:
+    own = there.get(context.run)
+    if own is None:
+        return escaped(next(iter(there.values())).record.sentence)
+    return link(escaped(own.record.sentence), f"#{own.short_key}")
+
+
+def _cell(context: Context, found: Found) -> str:
+    """The mark in words, what it was decided from, and the way to the article."""
+    parts = [_outcome(context, found), f"[{_evidence(context, found)}]{{.ms-evidence}}"]
+    place = _in_article(context, found)
+    if place:
+        parts.append(f"[{place}]{{.ms-where}}")
+    return " ".join(parts)
+
+
+def _in_article(context: Context, found: Found) -> str:
+    """A link to where an article shows the claim, in the site of the claim's run."""
+    for page, shown in context.shown(found.run).items():
+        mine = [item for item in shown if _place(item.found) == _place(found)]
+        if not mine or not context.is_web_page(page):
+            continue
+        stated = any(item.code.name == "claim" and item.code.place == "prose" for item in mine)
+        anchor = f"#{claim_anchor(found)}" if stated else ""
+        if found.run == context.run:
+            return link("in the article", f"{UP}/{page}{anchor}")
+        return context.other_run("in the article", found.run, page.rpartition(".")[0] + ".html" + anchor)
+    return ""
+
+
+def _place(found: Found) -> tuple[str, str]:
+    return found.run, found.short_key
+
+
+def evidence_texts(found: Found) -> list[tuple[str, str]]:
+    """What a criterion read, as the statistics themselves print it: ("difference.p", "< 0.001")."""
+    statistics = found.ledger.findings.statistics
+    texts = []
+    for name, value in found.record.evidence.items():
+        statistic, _, part = name.partition(".")
+        record = statistics.get(statistic)
+        if record is not None and part == "p" and record.text.p:
+            texts.append((name, record.text.p.removeprefix("p ")))
+        elif record is not None and not part:
+            texts.append((name, f"= {record.text.value}"))
+        else:
+            spec = record.format if record is not None and part in ("low", "high") else ""
+            texts.append(
+                (name, f"= {format_value(value, spec or ('.4g' if isinstance(value, float) else ''))}")
+            )
+    return texts

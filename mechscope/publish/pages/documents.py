@@ -1,0 +1,75 @@
+"""What the extension adds to a document: its banner, and the list of the numbers that it cites."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mechscope.ledger.formatting import format_value
+from mechscope.publish.entrance import runs_anchor
+from mechscope.publish.findings import Found, runs_with_results
+from mechscope.publish.pages.context import Context
+from mechscope.publish.shown import Shown
+
+
+def documents(context: Context) -> dict[str, Any]:
+    """By page, for those that show something of a ledger: `banner` and `numbers`, as texts."""
+    return {
+        page: {"banner": _banner(context, page, shown), "numbers": _numbers(context, shown)}
+        for page, shown in context.shown().items()
+        if shown
+    }
+
+
+def cited_statistics(shown: list[Shown]) -> dict[tuple[str, str], Shown]:
+    """The statistics among what a page shows, each where it is shown first, by (run, key)."""
+    first: dict[tuple[str, str], Shown] = {}
+    for item in shown:
+        if item.found.kind == "statistics":
+            first.setdefault((item.found.run, item.found.short_key), item)
+    return first
+
+
+def _banner(context: Context, page: str, shown: list[Shown]) -> dict[str, Any]:
+    ledgers = [item.found.ledger for item in cited_statistics(shown).values()]
+    dates = [date for date in (context.shelf.verified_on(ledger) for ledger in ledgers) if date is not None]
+    counted = ""
+    if ledgers:
+        plural = "s" * (len(ledgers) != 1)
+        counted = f"{len(dates)} of {len(ledgers)} number{plural} verified"
+    target = page.rpartition(".")[0] + ".html"
+    return {
+        "run": context.title,
+        "verified": counted,
+        "date": max(dates, default=""),
+        "state": "all" if len(dates) == len(ledgers) else "some" if dates else "none",
+        "page": target,
+        "anchor": runs_anchor(target),
+        "others": [
+            {"run": run, "title": context.run_title(run)}
+            for run in runs_with_results(context.project)
+            if run != context.run and run in context.runs
+        ],
+    }
+
+
+def _numbers(context: Context, shown: list[Shown]) -> list[dict[str, Any]]:
+    """The cited statistics in reading order, as sections of rows."""
+    sections: list[dict[str, Any]] = []
+    for item in cited_statistics(shown).values():
+        if not sections or sections[-1]["section"] != item.section:
+            sections.append({"section": item.section, "rows": []})
+        sections[-1]["rows"].append(_row(context, item.found))
+    return sections
+
+
+def _row(context: Context, found: Found) -> dict[str, str]:
+    record = found.record
+    return {
+        "key": context.shelf.key_of(found),
+        "label": record.label,
+        "value": record.text.value,
+        "interval": record.text.ci,
+        "p": record.text.p,
+        "n": format_value(record.n, ",d") if record.n is not None else "",
+        "cell": record.cell,
+    }

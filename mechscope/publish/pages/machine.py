@@ -1,0 +1,144 @@
+"""`numbers.json`: the page *Numbers* for programs, and the JSON Schema that describes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mechscope.files import stable_json
+from mechscope.ledger.schema import Inputs, LedgerFile, Statistic, Tolerance, Value
+from mechscope.publish.findings import Found
+from mechscope.publish.pages.context import Context
+
+SCHEMA_NAME = "numbers.schema.json"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Interval(_Strict):
+    """The ends of an interval, and the share of repetitions in which it covers the truth."""
+
+    low: float
+    high: float
+    level: float
+
+
+class Place(_Strict):
+    """Where a page cites a number: the page, and where in it or in a part of it."""
+
+    page: str
+    file: str
+    line: int
+    column: int
+
+
+class Number(_Strict):
+    """One statistic. `value` is null when it could not be measured; `because` then says why."""
+
+    key: str = Field(description="analysis.name, or run:analysis.name for a number of another run")
+    run: str
+    analysis: str = Field(description="a key of `analyses`, in the same form")
+    label: str
+    value: Value | None
+    unit: str
+    text: str = Field(description="as articles print it")
+    interval: Interval | None
+    p: float | None
+    n: int | None
+    test: str
+    resamples: int | None
+    because: str
+    tolerance: Tolerance = Field(description="a rerun may differ: |new - old| <= atol + rtol * |old|")
+    cell: str = Field(description="the notebook's cell that recorded it")
+    page: str = Field(description="its entry on the site, relative to this file")
+    verified: str | None = Field(description="the date on which a rerun reproduced its ledger, or null")
+    cited: tuple[Place, ...]
+
+
+class AnalysisOfNumbers(_Strict):
+    """A ledger: everything its numbers were found from, by value or by SHA-256."""
+
+    run: str
+    title: str
+    inputs: Inputs
+    environment: dict[str, str]
+    sha256: str = Field(description="of its findings")
+    verified: str | None
+
+
+class NumbersFile(_Strict):
+    """Every statistic of one rendered run."""
+
+    schema_: str = Field(default=SCHEMA_NAME, alias="$schema")
+    run: str
+    title: str
+    analyses: dict[str, AnalysisOfNumbers]
+    numbers: tuple[Number, ...]
+
+
+def numbers_schema() -> str:
+    """The JSON Schema of `numbers.json`."""
+    schema = NumbersFile.model_json_schema()
+    return stable_json({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
+
+
+def numbers_json(context: Context) -> str:
+    """Every statistic of the run, and those of other runs that articles cite."""
+    every = [*context.shelf.records("statistics"), *context.foreign("statistics")]
+    ledgers = {_analysis_key(context, found.ledger): found.ledger for found in every}
+    file = NumbersFile(
+        run=context.run,
+        title=context.title,
+        analyses={key: _analysis(context, ledger) for key, ledger in ledgers.items()},
+        numbers=tuple(_number(context, found) for found in every),
+    )
+    return stable_json(file.model_dump(mode="json", by_alias=True))
+
+
+def _analysis_key(context: Context, ledger: LedgerFile) -> str:
+    return ledger.analysis if ledger.run == context.run else f"{ledger.run}:{ledger.analysis}"
+
+
+def _analysis(context: Context, ledger: LedgerFile) -> AnalysisOfNumbers:
+    return AnalysisOfNumbers(
+        run=ledger.run,
+        title=ledger.title,
+        inputs=ledger.inputs,
+        environment=ledger.environment,
+        sha256=ledger.sha256,
+        verified=context.shelf.verified_on(ledger),
+    )
+
+
+def _number(context: Context, found: Found) -> Number:
+    record: Statistic = found.record
+    key = context.shelf.key_of(found)
+    interval: Any = None
+    if record.ci:
+        interval = Interval(low=record.ci[0], high=record.ci[1], level=record.level)
+    return Number(
+        key=key,
+        run=found.run,
+        analysis=_analysis_key(context, found.ledger),
+        label=record.label,
+        value=record.value,
+        unit=record.unit,
+        text=record.text.value,
+        interval=interval,
+        p=record.p,
+        n=record.n,
+        test=record.test,
+        resamples=record.resamples,
+        because=record.because,
+        tolerance=record.tolerance,
+        cell=record.cell,
+        page=f"numbers.html#{key}",
+        verified=context.shelf.verified_on(found.ledger),
+        cited=tuple(
+            Place(page=page, file=code.file, line=code.line, column=code.column)
+            for page, code in context.citations(key)
+        ),
+    )
