@@ -1,6 +1,6 @@
 # Two commands do everything:
 #   make paper   environment, stale analyses, site and PDF    (first time: some minutes, about 3 GB of disk)
-#   make test    tests, ruff, type checker                    (about 10 minutes once the environment stands)
+#   make test    tests, ruff, type checker, mechscope lint    (about 10 minutes once the environment stands)
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -23,6 +23,7 @@ check: environment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mechscope lint
 
 environment: $(STAMP)
 

@@ -20,6 +20,7 @@
 # %% [markdown]
 # # Topic geometry
 #
+# <!-- lint: allow numeral because it retells the write-up and its design -->
 # A write-up of February 2026 ("Does GPT-2 Represent Controversy?") gave GPT-2 small twenty prompts of the
 # form "[Topic] is" and looked at what the model holds after the last word. It reported that raw cosines are
 # nearly 1 for all pairs, that mean-centred cosines separate abstract from concrete topics rather than
@@ -36,6 +37,7 @@ top_k = 50
 # %% [markdown]
 # ## What was fixed beforehand
 #
+# <!-- lint: allow numeral because the design was fixed beforehand -->
 # **Prompts.** `topics.csv` holds twenty prompts "[Topic] is", five of each kind that the source used. Two
 # labels were given to each topic before any model saw it. *Controversial*: the public of English-speaking
 # countries is divided about it on political or moral grounds. *Abstract*: it has no body (an idea, a
@@ -44,16 +46,19 @@ top_k = 50
 # topics of two words, because length changes positions and tokens; the number of tokens is counted below
 # rather than assumed.
 #
+# <!-- lint: allow numeral because the design was fixed beforehand -->
 # `topics_crossed.csv` crosses the labels: 4 × 25 topics. Each is one token in the vocabularies of both
 # embedded models when a space comes before it, so these prompts begin with that space, and all have the
 # same positions. Word forms are matched within the two abstract cells (7 in -ism, 6 in -ation and the like,
 # 3 in -ity, 3 in -ing, 6 others) and within the two concrete cells (15 substances, 10 countable things).
 #
+# <!-- lint: allow numeral because these are definitions -->
 # **Position and layers.** The residual stream after each block at the last token, " is". Before the first
 # block that token's vector is the same for all prompts, so layers count from "after block 0".
 #
 # **BOS** follows the model's own convention (`default_prepend_bos`).
 #
+# <!-- lint: allow numeral because these are definitions -->
 # **Separation.** T(label) = mean cosine of pairs with the same label − mean cosine of pairs with different
 # labels, on mean-centred vectors. Centring n vectors pushes their mean cosine to about −1/(n−1), so 0 is
 # not what chance gives: T is compared with T after shuffling one label among the topics that agree on the
@@ -66,10 +71,12 @@ top_k = 50
 # *between* looks only at pairs that differ in the other label: is a controversial substance nearer to a
 # controversial idea than to a neutral idea?
 #
+# <!-- lint: allow numeral because thresholds were fixed beforehand -->
 # **Thresholds.** Raw cosines count as near 1 above 0.99, and top-50 sets as near-identical when they share
 # 80% on average. A separation below 0.05 is too small to speak of. The evaluative words are in
 # `evaluative_words.csv`, in five kinds.
 #
+# <!-- lint: allow numeral because it tells of simulations in the tests, and of the design -->
 # **After a first look** three things changed, and count as exploratory. "Just" left the list (after "is" it
 # is an adverb: "is just a"). The claim about words of dispute (`controversy_is_mentioned`) was added,
 # because the first look suggested it. The claim that abstractness outweighs controversy also asks for an
@@ -157,7 +164,9 @@ ledger.statistic(
     label="Crossed topics of more than one token",
     n=n_crossed,
 )
+# lint: allow numeral because twenty prompts are the source's design
 ledger.statistic("tokens_least", int(n_tokens[:n].min()), label="Tokens of the shortest of the twenty topics")
+# lint: allow numeral because twenty prompts are the source's design
 ledger.statistic("tokens_most", int(n_tokens[:n].max()), label="Tokens of the longest of the twenty topics")
 
 # %% [markdown]
@@ -204,6 +213,7 @@ ledger.table(
         }
     ),
     key="prompt",
+    # lint: allow numeral because twenty prompts are the source's design
     caption="The twenty prompts: labels, length of the topic, the six most probable next tokens, and the "
     f"evaluative words among the {top_k} most probable.",
     labels={"next": "most probable next tokens", "evaluative": "evaluative words"},
@@ -278,6 +288,7 @@ ledger.claim(
 )
 
 # %% [markdown]
+# <!-- lint: allow numeral because it is the parameter top_k -->
 # Fifty tokens are a keyhole. On the crossed set: how much probability falls on evaluative words altogether,
 # and is it more after controversial topics? Differences of log-probability between controversial and
 # neutral topics, labels shuffled within abstract and within concrete topics (two-sided).
@@ -419,6 +430,7 @@ for name, column, what in (
 # %% [markdown]
 # ## Raw cosines, and why they are large
 #
+# <!-- lint: allow numeral because it is arithmetic -->
 # The cosine of two raw residual vectors says little when all vectors share a large part: a common mean,
 # most of it often in a few dimensions. `mean_share` is the squared norm of the mean vector over the mean
 # squared norm; were it 1, all cosines would be 1.
@@ -518,6 +530,7 @@ ledger.figure(
     ),
     caption="Mean-centred cosines of the last layer's residual stream after “[Topic] is”, in the order of an "
     "average-linkage clustering (tree).",
+    # lint: allow numeral because twenty prompts are the source's design
     alt="A heatmap of the cosines between all pairs of the twenty topics, rows and columns ordered by a "
     "clustering tree drawn on top, with a coloured mark for each topic's category.",
     tolerance=CENTRED,
@@ -565,6 +578,7 @@ ledger.claim(
 # %% [markdown]
 # ## Does a label separate the topics?
 #
+# <!-- lint: allow numeral because it is the source's design -->
 # First the source's twenty prompts. Its design leaves little to permute (only the neutral topics differ in
 # abstractness, and only the abstract ones in controversy), so the claims rest on the crossed set.
 
@@ -634,6 +648,7 @@ length = separation_test(centred[-1], n_tokens[:n], resamples=resamples, rng=dra
 ledger.statistic(
     "t_length",
     length.observed[0],
+    # lint: allow numeral because twenty prompts are the source's design
     label="Separation by the topic's number of tokens, T, last layer, twenty topics",
     format=".3f",
     n=n,
@@ -894,7 +909,9 @@ ledger.figure(
 ledger.figure(
     "layers_topics",
     charts.layer_curves(layers_topics, y_title="separation T"),
+    # lint: allow numeral because twenty prompts are the source's design
     caption="The same for the twenty topics of the source's design, in which the labels are not crossed.",
+    # lint: allow numeral because twenty prompts are the source's design
     alt="Two curves over the layers, separation of the twenty topics by abstractness and by controversy, "
     "each with an interval band and a dashed line for the threshold that chance sets.",
     tolerance=CENTRED,

@@ -257,11 +257,11 @@ def verify(
     if quick:
         checks = verify.quick(project, analyses, chosen)
         click.echo(screen.checks_text(checks))
-        context.exit(any(check.problems for check in checks))
+        context.exit(1 if any(check.problems for check in checks) else 0)
     with reporter() as progress:
         verdicts = verify.verify(project, analyses, chosen, jobs=jobs, reporter=progress)
     click.echo(screen.verdicts_text(verdicts, every=every))
-    context.exit(not all(verdict.reproduced for verdict in verdicts))
+    context.exit(0 if all(verdict.reproduced for verdict in verdicts) else 1)
 
 
 @cli.command()
@@ -277,6 +277,20 @@ def compare(context: click.Context, run_a: str, run_b: str, analyses: tuple[str,
 
     compared = compare_runs(_project(context), run_a, run_b, analyses)
     click.echo(as_json(compared) if form == "json" else screen.comparison_text(compared), nl=form == "text")
+
+
+@cli.command()
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(exists=True, path_type=Path))
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_context
+def lint(context: click.Context, files: tuple[Path, ...], form: str) -> None:
+    """Typed numbers, unknown keys, prose that a result could contradict, dead links, missing alt texts."""
+    from mechscope.review import lint as desk
+
+    found = desk.lint(_project(context), list(files) or None)
+    click.echo(desk.main_json(found) if form == "json" else desk.main_text(found))
+    if desk.has_errors(found):
+        context.exit(1)
 
 
 @cli.command()
