@@ -6,6 +6,8 @@ local ledger = require("ledger")
 
 local M = {}
 
+local NBSP = "\u{a0}"
+
 local function html() return quarto.doc.is_format("html") end
 local function typst() return quarto.doc.is_format("typst") end
 
@@ -87,22 +89,27 @@ local function numbers_typst(sections)
     "set par(justify: false)",
     "show table.cell.where(y: 0): strong",
     "table(",
-    "  columns: (1fr, auto, auto, auto, auto, auto), stroke: none, inset: (x: 4pt, y: 2.6pt),",
-    "  align: (left, right, right, right, right, left),",
-    "  table.header(" .. table.concat(pandoc.List(HEADS):map(function(head) return "[" .. quoted(head) .. "]" end), ", ")
-      .. ", table.hline(stroke: 0.6pt)),",
+    -- The first column holds nothing: a cell over two rows keeps a section's heading beside its first number.
+    "  columns: (0pt, 1fr, auto, auto, auto, auto, auto), stroke: none,",
+    "  inset: (x, y) => (x: if x == 0 { 0pt } else { 4pt }, y: 2.6pt),",
+    "  align: (left, left, right, right, right, right, left),",
+    "  table.header([], [" .. table.concat(HEADS, "], [") .. "], table.hline(stroke: 0.6pt)),",
   })
   for _, section in ipairs(sections) do
     if section.section ~= "" then
-      lines:insert("  table.cell(colspan: 6, inset: (x: 4pt, top: 7pt, bottom: 2.6pt), breakable: false)[#emph[" .. quoted(section.section)
-        .. "]],")
+      lines:insert("  table.cell(rowspan: 2, breakable: false)[], table.cell(colspan: 6, inset: (x: 4pt, top: 7pt, "
+        .. "bottom: 2.6pt))[#emph[" .. quoted(section.section) .. "]],")
     end
-    for _, row in ipairs(section.rows) do
-      local cells = pandoc.List({ "[" .. quoted(row.label) .. " #linebreak() #raw(" .. quoted(row.key):sub(2) .. ")]" })
+    for i, row in ipairs(section.rows) do
+      local cells = pandoc.List(i == 1 and section.section ~= "" and {} or { "[]" })
+      cells:insert("[" .. quoted(row.label) .. " #linebreak() #raw(" .. quoted(row.key):sub(2) .. ")]")
       for _, field in ipairs(FIELDS) do
         local text = row[field]
-        if field ~= "value" and field ~= "cell" then text = text:gsub(" ", "\u{a0}"):gsub("^p\u{a0}=\u{a0}", ""):gsub("^p\u{a0}", "") end
-        cells:insert(field == "cell" and "[#raw(" .. quoted(text):sub(2) .. ")]" or "[" .. quoted(text) .. "]")
+        if field == "cell" then
+          cells:insert("[#raw(" .. quoted(text):sub(2) .. ")]")
+        else
+          cells:insert("[" .. quoted(field == "value" and text or text:gsub(" ", NBSP)) .. "]")
+        end
       end
       lines:insert("  " .. table.concat(cells, ", ") .. ",")
     end

@@ -27,7 +27,7 @@ from mechscope.publish.sources import (
 _DIV_END = re.compile(r"^[ \t]*(?:>[ \t]*)*:{3,}[ \t]*$", re.MULTILINE)
 _DIV_NAMED = re.compile(r"^[ \t]*(?:>[ \t]*)*:{3,}[ \t]*[A-Za-z][\w-]*[ \t]*:*[ \t]*$", re.MULTILINE)
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(?P<text>.+?)[ \t]*#*$", re.MULTILINE)
-_ATTRIBUTES = re.compile(r"\s*\{[^{}]*\}\s*$")
+_ATTRIBUTES = re.compile(r"\s+\{[^{}]*\}\s*$")
 ABSTRACT = "Abstract"
 """The section of what stands in a document's front matter."""
 
@@ -138,4 +138,5 @@ def _outline(text: str) -> _Outline:
 
 def _plain(heading: str) -> str:
     words = SHORTCODE.sub("…", _ATTRIBUTES.sub("", heading))
+    words = re.sub(r"\[([^\[\]]*)\](?:\{[^{}]*\}|\([^()]*\))", r"\1", words)
     return re.sub(r"(?<!\\)[*`]|\\(?=[!-/:-@\[-`{-~])", "", words).strip()

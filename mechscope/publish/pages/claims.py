@@ -54,9 +54,10 @@ def _outcome(context: Context, found: Found) -> str:
 
 
 def _evidence(context: Context, found: Found) -> str:
-    return ", ".join(
+    facts = [
         f"{code(name)} {_evidence_link(context, found, name, text)}" for name, text in evidence_texts(found)
-    )
+    ]
+    return " ".join(f"[{fact}]{{.ms-fact}}" for fact in [*(f"{fact}," for fact in facts[:-1]), *facts[-1:]])
 
 
 def _evidence_link(context: Context, found: Found, name: str, text: str) -> str:

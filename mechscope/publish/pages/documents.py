@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mechscope.ledger.formatting import format_value
+from mechscope.ledger.formatting import format_p, format_value
 from mechscope.publish.entrance import runs_anchor
 from mechscope.publish.findings import Found, runs_with_results
 from mechscope.publish.pages.context import Context
@@ -69,7 +69,7 @@ def _row(context: Context, found: Found) -> dict[str, str]:
         "label": record.label,
         "value": record.text.value,
         "interval": record.text.ci,
-        "p": record.text.p,
+        "p": format_p(record.p, name="") if record.p is not None else "",
         "n": format_value(record.n, ",d") if record.n is not None else "",
         "cell": record.cell,
     }

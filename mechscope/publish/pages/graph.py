@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from mechscope.publish.graph import Edge, Graph, Node, build_graph
+from mechscope.publish.graph import Graph, Node, build_graph
 from mechscope.publish.markdown import escaped as markdown
 from mechscope.publish.markdown import front_matter
 from mechscope.publish.pages.context import UP, Context
@@ -20,7 +20,7 @@ from mechscope.publish.pages.context import UP, Context
 _ROW = 22
 _HEAD = 30
 _GAP = 96
-_CHARACTER = 6.7
+_CHARACTER = 7.1
 _PAD = 10
 _LONGEST = 24
 
@@ -42,7 +42,7 @@ def graph_page(context: Context) -> str:
     if len(analyses) > 1:
         parts.append(f"## All analyses {{#all}}\n\n{_raw(_overview(context, graph))}")
     for analysis in analyses:
-        title = markdown(analysis.detail or analysis.label)
+        title = markdown(analysis.detail or analysis.label) + _of_run(context, analysis)
         drawing = _raw(_detail(context, graph, analysis))
         parts.append(f"## {title} {{#graph-{_id(analysis.label)}}}\n\n{drawing}")
     if not analyses:
@@ -52,6 +52,11 @@ def graph_page(context: Context) -> str:
 
 def _raw(svg: str) -> str:
     return f"```{{=html}}\n{svg}\n```\n"
+
+
+def _of_run(context: Context, analysis: Node) -> str:
+    run, colon, _ = analysis.label.rpartition(":")
+    return f" in {markdown(context.run_title(run))}" if colon else ""
 
 
 def _id(label: str) -> str:
@@ -68,54 +73,92 @@ def _overview(context: Context, graph: Graph) -> str:
         analysis = graph.into(record.id)[0].source
         for edge in graph.out_of(record.id):
             shown[analysis, edge.target] = shown.get((analysis, edge.target), 0) + 1
-    edges = [edge for edge in graph.edges if graph.node(edge.target).kind == "analysis"]
-    drawing = _Drawing(
-        [
-            _Column("Data and models", graph.of_kind("data", "model", "autoencoder")),
-            _Column("Analyses", graph.of_kind("analysis")),
-            _Column("Articles", graph.of_kind("article")),
-        ]
-    )
-    for edge in edges:
-        drawing.join(edge.source, edge.target)
-    for (analysis, article), count in shown.items():
-        drawing.join(analysis, article, width=1 + min(5.0, count / 12))
-    inputs, analyses, articles = (len(column.nodes) for column in drawing.columns)
+    columns = {
+        "Data and models": graph.of_kind("data", "model", "autoencoder"),
+        "Analyses": graph.of_kind("analysis"),
+        "Articles": graph.of_kind("article"),
+    }
+    drawing = _Drawing(context)
+    room = _ROW * max(len(nodes) for nodes in columns.values())
+    sides: dict[str, tuple[float, float, float]] = {}
+    left = 2.0
+    for title, nodes in columns.items():
+        step = min(3.0 * _ROW, room / max(1, len(nodes)))
+        top = _HEAD + (room - step * len(nodes)) / 2
+        drawing.head(left, title)
+        right = max(drawing.column(left, top, nodes, step), left + _width(title))
+        for number, node in enumerate(nodes):
+            sides[node.id] = (left, left + _column_width(nodes), top + step * (number + 0.5))
+        left = right + _GAP
+    targets = {node.id for node in columns["Analyses"]}
+    links = [(edge.source, edge.target, 1.0) for edge in graph.edges if edge.target in targets]
+    links += [(source, target, 1 + min(5.0, count / 12)) for (source, target), count in shown.items()]
+    for source, target, width in links:
+        (_, x, y), (to_x, _, to_y) = sides[source], sides[target]
+        drawing.curve((x, y), (to_x, to_y), width)
+    inputs, analyses, articles = (len(nodes) for nodes in columns.values())
     about = (
-        f"{inputs} data files and models, {analyses} analyses and {articles} articles, "
-        f"with {len(edges) + len(shown)} connections."
+        f"{inputs} data files and models, {analyses} analyses, {articles} articles, {len(links)} connections."
     )
-    return drawing.svg(context, "all", "From data to articles: all analyses", about)
+    return drawing.svg("all", "From data to articles: all analyses", about)
 
 
 def _detail(context: Context, graph: Graph, analysis: Node) -> str:
+    """One analysis: its inputs, a trunk with its records, and a lane for each article that shows some."""
     inputs = [graph.node(edge.source) for edge in graph.into(analysis.id)]
     records = [graph.node(edge.target) for edge in graph.out_of(analysis.id)]
-    records = [node for node in records if node.kind == "record"]
     first = _first_shown(context)
+    records = [node for node in records if node.kind == "record"]
     records.sort(key=lambda node: (first.get(node.id, len(first)), node.label))
-    cites: list[Edge] = [edge for node in records for edge in graph.out_of(node.id)]
-    articles = [node for node in graph.of_kind("article") if any(edge.target == node.id for edge in cites)]
-    drawing = _Drawing(
-        [
-            _Column("Data and models", inputs),
-            _Column("Analysis", [analysis]),
-            _Column("Recorded", records, pale={node.id for node in records if not graph.out_of(node.id)}),
-            _Column("Articles", articles),
-        ]
-    )
-    for node in inputs:
-        drawing.join(node.id, analysis.id)
-    for node in records:
-        drawing.join(analysis.id, node.id)
-    for edge in cites:
-        drawing.join(edge.source, edge.target)
-    uncited = len(drawing.columns[2].pale)
+    cited = {node.id: {edge.target for edge in graph.out_of(node.id)} for node in records}
+    articles = [
+        node for node in graph.of_kind("article") if any(node.id in there for there in cited.values())
+    ]
+
+    drawing = _Drawing(context)
+    drawing.head(2, "Data and models")
+    right = drawing.column(2, _HEAD, inputs)
+    left = max(right, _width("Data and models")) + _GAP
+    middle = _HEAD + _ROW * max(1, len(inputs)) / 2
+    drawing.head(left, "Analysis")
+    drawing.box(left, middle, _width(_words(analysis)), analysis)
+    for number, _ in enumerate(inputs):
+        drawing.curve((right, _HEAD + _ROW * (number + 0.5)), (left, middle))
+
+    trunk = left + _width(_words(analysis)) + 28
+    left, top = trunk + 28, _HEAD + _ROW * len(articles)
+    drawing.head(left, "Recorded")
+    width = _column_width(records)
+    lanes = {node.id: left + width + 28 + 18 * number for number, node in enumerate(articles)}
+    ys = [top + _ROW * (number + 0.5) for number in range(len(records))]
+    if ys:
+        drawing.straight((trunk - 28, middle), (trunk, middle))
+        drawing.straight((trunk, min(middle, ys[0])), (trunk, max(middle, ys[-1])))
+    for node, y in zip(records, ys, strict=True):
+        reached = [lanes[target] for target in cited[node.id]]
+        drawing.straight((trunk, y), (left, y), pale=not reached)
+        drawing.box(left, y, width, node, pale=not reached)
+        if reached:
+            drawing.straight((left + width, y), (max(reached), y))
+    for number, node in enumerate(articles):
+        x, y = lanes[node.id], _HEAD + _ROW * (number + 0.5)
+        used = [at for record, at in zip(records, ys, strict=True) if node.id in cited[record.id]]
+        drawing.straight((x, y + _ROW / 2 - 1), (x, max(used)))
+        drawing.box(x - _PAD, y, _width(_words(node)), node)
+        for at in used:
+            drawing.dot(x, at)
+    if articles:
+        drawing.head(lanes[articles[0].id] - _PAD, "Articles")
+    count = sum(bool(there) for there in cited.values())
     about = (
-        f"{analysis.label} is found from {len(inputs)} data files and models. It recorded {len(records)} "
-        f"things; {len(articles)} articles show {len(records) - uncited} of them."
+        f"{analysis.label} is found from {len(inputs)} data files and models. "
+        f"It recorded {len(records)} things; {len(articles)} articles show {count} of them."
     )
-    return drawing.svg(context, _id(analysis.label), f"From data to articles: {analysis.label}", about)
+    return drawing.svg(_id(analysis.label), f"From data to articles: {analysis.label}", about)
+
+
+def _column_width(nodes: Sequence[Node]) -> float:
+    return max((_width(_words(node)) for node in nodes), default=0)
 
 
 def _first_shown(context: Context) -> dict[str, int]:
@@ -131,91 +174,77 @@ def _first_shown(context: Context) -> dict[str, int]:
 
 
 @dataclass
-class _Column:
-    title: str
-    nodes: Sequence[Node]
-    pale: set[str] = field(default_factory=set)
-
-    @property
-    def width(self) -> float:
-        texts = [self.title, *(_words(node) for node in self.nodes)]
-        return max(len(text) for text in texts) * _CHARACTER + 2 * _PAD
-
-
-@dataclass
-class _Box:
-    left: float
-    right: float
-    middle: float
-    pale: bool
-
-
 class _Drawing:
-    """Columns of names, each centred on what it belongs to, and lines between neighbouring columns."""
+    """Pieces of SVG on a sheet that grows with them."""
 
-    def __init__(self, columns: list[_Column]) -> None:
-        self.columns = columns
-        self.height = _HEAD + _ROW * max(len(column.nodes) for column in columns) + _PAD
-        self.boxes: dict[str, _Box] = {}
-        self.lines: list[str] = []
-        self.lefts: list[float] = []
-        left = 2.0
-        for column in columns:
-            self.lefts.append(left)
-            free = self.height - _HEAD - _PAD
-            step = max(_ROW, min(3 * _ROW, free / max(1, len(column.nodes))))
-            top = _HEAD + (free - step * len(column.nodes)) / 2
-            for number, node in enumerate(column.nodes):
-                middle = top + step * (number + 0.5)
-                self.boxes[node.id] = _Box(left, left + column.width, middle, node.id in column.pale)
-            left += column.width + _GAP
-        self.width = left - _GAP + 2
+    context: Context
+    lines: list[str] = field(default_factory=list)
+    nodes: list[str] = field(default_factory=list)
+    width: float = 0
+    height: float = 0
 
-    def join(self, source: str, target: str, width: float = 1.0) -> None:
-        """A curve from one node to another (left to right, whatever lies between)."""
-        if source not in self.boxes or target not in self.boxes:
-            return
-        one, other = self.boxes[source], self.boxes[target]
-        start, end = (one.right, other.left) if one.left < other.left else (one.right, other.right)
-        bend = (end - start) / 2 if end > start else 40
-        pale = " ms-pale" if other.pale else ""
+    def head(self, left: float, text: str) -> None:
+        """The title of a column."""
+        self.lines.append(f'<text class="ms-graph-head" x="{left + _PAD:.0f}" y="16">{escape(text)}</text>')
+
+    def column(self, left: float, top: float, nodes: Sequence[Node], step: float = _ROW) -> float:
+        """Names below one another, as wide as the widest; returns where the column ends."""
+        width = max((_width(_words(node)) for node in nodes), default=0)
+        for number, node in enumerate(nodes):
+            self.box(left, top + step * (number + 0.5), width, node)
+        return left + width
+
+    def box(self, left: float, middle: float, width: float, node: Node, *, pale: bool = False) -> None:
+        """A name in its box, linked to what it names."""
+        self.width, self.height = max(self.width, left + width), max(self.height, middle + _ROW)
+        value = f' <tspan class="ms-graph-value">{escape(_value(node))}</tspan>' if _valued(node) else ""
+        inside = (
+            f'<rect x="{left:.0f}" y="{middle - _ROW / 2 + 1.5:.1f}" width="{width:.0f}" '
+            f'height="{_ROW - 3}" rx="4"/>'
+            f'<text x="{left + _PAD:.0f}" y="{middle + 4:.1f}">{escape(_name(node))}{value}</text>'
+        )
+        classes = f"ms-graph-{node.kind}" + (" ms-pale" if pale else "")
+        target = _address(self.context, node)
+        self.nodes.append(
+            f'<a class="{classes}" href="{escape(target)}">{inside}</a>'
+            if target
+            else f'<g class="{classes}">{inside}</g>'
+        )
+
+    def curve(self, start: tuple[float, float], end: tuple[float, float], width: float = 1) -> None:
+        """A line that leaves and arrives level."""
+        (x, y), (to_x, to_y) = start, end
+        bend = (x + to_x) / 2
+        self._line(f"M{x:.0f} {y:.1f}C{bend:.0f} {y:.1f} {bend:.0f} {to_y:.1f} {to_x:.0f} {to_y:.1f}", width)
+
+    def straight(self, start: tuple[float, float], end: tuple[float, float], *, pale: bool = False) -> None:
+        """A straight line."""
+        self._line(f"M{start[0]:.1f} {start[1]:.1f}L{end[0]:.1f} {end[1]:.1f}", 1, pale)
+
+    def _line(self, path: str, width: float, pale: bool = False) -> None:
         wide = f' style="stroke-width:{width:.1f}"' if width != 1 else ""
-        self.lines.append(
-            f'<path class="ms-graph-line{pale}"{wide} d="M{start:.0f} {one.middle:.1f}C{start + bend:.0f} '
-            f"{one.middle:.1f} {end - bend if end > start else end + bend:.0f} {other.middle:.1f} {end:.0f} "
-            f'{other.middle:.1f}"/>'
-        )
+        self.lines.append(f'<path class="ms-graph-line{" ms-pale" * pale}"{wide} d="{path}"/>')
 
-    def svg(self, context: Context, name: str, title: str, about: str) -> str:
+    def dot(self, x: float, y: float) -> None:
+        """Where a record meets the lane of an article."""
+        self.lines.append(f'<circle class="ms-graph-dot" cx="{x:.1f}" cy="{y:.1f}" r="3.4"/>')
+
+    def svg(self, name: str, title: str, about: str) -> str:
         """The drawing as an element of HTML, in a box that scrolls where the page is narrow."""
-        heads = "".join(
-            f'<text class="ms-graph-head" x="{left + _PAD:.0f}" y="16">{escape(column.title)}</text>'
-            for left, column in zip(self.lefts, self.columns, strict=True)
-        )
-        nodes = "".join(self._node(context, node) for column in self.columns for node in column.nodes)
+        width, height = f"{self.width + 2:.0f}", f"{self.height:.0f}"
         return (
             f'<div class="ms-graph" tabindex="0" role="group" aria-label="{escape(title)}">'
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{self.width:.0f}" height="{self.height:.0f}" '
-            f'viewBox="0 0 {self.width:.0f} {self.height:.0f}" role="group" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+            f'viewBox="0 0 {width} {height}" role="group" '
             f'aria-labelledby="graph-{name}-title graph-{name}-about">'
             f'<title id="graph-{name}-title">{escape(title)}</title>'
             f'<desc id="graph-{name}-about">{escape(about)}</desc>'
-            f'<g aria-hidden="true">{heads}{"".join(self.lines)}</g>{nodes}</svg></div>'
+            f'<g aria-hidden="true">{"".join(self.lines)}</g>{"".join(self.nodes)}</svg></div>'
         )
 
-    def _node(self, context: Context, node: Node) -> str:
-        box = self.boxes[node.id]
-        shape = (
-            f'<rect x="{box.left:.0f}" y="{box.middle - _ROW / 2 + 1.5:.1f}" '
-            f'width="{box.right - box.left:.0f}" height="{_ROW - 3}" rx="4"/>'
-        )
-        value = f' <tspan class="ms-graph-value">{escape(_value(node))}</tspan>' if _valued(node) else ""
-        text = f'<text x="{box.left + _PAD:.0f}" y="{box.middle + 4:.1f}">{escape(_name(node))}{value}</text>'
-        classes = f"ms-graph-{node.kind}" + (" ms-pale" if box.pale else "")
-        target = _address(context, node)
-        if not target:
-            return f'<g class="{classes}">{shape}{text}</g>'
-        return f'<a class="{classes}" href="{escape(target)}">{shape}{text}</a>'
+
+def _width(text: str) -> float:
+    return len(text) * _CHARACTER + 2 * _PAD
 
 
 def _valued(node: Node) -> bool:

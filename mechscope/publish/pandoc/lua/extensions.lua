@@ -26,13 +26,6 @@ return function(surroundings)
     end
   end
 
-  local function apply(doc, filter)
-    doc = doc:walk(filter)
-    if filter.Meta then doc.meta = filter.Meta(doc.meta) or doc.meta end
-    if filter.Pandoc then doc = filter.Pandoc(doc) or doc end
-    return doc
-  end
-
   --- Apply the filters in `paths`, each of which gives one filter or a list of them.
   function M.filter(doc, paths)
     for _, path in ipairs(paths) do
@@ -43,7 +36,7 @@ return function(surroundings)
           local target = (name == "Meta" or name == "Pandoc" or name == "Doc") and whole or elements
           if type(handle) == "function" or name == "traverse" then target[name] = handle end
         end
-        doc = apply(doc:walk(elements), { Meta = whole.Meta, Pandoc = whole.Pandoc or whole.Doc })
+        doc = doc:walk(elements):walk({ Meta = whole.Meta, Pandoc = whole.Pandoc or whole.Doc })
       end
     end
     return doc
