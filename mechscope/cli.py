@@ -363,3 +363,39 @@ def _print_rendered(project: Project, done: Rendered) -> None:
     click.echo(
         f"rendered with {done.engine} in {done.seconds:.1f} s: {project.shown(project.site / 'index.html')}"
     )
+
+
+@cli.command()
+@click.argument("what", required=False, metavar="[KEY | FILE:LINE]")
+@click.option("--run", "run_name", metavar="NAME", help="The run (default: that of runs.yml).")
+@click.option("--graph", is_flag=True, help="The whole way instead: data → analysis → number → article.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "dot", "json"]), default="text", help="Of the graph."
+)
+@click.pass_context
+def trace(context: click.Context, what: str | None, run_name: str | None, graph: bool, form: str) -> None:
+    """Follow a number to its code and inputs and to where it is cited; or every number on a line."""
+    from mechscope.pipeline.runs import load_runs
+
+    if graph == bool(what):
+        raise click.UsageError("give a key, a place such as paper/articles/x.qmd:42, or --graph")
+    if form != "text" and not graph:
+        raise click.UsageError("--format goes with --graph")
+    project = _project(context)
+    runs = load_runs(project)
+    run = run_name or runs.default
+    runs.run(run)
+    if graph:
+        from mechscope.publish.graph import as_dot, as_json, as_text, build_graph
+        from mechscope.publish.sources import shortcodes_in
+
+        drawn = build_graph(project, run, shortcodes_in(project))
+        click.echo({"text": as_text, "dot": as_dot, "json": as_json}[form](drawn).rstrip("\n"))
+        return
+    from mechscope.review.trace import parse_place, traces_at
+    from mechscope.review.trace import trace as follow
+    from mechscope.review.trace_screen import trace_text
+
+    place = parse_place(what or "")
+    traces = traces_at(project, *place, run) if place else [follow(project, what or "", run)]
+    click.echo("\n\n".join(trace_text(one) for one in traces))

@@ -144,7 +144,8 @@ class Shelf:
         checked = self._checked[ledger.run]
         if checked.get("ledgers", {}).get(ledger.analysis) != ledger.sha256:
             return None
-        return str(checked.get("date", ""))
+        own = checked.get("analyses", {}).get(ledger.analysis, {})
+        return str(own.get("date") or checked.get("date", ""))
 
     def verified(self, found: Found) -> str:
         """Whether a rerun reproduced the ledger of a record: "verified <date>" or "not verified"."""

@@ -1,0 +1,371 @@
+"""From a number to everything behind it, and from a line of an article to the numbers on it.
+
+Everything is read from what is committed: the ledger says what a number was found from, the executed
+notebook holds the cell, the script the lines, the articles where it is cited. Nothing is run, and no weights are
+needed.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mechscope.errors import InvalidInput, MechscopeError, UnknownName
+from mechscope.ledger.schema import LedgerFile
+from mechscope.ledger.store import NOTEBOOK_NAME
+from mechscope.pipeline.runs import load_runs
+from mechscope.project import Project
+from mechscope.publish.findings import Found, Shelf
+from mechscope.publish.shown import shown_in
+from mechscope.publish.sources import (
+    SHORTCODE,
+    Shortcode,
+    article_files,
+    included,
+    pages_with,
+    shortcodes_in,
+)
+from mechscope.review.lint.markdown import Scan, scan
+
+_PLACE = re.compile(r"(?P<file>.+\.(?:qmd|md|ipynb)):(?P<line>\d+)(?::\d+)?")
+_RECORDERS = {
+    "statistics": "statistic",
+    "figures": "figure",
+    "tables": "table",
+    "passages": "passages",
+    "claims": "claim",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The cell that recorded something.
+
+    Attributes:
+        id: In the executed notebook.
+        lines: Its source, a line each.
+        first: The script's line on which the source begins; None when the script changed since.
+        recorded: The script's line with the call that recorded, in the cell or in a function that it calls;
+            None when that can't be told.
+    """
+
+    id: str
+    lines: tuple[str, ...]
+    first: int | None
+    recorded: int | None
+
+
+@dataclass(frozen=True)
+class Input:
+    """Something that an analysis was found from.
+
+    Attributes:
+        kind: "script", "module", "data", "findings", "model" or "sparse autoencoder".
+        state: How it is now: "unchanged", "changed", "missing"; for a model whether its weights are here.
+        source: Where a model comes from.
+    """
+
+    kind: str
+    name: str
+    sha256: str
+    state: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Citation:
+    """Where the prose cites a record.
+
+    Attributes:
+        where: As editors link it.
+        sentence: The sentence around it, numbers printed.
+        pages: The pages that hold this place.
+        shown: Whether it stands in them in this run, rather than in a branch that the run drops.
+    """
+
+    where: str
+    sentence: str
+    pages: tuple[str, ...]
+    shown: bool
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Everything behind one record.
+
+    Attributes:
+        key: As the articles of its run cite it.
+        verified: The date on which a rerun reproduced its ledger; None if none did.
+    """
+
+    key: str
+    found: Found
+    script: str
+    cell: Cell
+    inputs: tuple[Input, ...]
+    verified: str | None
+    citations: tuple[Citation, ...]
+
+
+def trace(project: Project, key: str, run: str, codes: Sequence[Shortcode] | None = None) -> Trace:
+    """Follow the record that `key` names.
+
+    Args:
+        run: The run that a key without one means.
+        codes: The shortcodes of all articles, for a caller that has them.
+
+    Raises:
+        UnknownName: There is no such run, analysis or record; with the nearest names.
+    """
+    shelf = Shelf(project, run)
+    found = shelf.find(key)
+    codes = shortcodes_in(project) if codes is None else codes
+    return Trace(
+        key=shelf.key_of(found),
+        found=found,
+        script=f"analyses/{found.analysis}.py",
+        cell=_cell(project, found),
+        inputs=tuple(_inputs(project, found.ledger)),
+        verified=shelf.verified_on(found.ledger),
+        citations=tuple(_citations(project, found, run, codes)),
+    )
+
+
+# From a line of an article ----------------------------------------------------------------------------------
+
+
+def parse_place(text: str) -> tuple[str, int] | None:
+    """("paper/articles/x.qmd", 42) of "paper/articles/x.qmd:42"; None when it is no place in an article."""
+    match = _PLACE.fullmatch(text)
+    return (match["file"], int(match["line"])) if match else None
+
+
+def traces_at(project: Project, file: str, line: int, run: str) -> list[Trace]:
+    """Follow every record that a line of an article cites, in order.
+
+    Args:
+        file: From the root of the project, or from here.
+
+    Raises:
+        UnknownName: There is no such article.
+        InvalidInput: The line cites nothing; names the nearest that does.
+    """
+    known = {project.shown(path): path for path in article_files(project)}
+    shown = file if file in known else project.shown(Path(file))
+    if shown not in known:
+        raise UnknownName("article", file, known)
+    codes = shortcodes_in(project)
+    citing = [code for code in codes if code.file == shown and code.key]
+    keys = list(dict.fromkeys(code.key for code in citing if code.line == line and code.key))
+    if not keys:
+        raise InvalidInput(
+            f"{shown}:{line} cites nothing.", hint=_nearest(project, codes, citing, shown, line)
+        )
+    return [trace(project, key, run, codes) for key in keys]
+
+
+def _nearest(
+    project: Project, codes: Sequence[Shortcode], citing: Sequence[Shortcode], shown: str, line: int
+) -> str:
+    parts = [
+        project.shown(target)
+        for code in codes
+        if code.file == shown and (target := included(code, project)) is not None
+    ]
+    if citing:
+        near = min(citing, key=lambda code: (abs(code.line - line), code.line))
+        return f"the nearest line that does is {shown}:{near.line}, with '{near.key}'"
+    return f"it includes {', '.join(parts)}: trace a line there" if parts else "no line of it cites a record"
+
+
+# The cell ---------------------------------------------------------------------------------------------------
+
+
+def _cell(project: Project, found: Found) -> Cell:
+    """The cell as it was executed, and where it stands in the script."""
+    path = project.found(found.run, found.analysis) / NOTEBOOK_NAME
+    source = ""
+    if path.is_file():
+        try:
+            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+            source = next(("".join(cell["source"]) for cell in cells if cell["id"] == found.record.cell), "")
+        except (ValueError, KeyError, TypeError) as error:
+            raise InvalidInput(
+                f"{project.shown(path)} is damaged: {error}.",
+                hint=f"mechscope run {found.analysis} --run {found.run} --force",
+            ) from error
+    lines = source.split("\n") if source else []
+    script = project.analyses / f"{found.analysis}.py"
+    text = script.read_text(encoding="utf-8") if script.is_file() else ""
+    first = _where(lines, text.split("\n")) if lines else None
+    recorded = None if first is None else _recording(text, found, range(first, first + len(lines)))
+    return Cell(found.record.cell, tuple(lines), first, recorded)
+
+
+def _where(lines: list[str], script: list[str]) -> int | None:
+    """The line, from 1, on which `lines` begin in a script."""
+    wanted = [line.rstrip() for line in lines]
+    there = [line.rstrip() for line in script]
+    starts = range(len(there) - len(wanted) + 1)
+    return next((start + 1 for start in starts if there[start : start + len(wanted)] == wanted), None)
+
+
+def _recording(script: str, found: Found, cell: range) -> int | None:
+    """The line of the call that recorded `found`: by its literal name in the cell, else by a pattern anywhere.
+
+    A function that records under names such as f"{prefix}t_{label}" stands outside the cell that calls it.
+    """
+    try:
+        tree = ast.parse(script)
+    except SyntaxError:
+        return None
+    literal, patterned = [], []
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        if node.func.attr != _RECORDERS[found.kind]:
+            continue
+        for name in [*node.args[:1], *(word.value for word in node.keywords if word.arg == "name")]:
+            if isinstance(name, ast.Constant) and name.value == found.name:
+                literal.append(node.lineno)
+            elif isinstance(name, ast.JoinedStr) and re.fullmatch(_pattern(name), found.name):
+                patterned.append(node.lineno)
+    inside = [line for line in literal if line in cell]
+    return next((lines[0] for lines in (inside, literal, patterned) if len(lines) == 1), None)
+
+
+def _pattern(name: ast.JoinedStr) -> str:
+    return "".join(
+        re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".*" for part in name.values
+    )
+
+
+# Inputs -----------------------------------------------------------------------------------------------------
+
+
+def _inputs(project: Project, ledger: LedgerFile) -> Iterator[Input]:
+    """What the ledger states as its inputs, each beside how it is now."""
+    from mechscope.pipeline.scripts import need_of
+
+    old = ledger.inputs
+    now: Any = _present(project, ledger)
+
+    def state(kind: str, name: str, sha256: str) -> str:
+        if now is None:
+            return "not known"
+        there = getattr(now, kind).get(name)
+        return "missing" if there is None else "unchanged" if there == sha256 else "changed"
+
+    script = "not known" if now is None else "unchanged" if now.script == old.script else "changed"
+    yield Input("script", f"analyses/{ledger.analysis}.py", old.script, script)
+    for path, sha256 in sorted(old.modules.items()):
+        yield Input("module", path, sha256, state("modules", path, sha256))
+    for path, sha256 in sorted(old.data.items()):
+        yield Input("data", path, sha256, state("data", path, sha256))
+    for need, sha256 in sorted(old.needs.items()):
+        run, analysis = need_of(need, ledger.run)
+        yield Input("findings", f"{run}:{analysis}", sha256, state("needs", need, sha256))
+    for model in old.models.values():
+        source, here = _model(project, model.name)
+        yield Input("model", model.name, model.sha256, here, source)
+    for sae in old.saes.values():
+        yield Input("sparse autoencoder", sae.name, sae.sha256, "pinned")
+
+
+def _present(project: Project, ledger: LedgerFile) -> Any:
+    """The inputs as they are now; None when they can't be told (a file is missing, the script is gone)."""
+    from mechscope.pipeline.fingerprint import present_inputs
+    from mechscope.pipeline.runs import parameters_of
+    from mechscope.pipeline.scripts import read_analysis
+
+    try:
+        analysis = read_analysis(project, project.analyses / f"{ledger.analysis}.py")
+        parameters = parameters_of(load_runs(project), ledger.run, analysis)
+        return present_inputs(project, ledger.run, analysis, parameters)
+    except (MechscopeError, OSError):
+        return None
+
+
+def _model(project: Project, name: str) -> tuple[str, str]:
+    from mechscope.models.report import is_here
+    from mechscope.pipeline.fingerprint import model_of
+
+    try:
+        model = model_of(project, name)
+    except MechscopeError:
+        return "", "no longer known by this name"
+    here = is_here(model)
+    return (
+        model.source,
+        "weights are here" if here else f"weights are not here: mechscope models fetch {name}",
+    )
+
+
+# Citations --------------------------------------------------------------------------------------------------
+
+
+def _citations(project: Project, found: Found, run: str, codes: Sequence[Shortcode]) -> Iterator[Citation]:
+    names = {f"{found.run}:{found.short_key}"} | ({found.short_key} if found.run == run else set())
+    scans: dict[str, Scan | None] = {}
+    shelf = Shelf(project, run)
+    title = load_runs(project).run(run).title
+    shown = {_id(item.code) for items in shown_in(project, shelf, codes).values() for item in items}
+    for code in codes:
+        if code.key not in names or code.place == "comment":
+            continue
+        if code.file not in scans:
+            path = project.root / code.file
+            text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+            scans[code.file] = None if path.suffix == ".ipynb" else scan(text)
+        pages = tuple(pages_with(code.file, codes, project))
+        sentence = _sentence(scans[code.file], code, shelf).replace("{{< meta mechscope.title >}}", title)
+        yield Citation(code.where, sentence.lstrip("*_ "), pages, _id(code) in shown)
+
+
+def _id(code: Shortcode) -> tuple[str, str]:
+    return code.where, code.name
+
+
+def _sentence(scanned: Scan | None, code: Shortcode, shelf: Shelf) -> str:
+    """The sentence around a citation as it reads; what stands alone is named as what it is."""
+    if code.name == "when-claim":
+        return f"prose for when it is {code.options.get('is', '')}"
+    if code.name != "stat":
+        return f"the {code.name} itself"
+    if scanned is None or code.place != "prose":
+        return {"yaml": "in the front matter", "code": "in code"}.get(code.place, "")
+    starts = [0]
+    for line in scanned.text.split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    offset = starts[code.line - 1] + code.column - 1
+    for block in scanned.blocks:
+        if block.start <= offset < block.end:
+            spans = list(scanned.sentences(block))
+            start, end = spans[max(0, bisect_right([span[0] for span in spans], offset) - 1)]
+            return _as_read(scanned.text[start:end], shelf)
+    return _as_read(scanned.text.split("\n")[code.line - 1], shelf)
+
+
+def _as_read(text: str, shelf: Shelf) -> str:
+    """Source text with what its `stat` shortcodes print in place of them."""
+
+    def printed(match: re.Match[str]) -> str:
+        words = match["body"].split()
+        if len(words) < 2 or words[0] != "stat":
+            return match[0]
+        try:
+            record = shelf.find(words[1], "statistics").record
+        except MechscopeError:
+            return match[0]
+        part = next((word.partition("=")[2] for word in words[2:] if word.startswith("part=")), "value")
+        if part == "n":
+            return f"{record.n:,d}" if record.n is not None else match[0]
+        return str(getattr(record.text, part, match[0]))
+
+    return " ".join(SHORTCODE.sub(printed, text).split())

@@ -1,0 +1,139 @@
+"""A trace as text for a terminal."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator
+
+from mechscope.ledger.formatting import format_p, format_value
+from mechscope.ledger.schema import Claim, Statistic
+from mechscope.review.trace import Cell, Input, Trace
+
+_LABEL = 12
+_WIDTH = 110
+
+
+def trace_text(trace: Trace) -> str:
+    """Everything that is known about a record, a labelled block for each step of its way."""
+    found = trace.found
+    lines = [f"{trace.key}  {_headline(trace)}"]
+    for label, value in _record(trace):
+        lines += _labelled(label, value)
+    verified = "not verified" if trace.verified is None else f"reproduced by a rerun, {trace.verified}"
+    if trace.verified is None:
+        verified += f": mechscope verify {found.analysis} --run {found.run}"
+    lines += _labelled("verified", verified)
+    lines += _labelled("run", found.run)
+    lines += _labelled("analysis", f"{found.ledger.title} ({trace.script})")
+    lines += _labelled("cell", _cell_place(trace))
+    lines += list(_source(trace.cell))
+    parameters = found.ledger.inputs.parameters
+    shown = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in parameters.items()]
+    lines += _labelled("parameters", ", ".join(shown))
+    lines += list(_inputs(trace.inputs))
+    lines += list(_citations(trace))
+    return "\n".join(lines)
+
+
+def _headline(trace: Trace) -> str:
+    record = trace.found.record
+    if isinstance(record, Statistic):
+        return f"= {record.text.value}" if record.value is not None else f"not measured: {record.because}"
+    if isinstance(record, Claim):
+        return record.outcome
+    return f"({trace.found.kind.removesuffix('s') if trace.found.kind != 'passages' else 'passages'})"
+
+
+def _record(trace: Trace) -> Iterator[tuple[str, str]]:
+    record = trace.found.record
+    if isinstance(record, Statistic):
+        yield "", record.label
+        if isinstance(record.value, float):
+            yield "in full", repr(record.value)
+        interval = f"{record.level:.0%} {record.text.ci}" if record.text.ci else ""
+        count = f"n = {format_value(record.n, ',d')}" if record.n is not None else ""
+        yield "interval", ", ".join(part for part in (interval, count) if part)
+        resamples = f"{record.resamples:,d} resamples" if record.resamples else ""
+        p = format_p(record.p) if record.p is not None else ""
+        yield "test", ", ".join(part for part in (p, record.test, resamples) if part)
+        yield "tolerance", str(record.tolerance)
+    elif isinstance(record, Claim):
+        yield "", record.sentence
+        yield "criterion", record.criterion
+        evidence = (f"{name} = {_plain(value)}" for name, value in record.evidence.items())
+        yield "evidence", ", ".join(evidence)
+    else:
+        yield "", record.caption
+        tolerance = getattr(record, "tolerance", None)
+        if isinstance(tolerance, dict):
+            yield "tolerance", ", ".join(f"{name}: {value}" for name, value in sorted(tolerance.items()))
+        elif tolerance is not None:
+            yield "tolerance", str(tolerance)
+        else:
+            yield "tolerance", ", ".join(f"{column.name}: {column.tolerance}" for column in record.columns)
+
+
+def _plain(value: object) -> str:
+    return "not measured" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _labelled(label: str, text: str) -> list[str]:
+    if not text:
+        return []
+    margin = " " * (_LABEL + 2)
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=f"  {label:<{_LABEL}}",
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _cell_place(trace: Trace) -> str:
+    cell = trace.cell
+    if cell.first is None:
+        return f"{cell.id}; {trace.script} no longer has it as it was run" if cell.lines else cell.id
+    place = f"{cell.id}, {trace.script}:{cell.first}-{cell.first + len(cell.lines) - 1}"
+    return place + (f", recorded in line {cell.recorded}" if cell.recorded else "")
+
+
+def _source(cell: Cell) -> Iterator[str]:
+    width = len(str((cell.first or 1) + len(cell.lines)))
+    for number, line in enumerate(cell.lines):
+        at = "" if cell.first is None else str(cell.first + number)
+        mark = "→" if cell.first is not None and cell.first + number == cell.recorded else " "
+        yield f"    {mark} {at:>{width}} │ {line}".rstrip()
+
+
+def _inputs(inputs: tuple[Input, ...]) -> Iterator[str]:
+    width = max(len(item.name) for item in inputs)
+    label = "inputs"
+    for item in inputs:
+        sha256, _, convention = item.sha256.partition(" ")
+        about = [f"{item.kind:<8} {item.name:<{width}}  {sha256[:16]}  {item.state}"]
+        yield f"  {label:<{_LABEL}}{about[0]}"
+        label = ""
+        for extra in (item.source, convention and f"text begins with BOS: {convention.removeprefix('bos:')}"):
+            if extra:
+                yield f"  {'':<{_LABEL}}{'':<8} {extra}"
+
+
+def _citations(trace: Trace) -> Iterator[str]:
+    if not trace.citations:
+        yield from _labelled("cited in", "no article")
+    label = "cited in"
+    for citation in trace.citations:
+        own = citation.where.rsplit(":", 2)[0]
+        shown = [page for page in citation.pages if page != own]
+        by = f"  (shown by {', '.join(shown)})" if shown else ""
+        dropped = "" if citation.shown else "  (a branch that this run drops)"
+        yield f"  {label:<{_LABEL}}{citation.where}{by}{dropped}"
+        label = ""
+        if citation.sentence:
+            margin = " " * (_LABEL + 4)
+            yield from textwrap.wrap(
+                citation.sentence, _WIDTH, initial_indent=margin, subsequent_indent=margin
+            )
