@@ -54,6 +54,7 @@ def test_a_site_is_replaced_only_when_its_render_succeeded(
         ".nojekyll",
         "index.html",
         "runs.html",
+        "runs.js",
         RUN,
     ]
 
