@@ -85,20 +85,21 @@ local FIELDS = { "value", "interval", "p", "n", "cell" }
 local function numbers_typst(sections)
   local lines = pandoc.List({
     "#{",
-    "set text(size: 0.78em, hyphenate: false)",
-    "set par(justify: false)",
+    "set text(size: 8pt, hyphenate: false, top-edge: \"cap-height\", bottom-edge: \"baseline\")",
+    "set par(justify: false, leading: 0.5em)",
+    "show raw: set text(size: 6.6pt)",
     "show table.cell.where(y: 0): strong",
     "table(",
     -- The first column holds nothing: a cell over two rows keeps a section's heading beside its first number.
     "  columns: (0pt, 1fr, auto, auto, auto, auto, auto), stroke: none,",
-    "  inset: (x, y) => (x: if x == 0 { 0pt } else { 4pt }, y: 2.6pt),",
+    "  inset: (x, y) => (x: if x == 0 { 0pt } else { 4pt }, y: 3.4pt),",
     "  align: (left, left, right, right, right, right, left),",
     "  table.header([], [" .. table.concat(HEADS, "], [") .. "], table.hline(stroke: 0.6pt)),",
   })
   for _, section in ipairs(sections) do
     if section.section ~= "" then
-      lines:insert("  table.cell(rowspan: 2, breakable: false)[], table.cell(colspan: 6, inset: (x: 4pt, top: 7pt, "
-        .. "bottom: 2.6pt))[#emph[" .. quoted(section.section) .. "]],")
+      lines:insert("  table.cell(rowspan: 2, breakable: false)[], table.cell(colspan: 6, inset: (x: 4pt, top: 9pt, "
+        .. "bottom: 3.4pt))[#emph[" .. quoted(section.section) .. "]],")
     end
     for i, row in ipairs(section.rows) do
       local cells = pandoc.List(i == 1 and section.section ~= "" and {} or { "[]" })

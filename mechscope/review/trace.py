@@ -1,8 +1,8 @@
 """From a number to everything behind it, and from a line of an article to the numbers on it.
 
 Everything is read from what is committed: the ledger says what a number was found from, the executed
-notebook holds the cell, the script the lines, the articles where it is cited. Nothing is run, and no weights are
-needed.
+notebook holds the cell, the script the lines, the articles where it is cited. Nothing is run, and no weights
+are needed.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def _where(lines: list[str], script: list[str]) -> int | None:
 
 
 def _recording(script: str, found: Found, cell: range) -> int | None:
-    """The line of the call that recorded `found`: by its literal name in the cell, else by a pattern anywhere.
+    """The line of the call that recorded `found`: by its name in the cell, else by a pattern anywhere.
 
     A function that records under names such as f"{prefix}t_{label}" stands outside the cell that calls it.
     """
@@ -237,6 +237,7 @@ def _recording(script: str, found: Found, cell: range) -> int | None:
             elif isinstance(name, ast.JoinedStr) and re.fullmatch(_pattern(name), found.name):
                 patterned.append(node.lineno)
     inside = [line for line in literal if line in cell]
+    patterned = [line for line in patterned if line < cell.stop]  # a function is there before it is called
     return next((lines[0] for lines in (inside, literal, patterned) if len(lines) == 1), None)
 
 
