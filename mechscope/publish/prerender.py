@@ -15,6 +15,7 @@ from mechscope.pipeline.profiles import profiles
 from mechscope.pipeline.runs import load_runs
 from mechscope.project import Project
 from mechscope.publish.citations import check_citations
+from mechscope.publish.codecheck import write_codecheck
 from mechscope.publish.pages import Written, write_pages
 from mechscope.publish.sources import Shortcode, shortcodes_in
 
@@ -42,7 +43,9 @@ class Prepared:
 
 
 def prepare(project: Project, run: str, mode: Mode = "run") -> Prepared:
-    """Bring the results of `run` up to date, check what articles cite, and write the generated pages.
+    """Bring the results of `run` up to date, check what articles cite, write what is generated from them.
+
+    That is the pages of the run, and the project's `codecheck.yml`.
 
     Raises:
         UnknownName: There is no such run; or an article cites something that isn't there.
@@ -58,6 +61,7 @@ def prepare(project: Project, run: str, mode: Mode = "run") -> Prepared:
         _refuse_stale(project, run)
     codes = tuple(shortcodes_in(project))
     check_citations(project, run, codes)
+    write_codecheck(project)
     return Prepared(run, ran, write_pages(project, run, codes), codes)
 
 
