@@ -182,3 +182,47 @@ def test_an_outcome_that_does_not_exist_stops_the_render(sample: Project) -> Non
     _, message, status = lua(sample, "filter", text=WHEN % "hold")
     assert status == 1
     assert "did you mean 'held'?" in message
+
+
+CITED = "::: {.cited-numbers}\n:::\n"
+
+
+def test_the_banner_says_run_verification_and_where_the_other_runs_are(prepared: Project) -> None:
+    page, _, status = lua(prepared, "filter", text="Text.\n")
+    assert status == 0
+    banner, _, rest = page.partition("</div>")
+    assert 'class="ms-banner"' in banner and "<p>Text.</p>" in rest
+    assert "<strong>SmolLM2-135M</strong>" in banner and "0 of 3 numbers verified" in banner
+    assert 'href="../../../runs.html#paper-articles-topic-geometry"' in banner
+    assert 'data-page="paper/articles/topic-geometry.html"' in banner
+
+
+def test_the_banner_of_a_pdf_is_a_line(prepared: Project) -> None:
+    page = lua(prepared, "filter", format="typst", text="Text.\n")[0]
+    assert "Run SmolLM2-135M · 0 of 3 numbers verified" in page and "runs.html" not in page
+
+
+def test_without_prepared_data_there_is_no_banner(sample: Project) -> None:
+    assert "ms-banner" not in lua(sample, "filter", text="Text.\n")[0]
+
+
+def test_a_pdf_lists_the_numbers_that_it_cites_with_their_keys(prepared: Project) -> None:
+    page = lua(prepared, "filter", format="typst", text=CITED)[0]
+    assert 'raw("topic_geometry.centred_max")' in page and '"[0.32,\u00a00.52]"' in page
+    assert page.index("centred_max") < page.index("topic_geometry.topics")
+    assert "topic_geometry.unmeasured" not in page  # nobody cites it
+
+
+def test_the_list_of_cited_numbers_is_a_table_in_html_too(prepared: Project) -> None:
+    page = lua(prepared, "filter", text=CITED)[0]
+    assert "<code>topic_geometry.centred_max</code>" in page and "&lt;img src" in page
+    assert "<img" not in page
+
+
+def test_what_a_model_printed_cannot_leave_its_string_in_a_pdf(prepared: Project) -> None:
+    page = lua(prepared, "filter", format="typst", text=CITED)[0]
+    assert '<img\u0020src=x onerror=\\"alert(1)\\">' in page
+
+
+def test_a_document_without_numbers_says_so_where_they_would_be_listed(sample: Project) -> None:
+    assert "This document cites no number." in lua(sample, "filter", text=CITED)[0]

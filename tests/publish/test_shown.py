@@ -1,0 +1,67 @@
+"""What a page shows in a run, read from the sources."""
+
+from __future__ import annotations
+
+from mechscope.project import Project
+from mechscope.publish.findings import Shelf
+from mechscope.publish.shown import ABSTRACT, shown_in
+from mechscope.publish.sources import shortcodes_in
+
+PAGE = "paper/articles/x.qmd"
+CLAIM = "topic_geometry.abstraction"
+
+
+def _shown(project: Project, text: str, run: str = "smollm2-135m", part: str = "") -> list[tuple[str, str]]:
+    """(name, section) of the statistics that a page with this text shows."""
+    (project.root / PAGE).write_text(text)
+    if part:
+        (project.paper / "articles" / "_part.qmd").write_text(part)
+    shown = shown_in(project, Shelf(project, run), shortcodes_in(project))
+    return [(item.found.name, item.section) for item in shown[PAGE] if item.found.kind == "statistics"]
+
+
+def _stat(name: str) -> str:
+    return f"{{{{< stat topic_geometry.{name} >}}}}"
+
+
+def test_a_branch_counts_in_the_run_that_keeps_it(sample: Project) -> None:
+    text = (
+        f"::: {{.when-claim key={CLAIM} is=held}}\n{_stat('centred_max')}\n:::\n\n"
+        f'::: {{.when-claim key={CLAIM} is="failed, untestable"}}\n{_stat("topics")}\n:::\n'
+    )
+    assert _shown(sample, text) == [("centred_max", "")]
+    assert _shown(sample, text, "gemma-3-270m") == [("topics", "")]
+
+
+def test_a_dropped_branch_takes_what_is_nested_in_it_and_nothing_after_it(sample: Project) -> None:
+    text = (
+        f":::: {{.when-claim key={CLAIM} is=failed}}\n\n::: note\n{_stat('topics')}\n:::\n\n"
+        f"```\n:::::\n```\n\n{_stat('topics')}\n::::\n\n{_stat('strange')}\n"
+    )
+    assert _shown(sample, text) == [("strange", "")]
+
+
+def test_an_included_part_is_read_where_it_is_included(sample: Project) -> None:
+    text = f"# First\n\n{_stat('topics')}\n\n{{{{< include _part.qmd >}}}}\n\n{_stat('unmeasured')}\n"
+    part = f"{_stat('strange')}\n\n## Inside\n\n{_stat('centred_max')}\n"
+    assert _shown(sample, text, part=part) == [
+        ("topics", "First"),
+        ("strange", "First"),
+        ("centred_max", "Inside"),
+        ("unmeasured", "First"),
+    ]
+
+
+def test_a_part_that_includes_itself_ends(sample: Project) -> None:
+    part = f"{_stat('strange')}\n\n{{{{< include _part.qmd >}}}}\n"
+    assert _shown(sample, "{{< include _part.qmd >}}\n", part=part) == [("strange", "")]
+
+
+def test_headings_are_read_as_words(sample: Project) -> None:
+    text = f"# [Twenty]{{.given}} *topics*, [linked](x.qmd) {{#sec-x}}\n\n{_stat('topics')}\n"
+    assert _shown(sample, text) == [("topics", "Twenty topics, linked")]
+
+
+def test_an_abstract_is_a_section_and_a_comment_none(sample: Project) -> None:
+    text = f"---\nabstract: |\n  {_stat('topics')}\n---\n\n<!-- {_stat('strange')} -->\n"
+    assert _shown(sample, text) == [("topics", ABSTRACT)]
