@@ -32,6 +32,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.sources.native.model import NativeModel
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.lens.texts import tokenise
@@ -140,7 +141,8 @@ class Patched:
             at = int(np.flatnonzero(~self.usable)[0])
             raise InvalidInput(
                 f"{self.names[at]}: the scores of its two prompts differ by "
-                f"{abs(self.source[at] - self.base[at]):.3g}, too little to divide by (min_gap={self.min_gap}).",
+                f"{abs(self.source[at] - self.base[at]):.3g}, too little to divide by "
+                f"(min_gap={self.min_gap}).",
                 hint="leave such pairs out beforehand: pair_scores(…).usable(min_gap)",
             )
         return (self.scores - self.base) / (self.source - self.base)
@@ -304,9 +306,7 @@ def patch_sites(
     prompts = {"clean": encoded.clean, "corrupt": encoded.corrupt}
     base_name, source_name = ("corrupt", "clean") if direction == "denoising" else ("clean", "corrupt")
     base = _Run.of(bridge, encoded, rows, prompts[base_name], ("residual",), batch_size, score)
-    source = _Run.of(
-        bridge, encoded, rows, prompts[source_name], ("residual", *wanted), batch_size, score
-    )
+    source = _Run.of(bridge, encoded, rows, prompts[source_name], ("residual", *wanted), batch_size, score)
 
     # One job a patch and reading row, those that start at the same block and have the same length together.
     of_pair: dict[int, list[int]] = {}
@@ -394,8 +394,10 @@ def starting_at(bridge: TransformerBridge, layer: int) -> Iterator[None]:
     embeddings. TransformerBridge has no `start_at_layer` of its own.
     """
     skipped = [bridge.blocks[number] for number in range(layer)]
+    # TransformerLens' own small models unpack a tuple from each block, those of transformers a tensor.
+    stand_in = _pass_through_in_tuple if isinstance(bridge.original_model, NativeModel) else _pass_through
     for block in skipped:
-        block.__dict__["forward"] = _pass_through
+        block.__dict__["forward"] = stand_in
     try:
         yield
     finally:
@@ -405,6 +407,10 @@ def starting_at(bridge: TransformerBridge, layer: int) -> Iterator[None]:
 
 def _pass_through(hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return hidden_states
+
+
+def _pass_through_in_tuple(hidden_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor]:
+    return (hidden_states,)
 
 
 @dataclass(frozen=True)

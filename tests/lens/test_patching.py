@@ -186,7 +186,8 @@ def test_a_pass_that_starts_at_a_layer_equals_the_whole_one_and_leaves_no_trace(
         )
         with starting_at(bridge, 2):
             part = bridge.run_with_hooks(
-                torch.zeros_like(ids), fwd_hooks=[("blocks.2.hook_resid_pre", lambda value, hook: kept["value"])]
+                torch.zeros_like(ids),
+                fwd_hooks=[("blocks.2.hook_resid_pre", lambda value, hook: kept["value"])],
             )
         assert torch.equal(part, whole)
         assert torch.equal(bridge(ids), whole)

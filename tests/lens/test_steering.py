@@ -41,11 +41,15 @@ def test_steering_moves_the_residual_stream_by_the_direction_and_nothing_before_
     edit = steer(bridge, 1, direction, 2.0)
     moved = run(bridge, edit, "blocks.2.hook_resid_pre") - run(bridge, [], "blocks.2.hook_resid_pre")
     torch.testing.assert_close(moved, (2 * direction).expand_as(moved), rtol=1e-4, atol=1e-4)
-    assert torch.equal(run(bridge, edit, "blocks.1.hook_resid_pre"), run(bridge, [], "blocks.1.hook_resid_pre"))
+    assert torch.equal(
+        run(bridge, edit, "blocks.1.hook_resid_pre"), run(bridge, [], "blocks.1.hook_resid_pre")
+    )
     last = run(bridge, steer(bridge, 1, direction, 2.0, where="last"), "blocks.2.hook_resid_pre")
     plain = run(bridge, [], "blocks.2.hook_resid_pre")
     assert torch.equal(last[:, :-1], plain[:, :-1])
-    torch.testing.assert_close(last[:, -1] - plain[:, -1], (2 * direction).expand(2, -1), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        last[:, -1] - plain[:, -1], (2 * direction).expand(2, -1), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_the_mean_difference_moves_one_mean_onto_the_other():
