@@ -1,15 +1,15 @@
 """Where heads attend: patterns, scores on repeated random tokens, categories.
 
-Scores are averages of attention weights over the queries that the name of a score is about (Olsson et al. 2022,
-"In-context Learning and Induction Heads"; Elhage et al. 2021):
+Scores are averages of attention weights over the queries that the name of a score is about (Olsson et al.
+2022, "In-context Learning and Induction Heads"; Elhage et al. 2021):
 
 - previous token: from a token to the one before it (special tokens are neither);
 - duplicate token: from a token of the second copy to the same token in the first;
 - induction: from a token of the second copy to the token that *followed* it in the first;
 - first token: from any later token to the first position, BOS or not: the sink.
 
-TransformerLens' head detector divides by all rows of the pattern, among them those in which there is nothing to
-detect; times rows / queries concerned, its scores are these.
+TransformerLens' head detector divides by all rows of the pattern, among them those in which there is nothing
+to detect; times rows / queries concerned, its scores are these.
 """
 
 from __future__ import annotations
@@ -78,13 +78,7 @@ def attention_patterns(
     with torch.inference_mode():
         for batch in batches(tokenised, padding=padding, batch_size=batch_size):
             kept: dict[int, Tensor] = {}
-            _run(
-                bridge,
-                batch.ids,
-                batch.attended,
-                layers,
-                lambda layer, pattern: kept.update({layer: pattern}),
-            )
+            _run(bridge, batch.ids, batch.attended, layers, kept.__setitem__)
             together = torch.stack([kept[head.layer][:, head.head] for head in heads], dim=1).float().cpu()
             for at, row in enumerate(batch.rows.tolist()):
                 end = int(batch.last[at]) + 1
@@ -234,7 +228,7 @@ def _positional(
     evenly = torch.ones(width, width, dtype=torch.float64).tril() / torch.arange(1, width + 1)[:, None]
     mean = summed / n
     within = ((squared - n * mean.square().sum((-1, -2))) / (n - 1)).clamp_min(0)
-    # The mean of n patterns scatters by within / n about the true one, which would pass for dependence on position.
+    # The mean of n patterns scatters by within / n about the true one; that would pass for position's work.
     between = ((mean - evenly).square().sum((-1, -2)) - within / n).clamp_min(0)
     total = between + within
     return torch.where(total > 1e-12, between / total.clamp_min(1e-12), torch.ones_like(total)).numpy()
@@ -268,8 +262,8 @@ def categories(scores: HeadScores, thresholds: Thresholds | None = None) -> list
     for name in get_args(Score):
         if getattr(limits, name) < 2 * scores.chance[name]:
             raise InvalidInput(
-                f"the threshold {getattr(limits, name)} of '{name}' is too near the {scores.chance[name]:.2f} that "
-                "attending evenly gives.",
+                f"the threshold {getattr(limits, name)} of '{name}' is too near the "
+                f"{scores.chance[name]:.2f} that attending evenly gives.",
                 hint="draw longer sequences",
             )
     values = {name: scores.mean(name) for name in (*get_args(Score), "entropy")}

@@ -1,7 +1,7 @@
 """Random tokens twice over: all that predicts the second copy is the first one.
 
-A row is [BOS] t₀ t₁ … t₍L₋₁₎ t₀ t₁ … t₍L₋₁₎ with L different tokens, so that each token of the second copy has
-exactly one earlier occurrence.
+A row is [BOS] t₀ t₁ … t₍L₋₁₎ t₀ t₁ … t₍L₋₁₎ with L different tokens, so that each token of the second copy
+has exactly one earlier occurrence.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class RepeatedTokens:
 
     Attributes:
         ids: Token ids, the BOS included where there is one.
-        n_special: How many tokens at the beginning of each row are not part of the copies (1 with BOS, else 0).
+        n_special: How many tokens at the beginning of each row belong to no copy (1 with BOS, else 0).
         length: L, the number of tokens of one copy.
     """
 
@@ -53,20 +53,20 @@ def repeated_tokens(
         n: How many rows.
         length: Tokens of one copy (L).
         rng: Draws the tokens.
-        prepend_bos: Whether each row begins with the BOS token; None follows the model's own convention where it
-            has a tokenizer, and means no BOS where it has none.
+        prepend_bos: Whether each row begins with the BOS token; None follows the model's own convention where
+            it has a tokenizer, and means no BOS where it has none.
         bos_id: The BOS token of a model without tokenizer.
         vocabulary: Ids to draw from; by default all that are neither special nor added to the tokenizer.
 
     Raises:
-        InvalidInput: Fewer than 1 row or 4 tokens, more tokens than the vocabulary has or the model reads, or a
-            BOS wanted where there is none.
+        InvalidInput: Fewer than 1 row or 4 tokens, more tokens than the vocabulary has or the model reads, or
+            a BOS wanted where there is none.
     """
     if n < 1:
         raise InvalidInput(f"{n} rows of repeated tokens cannot be drawn.", hint="n=32")
     if length < 4:
         raise InvalidInput(
-            f"copies of {length} tokens are too short: a head that attends to everything alike would score high.",
+            f"copies of {length} tokens are too short: attending to everything alike would score high.",
             hint="length=25",
         )
     tokenizer = bridge.tokenizer
@@ -82,7 +82,7 @@ def repeated_tokens(
     n_special = int(wanted)
     if n_special + 2 * length > bridge.cfg.n_ctx:
         raise InvalidInput(
-            f"two copies of {length} tokens are {n_special + 2 * length} with what comes before them; the model "
+            f"two copies of {length} tokens are {n_special + 2 * length} with what comes before; the model "
             f"reads {bridge.cfg.n_ctx}.",
             hint=f"length={(bridge.cfg.n_ctx - n_special) // 2}",
         )

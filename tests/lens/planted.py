@@ -1,9 +1,9 @@
 """A two-layer attention-only model whose circuit is known because its weights were written by hand.
 
-The residual stream has four parts: the token, its position, the token before (written by the previous-token head) and
-the answer (written by the induction head, read by the unembedding). L0H0 attends to the position before and copies the
-token there into "before"; L1H1 looks for positions whose "before" is the current token and copies their token into
-"answer". L0H1 and L1H0 have weights 0: they attend evenly and write nothing.
+The residual stream has four parts: the token, its position, the token before (written by the previous-token
+head) and the answer (written by the induction head, read by the unembedding). L0H0 attends to the position
+before and copies the token there into "before"; L1H1 looks for positions whose "before" is the current token
+and copies their token into "answer". L0H1 and L1H0 have weights 0: they attend evenly and write nothing.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def test_planted_heads_score_one_and_all_others_about_chance(planted, with_bos):
     scores = head_scores(planted, rows)
     for name, head in (("induction", INDUCTION), ("previous", PREVIOUS)):
         found = scores.mean(name)
-        # Without BOS the first position has none before it, attends to itself, and so looks like what follows t₀.
+        # Without BOS the first position attends to itself, and so looks like what follows t₀.
         torn = 0 if with_bos or name == "previous" else 0.5 / rows.length
         assert found[head.layer, head.head] == pytest.approx(1 - torn, abs=1e-6)
         others = np.delete(found.ravel(), head.layer * 2 + head.head)
