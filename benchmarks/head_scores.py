@@ -2,8 +2,8 @@
 
     python benchmarks/head_scores.py [MODEL …]
 
-The other way reads row by row, keeps every activation, and asks TransformerLens' own head detector for each head's
-scores. Both must give the same scores; the time printed for each is the best of three.
+The other way reads row by row, keeps every activation, and asks TransformerLens' own head detector for each
+head's scores. Both must give the same; the time printed for each is the best of three.
 """
 
 from __future__ import annotations
