@@ -20,6 +20,7 @@
 # %% [markdown]
 # # Watching an induction head appear
 #
+# <!-- lint: allow numeral because it is how induction works -->
 # An induction head finds the earlier occurrence of the token that it stands on and reads what followed it.
 # That takes two heads, one after the other: a previous-token head writes into each position which token came
 # before, and the induction head looks for that. A model with one layer of attention cannot have the second.
@@ -43,10 +44,9 @@ resamples = 10_000
 # number of positions back does as well. The others' lengths are drawn for each row (8 to 24).
 #
 # **Measures**, at each checkpoint on held-out rows whose lengths are drawn for each row: the loss where
-# tokens
-# could be copied (*late*) and where they are new (*early*); and, on random tokens that come twice at a length
-# of their own, the highest induction and previous-token score of any head. A score is a share of attention;
-# attending to all positions alike gives the chance level.
+# tokens could be copied (*late*) and where they are new (*early*); and, on random tokens that come twice at a
+# length of their own, the highest induction and previous-token score of any head. A score is a share of
+# attention; attending to all positions alike gives the chance level.
 #
 # <!-- lint: allow numeral because thresholds were fixed beforehand -->
 # **Phase change.** The three checkpoint intervals over which the late loss falls most. It is called a phase
@@ -179,6 +179,7 @@ ledger.statistic(
 )
 ledger.claim(
     "two_layers_learn",
+    # lint: allow numeral because the number of layers is the design
     "Every model of two layers grows an induction head.",
     criterion="induction_two_least > 0.5",
 )
@@ -194,11 +195,13 @@ ledger.claim(
 )
 ledger.claim(
     "previous_token_head_too",
+    # lint: allow numeral because the number of layers is the design
     "Every model of two layers has a previous-token head as well.",
     criterion="previous_two_least > 0.4",
 )
 ledger.claim(
     "one_length_is_a_shortcut",
+    # lint: allow numeral because the number of layers is the design
     "Trained on one length only, models of two layers grow no induction head, and on other lengths they are "
     "worse "
     "than guessing.",
@@ -244,6 +247,7 @@ ledger.table(
     "phase_changes",
     table,
     key="seed",
+    # lint: allow numeral because the number of layers is the design
     caption="Where the loss at later positions falls fastest in models of two layers: first and last step, "
     "share "
     "of the whole fall, and the highest induction score before and after.",
@@ -299,7 +303,9 @@ ledger.figure(
     "of any "
     "head, during training; one line a seed. Band: from the beginning of the earliest to the end of the "
     "latest "
+    # lint: allow numeral because the number of layers is the design
     "phase change of the models of two layers.",
+    # lint: allow numeral because the number of layers is the design
     alt="Three stacked panels over training steps. With two layers the late loss falls and the induction "
     "score "
     "rises within the marked band; the lines of the controls do otherwise.",
