@@ -135,7 +135,7 @@ def _shows(html: str, record: Any) -> bool:
     """Whether a display says what a record holds; how it is laid out may be an older version's way."""
     match record:
         case Statistic():
-            return escape(record.text.full) in html or record.value is None
+            return f">{escape(record.text.full)}<" in html or record.value is None
         case Claim():
             return record.outcome in html and escape(record.sentence) in html
         case Table():

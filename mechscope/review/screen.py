@@ -97,11 +97,10 @@ def _rows(one: Comparison) -> Iterator[tuple[str, ...]]:
     if not one.drifts:
         values = f"{one.compared} values" if one.compared else ""
         yield (one.key, state, values, "", "", "", "")
-    for number, drift in enumerate(one.drifts[:_MOST]):
-        first = (one.key, state) if number == 0 else ("", "")
-        yield (*first, *_drift(drift))
+    for drift in one.drifts[:_MOST]:
+        yield (one.key, state, *_drift(drift))
     if len(one.drifts) > _MOST:
-        yield ("", "", f"and {len(one.drifts) - _MOST:,} more values", "", "", "", "")
+        yield (one.key, state, f"and {len(one.drifts) - _MOST:,} more values", "", "", "", "")
 
 
 def _drift(drift: Drift) -> tuple[str, ...]:

@@ -1,0 +1,320 @@
+"""Verifying: whatever is planted is caught and named; what is as it was passes; nothing else is touched."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mechscope.cli import cli
+from mechscope.ledger.store import read_ledger
+from mechscope.pipeline.schedule import Order, run_analyses
+from mechscope.project import Project
+from mechscope.publish.findings import Shelf
+from tests.review.planted import edit_figure, edit_ledger, folder_of, plant, save_weights
+from tests.throwaway import changes, commit, copy_of, edit
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = plant(tmp_path_factory.mktemp("verify") / "project")
+    outcomes = run_analyses(project, Order())
+    assert [outcome.what for outcome in outcomes] == ["ran", "ran"], outcomes
+    (project.root / ".gitignore").write_text(".mechscope/\n__pycache__/\n")
+    commit(project.root)
+    return project
+
+
+@pytest.fixture
+def project(executed: Project, tmp_path: Path) -> Project:
+    return copy_of(executed, tmp_path / "project")
+
+
+def mechscope(project: Project, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["--project", str(project.root), *arguments])
+
+
+def verification(project: Project) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((project.results / "one" / "verification.json").read_text())
+    return content
+
+
+def statistic(name: str, field: str, value: object) -> Callable[[dict[str, Any]], None]:
+    def change(findings: dict[str, Any]) -> None:
+        findings["statistics"][name][field] = value
+
+    return change
+
+
+def line_with(output: str, *parts: str) -> str:
+    found = [line for line in output.splitlines() if all(part in line for part in parts)]
+    assert found, f"no line with {parts} in:\n{output}"
+    return found[0]
+
+
+def test_an_untouched_project_verifies_and_only_the_verification_is_new(project: Project) -> None:
+    result = mechscope(project, "verify")
+    assert result.exit_code == 0, result.output
+    line_with(result.output, "one:everything", "reproduced")
+    line_with(result.output, "4 of 4 statistics", "1 of 1 figure", "1 of 1 table", "1 of 1 claim")
+    assert changes(project.root) == "?? results/one/verification.json\n"
+    written = verification(project)
+    ledger = read_ledger(folder_of(project))
+    assert written["ledgers"] == {
+        "everything": ledger.sha256,
+        "after": read_ledger(project.found("one", "after")).sha256,
+    }
+    assert written["environment"] == ledger.environment
+    assert written["analyses"]["everything"]["records"]["statistics"] == {"compared": 4, "reproduced": 4}
+    assert written["analyses"]["everything"]["values"] > 40
+    assert Shelf(project, "one").verified(Shelf(project, "one").find("everything.longest")) == (
+        f"verified {written['date']}"
+    )
+    assert "all 2 fresh" in mechscope(project, "status", "--run", "one").output  # it is nobody's input
+    commit(project.root)
+    assert mechscope(project, "verify", "after").exit_code == 0
+    assert changes(project.root) == ""  # the other entry stays, and the day is the same
+
+
+@pytest.mark.parametrize("mend", [False, True], ids=["hash as it was", "hash mended"])
+def test_a_number_edited_in_a_ledger_is_named(project: Project, mend: bool) -> None:
+    edit_ledger(project, statistic("longest", "value", 9), mend=mend)
+    result = mechscope(project, "verify", "everything")
+    assert result.exit_code == 1
+    line_with(result.output, "everything.longest", "drifted", "value", "9", "8", "1", "exact")
+    line_with(result.output, "everything.longest", "is printed as '8'", "its value reads '9'")
+    assert ("ledger.json was edited by hand" in result.output) is not mend
+    assert "everything" not in verification(project)["ledgers"]
+    drift = verification(project)["analyses"]["everything"]["differences"][0]
+    assert drift["key"] == "everything.longest"
+    assert drift["drifts"][0] == {
+        "place": "value",
+        "committed": 9,
+        "rerun": 8,
+        "by": 1,
+        "tolerance": "exact",
+    }
+    assert Shelf(project, "one").project.results.joinpath("one", "verification.json").is_file()
+    assert mechscope(project, "verify", "everything", "--quick").exit_code == 1
+
+
+@pytest.mark.parametrize("mend", [False, True], ids=["hash as it was", "hash mended"])
+def test_an_edited_figure_is_named_with_the_place_in_its_data(project: Project, mend: bool) -> None:
+    edit_figure(project, "0.25", "0.45", mend=mend)
+    result = mechscope(project, "verify", "everything")
+    assert result.exit_code == 1
+    line_with(result.output, "everything.bars", "drifted", "data, values 2, y", "0.45", "0.25")
+    assert ("figures/bars.vl.json was edited by hand" in result.output) is not mend
+    line_with(result.output, "everything.bars", "its picture is not the one that its data draw")
+
+
+def test_a_picture_that_its_data_do_not_draw_is_named_though_all_hashes_are_right(project: Project) -> None:
+    edit_figure(project, "h18v150h-18Z", "h18v180h-18Z", mend=True, svg=True)
+    assert mechscope(project, "verify", "everything", "--quick").exit_code == 0  # nothing is drawn there
+    result = mechscope(project, "verify", "everything")
+    assert result.exit_code == 1
+    line_with(result.output, "everything.bars", "its picture is not the one that its data draw")
+    assert verification(project)["ledgers"] == {}
+
+
+def test_changed_inputs_are_named_beside_what_they_change(project: Project) -> None:
+    edit(project.runs_file, "seed: 0", "seed: 5")
+    edit(project.analyses / "data/prompts.csv", "Peace is", "Concord is")
+    edit(project.analyses / "_scale.py", "1", "2")
+    edit(project.analyses / "everything.py", 'label="Longest prompt"', 'label="The longest prompt"')
+    save_weights(project.root / "model", -0.25)
+    result = mechscope(project, "verify")
+    assert result.exit_code == 1
+    for named in (
+        "parameter seed 0 → 5",
+        "analyses/data/prompts.csv changed",
+        "analyses/_scale.py changed",
+        "analyses/everything.py changed",
+        "model ./model has other weights",
+    ):
+        line_with(result.output, "input changed: ", named)
+    rows = result.output.splitlines()
+    assert "everything.positive" in next(row for row in rows if "CLAIM FLIPPED" in row)
+    order = [row.split()[0] for row in rows if row.startswith("everything.")]
+    assert order[0] == "everything.positive"  # claims that flipped come first
+    line_with(result.output, "row prompt=Peace is", "there", "missing")
+    line_with(result.output, "everything.weight", "value", "1.0", "-1.0", "rtol 0.0001")
+    line_with(result.output, "everything.drawn", "interval")
+    line_with(result.output, "label", "Longest prompt", "The longest prompt")
+    # Its own rerun agrees, because it starts from the committed ledger; but that one is not to be trusted.
+    line_with(result.output, "rests on everything, which was not reproduced")
+    assert verification(project)["ledgers"] == {}
+    assert changes(project.root).count("results/") == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        (lambda p: edit(p.runs_file, "seed: 0", "seed: 5"), "parameter seed 0 → 5"),
+        (lambda p: save_weights(p.root / "model", 0.3), "model ./model has other weights"),
+        (
+            lambda p: edit(p.analyses / "data/prompts.csv", "Peace", "Piece"),
+            "analyses/data/prompts.csv changed",
+        ),
+    ],
+    ids=["seed", "model", "prompt"],
+)
+def test_one_changed_input_is_enough_and_is_the_only_one_named(
+    project: Project, fault: Callable[[Project], None], named: str
+) -> None:
+    fault(project)
+    result = mechscope(project, "verify", "everything")
+    assert result.exit_code == 1
+    assert [line.strip() for line in result.output.splitlines() if "input changed" in line] == [
+        f"input changed: {named}"
+    ]
+    assert "drifted" in result.output
+    quick = mechscope(project, "verify", "everything", "--quick")
+    assert quick.exit_code == 1
+    line_with(quick.output, f"input: {named}")
+
+
+def test_noise_within_tolerance_passes_and_noise_beyond_it_fails(project: Project) -> None:
+    value = read_ledger(folder_of(project)).findings.statistics["weight"].value
+    assert isinstance(value, float)
+
+    def noise(findings: dict[str, Any]) -> None:
+        findings["statistics"]["weight"]["value"] = value * (1 + 4e-5)
+        findings["statistics"]["drawn"]["p"] = 0.2501
+        findings["claims"]["positive"]["evidence"]["weight"] = value * (1 + 4e-5)
+        findings["tables"]["prompts"]["rows"][0][2] *= 1 + 4e-5
+
+    edit_ledger(project, noise, mend=True)
+    edit_figure(project, "0.25", "0.2500001", mend=True)
+    edit_figure(project, "y: 0.25", "y: 0.2500001", mend=True, svg=True)
+    within = mechscope(project, "verify", "everything")
+    assert within.exit_code == 0, within.output
+    edit_ledger(project, statistic("weight", "value", value * (1 + 2e-4)), mend=True)
+    beyond = mechscope(project, "verify", "everything")
+    assert beyond.exit_code == 1
+    line_with(beyond.output, "everything.weight", "drifted", "0.0002", "rtol 0.0001 + atol 1e-06")
+    assert "everything.drawn" not in beyond.output
+
+
+def test_an_outcome_written_by_hand_is_a_flipped_claim(project: Project) -> None:
+    edit_ledger(project, lambda findings: findings["claims"]["positive"].update(outcome="failed"), mend=True)
+    result = mechscope(project, "verify", "everything")
+    assert result.exit_code == 1
+    line_with(result.output, "everything.positive", "CLAIM FLIPPED", "failed", "held")
+    quick = mechscope(project, "verify", "--quick")
+    line_with(quick.output, "everything.positive", "'failed' is stated, but the criterion gives 'held'")
+
+
+def test_a_record_that_is_gone_or_new_is_told(project: Project) -> None:
+    def rename(findings: dict[str, Any]) -> None:
+        findings["statistics"]["forged"] = findings["statistics"].pop("loose")
+
+    edit_ledger(project, rename, mend=True)
+    result = mechscope(project, "verify", "everything")
+    assert result.exit_code == 1
+    line_with(result.output, "everything.forged", "missing from the rerun")
+    line_with(result.output, "everything.loose", "new in the rerun")
+
+
+def test_what_cannot_be_run_again_is_not_verified(project: Project) -> None:
+    assert mechscope(project, "verify").exit_code == 0
+    edit(project.analyses / "everything.py", "draws =", "draws = 1 / 0 *")
+    result = mechscope(project, "verify", "everything")
+    assert result.exit_code == 1
+    line_with(result.output, "could not be run again", "ZeroDivisionError")
+    written = verification(project)
+    assert list(written["ledgers"]) == ["after"]
+    assert written["analyses"]["after"]["reproduced"] is True
+
+
+def test_an_entry_goes_with_its_ledger(project: Project) -> None:
+    assert mechscope(project, "verify").exit_code == 0
+    edit_ledger(project, statistic("loose", "because", "changed since"), mend=True)
+    assert mechscope(project, "verify", "after").exit_code == 1  # found from another ledger
+    assert list(verification(project)["analyses"]) == ["after"]
+
+
+def test_a_run_that_was_never_made_is_not_verified(project: Project) -> None:
+    result = mechscope(project, "verify", "--run", "two")
+    assert result.exit_code == 1
+    line_with(result.output, "never run; run it with:  mechscope run everything --run two")
+    assert not (project.results / "two").exists()
+
+
+# Quick --------------------------------------------------------------------------------------------------
+
+
+def test_quick_finds_an_untouched_project_in_order_and_imports_nothing_heavy(executed: Project) -> None:
+    code = (
+        "import sys\nfrom mechscope.cli import cli\n"
+        f"cli(['--project', {str(executed.root)!r}, 'verify', '--quick'], standalone_mode=False)\n"
+    )
+    heavy = "{'torch', 'transformers', 'pandas', 'numpy', 'altair', 'papermill', 'nbformat', 'rich'}"
+    code += f"print('HEAVY', sorted({heavy} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "HEAVY []" in result.stdout, result.stdout + result.stderr
+    line_with(result.stdout, "one:everything", "in order", "4 statistics, 1 figure, 1 table")
+    line_with(result.stdout, "one: articles", "in order", "2 citations")
+    assert not (executed.results / "one" / "verification.json").exists()
+
+
+def _table_text(findings: dict[str, Any]) -> None:
+    findings["tables"]["prompts"]["text"][1][2] = "1.41"
+
+
+def _evidence(findings: dict[str, Any]) -> None:
+    findings["claims"]["positive"]["evidence"]["weight"] = 7.0
+
+
+def _largest(findings: dict[str, Any]) -> None:
+    findings["passages"]["texts"]["largest"] = 1.5
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (statistic("longest", "n", 12), "everything.longest: is printed as '8' (full)"),
+        (_table_text, "everything.prompts: row 2, column share is printed as '1.41'"),
+        (_evidence, "everything.positive: its evidence states weight = 7.0, which is 1.0"),
+        (_largest, "everything.texts: states 1.5 as its largest value, which is 0.75"),
+    ],
+    ids=["printed", "table", "evidence", "passages"],
+)
+def test_quick_names_what_contradicts_itself_though_all_hashes_are_right(
+    project: Project, change: Callable[[dict[str, Any]], None], named: str
+) -> None:
+    edit_ledger(project, change, mend=True)
+    result = mechscope(project, "verify", "--quick")
+    assert result.exit_code == 1
+    line_with(result.output, named)
+
+
+def test_quick_names_a_notebook_that_shows_something_else(project: Project) -> None:
+    notebook = folder_of(project) / "notebook.ipynb"
+    edit(notebook, '<strong class=\\"ms-value\\">8</strong>', '<strong class=\\"ms-value\\">88</strong>')
+    line_with(mechscope(project, "verify", "--quick").output, "everything.longest", "shows it otherwise")
+    edit(notebook, "max(lengths)", "min(lengths)")
+    line_with(mechscope(project, "verify", "--quick").output, "shows other code than the ledger")
+
+
+def test_quick_names_a_cited_key_that_is_not_there(project: Project) -> None:
+    edit(project.root / "paper/article.qmd", "everything.longest", "everything.longst")
+    result = mechscope(project, "verify", "--quick")
+    assert result.exit_code == 1
+    line_with(
+        result.output, "paper/article.qmd:5:17", "everything.longst", "did you mean", "everything.longest"
+    )
+
+
+def test_a_file_that_is_no_ledger_is_one_problem(project: Project) -> None:
+    (folder_of(project) / "ledger.json").write_text("{", encoding="utf-8")
+    for arguments in (["verify", "everything", "--quick"], ["verify", "everything"]):
+        result = mechscope(project, *arguments)
+        assert result.exit_code == 1
+        line_with(result.output, "results/one/everything/ledger.json is not JSON")
