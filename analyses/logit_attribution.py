@@ -1,0 +1,604 @@
+# ---
+# title: Logit attribution
+# description: One prompt from input to answer, and where models decide on capitals.
+# mechscope:
+#   data: [data/capitals.csv, data/capitals_inverse.csv, data/capitals_languages.csv]
+#   models: [model]
+#   saes: []
+#   needs: []
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Logit attribution
+#
+# "The capital of Texas is" → " Austin", followed from the embedding to the logit; then the same measurements
+# on a set of capitals. Field notes that this retells looked at one prompt and gave illustrative numbers.
+
+# %% tags=["parameters"]
+model = "smollm2-135m"
+seed = 0
+resamples = 10_000
+
+# %% [markdown]
+# ## Definitions
+#
+# **Known.** A model knows an answer when it would write all its tokens by always taking the most probable
+# one. Answers of several tokens are scored whole (Σ log p).
+#
+# **Logit.** Minus the mean logit over the vocabulary, on which no probability depends.
+#
+# **Attribution.** The parts that heads, MLPs, embedding and biases add to that logit, the scales of all norms
+# frozen as they were in the pass. They sum to the logit, which every call checks. They are *direct* parts: a
+# head that only feeds an MLP has none.
+#
+# **The fact alone.** Much of a logit is about any capital. The difference between the answer and the capital
+# of the next place of the same kind in the file, in the same prompt, is about this one. A share is the sum of
+# a kind of part over prompts divided by the sum of all parts; intervals resample prompts.
+#
+# **Convergence layer.** The first layer after which the lens' most probable token is the model's own and
+# stays so. Depth counts from the first block to the last, as a share of the layers.
+#
+# **Looked at before.** How many capitals each model knows was seen while the prompts were put together, so
+# claims about that are exploratory. Everything about where and by what was fixed before it was measured.
+
+# %%
+import zlib
+
+import numpy as np
+import pandas as pd
+import torch
+
+from mechscope.charts_lens import lens_grid, shown_token, value_by_layer, waterfall
+from mechscope.data.prompts import analysis_file, load_prompts
+from mechscope.ledger import RESAMPLED, Close, Ledger
+from mechscope.lens.answers import score_answers
+from mechscope.lens.attribution import attribute, attribute_neurons
+from mechscope.lens.logit_lens import logit_by_layer, logit_lens
+from mechscope.lens.texts import tokenise
+from mechscope.models import load_model
+from mechscope.stats.resampling import bootstrap_weights, percentile_interval
+
+PROMPT, ANSWER = "The capital of Texas is", " Austin"
+ACTIVATION = Close(rtol=2e-3, atol=1e-3, because="float32 activations, summed over many parts")
+PROBABILITY = Close(rtol=2e-3, atol=1e-5, because="float32 reductions, then exponentiated")
+BORDERLINE = Close(atol=1, because="two tokens that differ by float32 noise may change places")
+
+
+def weights_of(name: str, n: int) -> np.ndarray:
+    """Bootstrap weights of n prompts; a generator for each name, so that none moves another's draws."""
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    return bootstrap_weights(np.zeros(n, dtype=np.int64), resamples, rng).astype(np.float64)
+
+
+def mean_with_interval(values: np.ndarray, name: str) -> tuple[float, tuple[float, float]]:
+    """Mean over prompts and its bootstrap interval."""
+    weights = weights_of(name, len(values))
+    ends = percentile_interval((weights @ values / len(values))[:, None])
+    return float(values.mean()), (ends.low[0], ends.high[0])
+
+
+ledger = Ledger("logit_attribution")
+bridge = load_model(model)
+n_layers, n_heads = bridge.cfg.n_layers, bridge.cfg.n_heads
+ledger.statistic("n_layers", n_layers, label="Layers")
+ledger.statistic("n_heads", n_layers * n_heads, label="Attention heads")
+
+# %% [markdown]
+# ## One prompt
+#
+# What the model would say after each block, at each token.
+
+# %%
+one = tokenise(bridge, [PROMPT])
+texas = score_answers(bridge, [PROMPT], [ANSWER])
+austin = texas.first
+grid = logit_lens(bridge, one, positions="all")
+last = logit_lens(bridge, one, austin)
+
+
+def word(token: int) -> str:
+    """A token as text."""
+    return bridge.tokenizer.decode([token])
+
+
+said = word(int(last.top_ids[-1, 0, 0]))
+ledger.statistic("prompt", PROMPT, label="The prompt")
+ledger.statistic("answer", ANSWER.strip(), label="Its answer")
+ledger.statistic("answer_tokens", int(texas.n_tokens[0]), label="Tokens of the answer")
+ledger.statistic("texas_says", shown_token(said), label="Most probable next token")
+ledger.statistic(
+    "texas_says_probability",
+    float(last.top_probabilities[-1, 0, 0]),
+    label="Its probability",
+    format=".3f",
+    tolerance=PROBABILITY,
+)
+ledger.statistic("texas_rank", int(texas.first_rank[0]), label="Rank of the answer", tolerance=BORDERLINE)
+ledger.statistic(
+    "texas_probability",
+    float(texas.log_prob[0].exp()),
+    label="Probability of the answer",
+    format=".3f",
+    tolerance=PROBABILITY,
+)
+ledger.statistic(
+    "texas_convergence",
+    int(last.convergence[0]),
+    label="Layer from which on the lens' most probable token is the final one",
+    tolerance=BORDERLINE,
+)
+best_row = int(last.rank[:, 0].argmin())
+ledger.statistic(
+    "texas_best_rank",
+    int(last.rank[best_row, 0]),
+    label="Best rank of the answer after any block",
+    tolerance=BORDERLINE,
+)
+ledger.statistic(
+    "texas_best_layer",
+    last.layers[best_row],
+    label="First block after which the answer has its best rank",
+    tolerance=BORDERLINE,
+)
+ledger.claim(
+    "knows_texas",
+    "The answer is the model's most probable next token.",
+    criterion="texas_rank == 1",
+    exploratory="the model's answer to this prompt was seen before",
+)
+ledger.claim(
+    "texas_peaks_late",
+    "The answer has its best rank after a block of the second half.",
+    criterion="texas_best_layer >= n_layers / 2",
+)
+
+# %%
+cells = pd.DataFrame(
+    [
+        {
+            "layer": layer,
+            "position": int(grid.position[item]),
+            "read": word(one.ids[0][int(grid.position[item])]),
+            "says": word(int(grid.top_ids[row, item, 0])),
+            "probability": float(grid.top_probabilities[row, item, 0]),
+        }
+        for row, layer in enumerate(grid.layers)
+        for item in range(len(grid.position))
+    ]
+)
+ledger.figure(
+    "lens_grid",
+    lens_grid(cells),
+    caption=f"The logit lens on “{PROMPT}”: the most probable next token at each position after each block. "
+    "The top row is the model's own prediction.",
+    alt="A grid of tokens by layers; each cell holds the next token that the model would predict there, "
+    "darker where it is surer.",
+    tolerance={"*": PROBABILITY},
+)
+ledger.table(
+    "lens_rows",
+    pd.DataFrame(
+        {
+            "layer": last.layers,
+            "rank": last.rank[:, 0].numpy(),
+            "probability": last.log_prob[:, 0].exp().numpy(),
+            "entropy": last.entropy[:, 0].numpy(),
+            "kl": last.kl[:, 0].clamp_min(0).numpy(),
+            "top": [", ".join(shown_token(word(token)) for token in row[0]) for row in last.top_ids.tolist()],
+        }
+    ),
+    key="layer",
+    caption="The logit lens at the last token: rank and probability of the answer, entropy of the whole "
+    "distribution, its divergence from the final one (both in nats), and the most probable tokens.",
+    labels={"kl": "KL(final ‖ lens)", "top": "most probable tokens"},
+    formats={"layer": "d", "probability": ".4f", "entropy": ".2f", "kl": ".2f"},
+    tolerance={
+        "*": Close(rtol=5e-3, atol=1e-3, because="float32 activations, exponentiated"),
+        "rank": Close(rtol=0.02, atol=1, because="tokens of almost the same logit may change places"),
+    },
+)
+
+# %% [markdown]
+# ### The logit taken apart
+
+# %%
+parts = attribute(bridge, one, austin, centred=True)
+neurons = attribute_neurons(bridge, one, austin, centred=True)
+course = logit_by_layer(bridge, one, austin)[:, 0].numpy()
+ledger.statistic(
+    "texas_logit",
+    float(parts.logit[0]),
+    label="Logit of the answer above the vocabulary's mean",
+    tolerance=ACTIVATION,
+)
+ledger.statistic(
+    "texas_rounding",
+    float(parts.rounding.abs()[0]),
+    label="Absolute difference between the model's logit and the sum of all parts",
+    format=".1e",
+    tolerance=Close(atol=1e-3, because="it is rounding"),
+)
+ledger.statistic(
+    "n_parts", len(parts.parts()[0]), label="Parts that the logit is a sum of (some of them zero)"
+)
+for name, value, label in (
+    ("texas_heads", parts.heads.sum(), "What all heads add to it"),
+    ("texas_mlps", parts.mlps.sum(), "What all MLPs add to it"),
+    ("texas_embedding", (parts.embedding + parts.position)[0], "What the embedding adds to it"),
+):
+    ledger.statistic(name, float(value), label=label, tolerance=ACTIVATION)
+ledger.claim(
+    "sums_exactly",
+    "The parts sum to the model's logit.",
+    criterion="texas_rounding < 0.001",
+)
+
+steps = np.diff(course)
+jump = int(np.argmax(steps))
+ledger.statistic("texas_jump_layer", jump, label="Layer that adds most to the logit", tolerance=BORDERLINE)
+ledger.statistic("texas_jump", float(steps[jump]), label="What it adds", tolerance=ACTIVATION)
+ledger.figure(
+    "logit_by_layer",
+    value_by_layer(
+        pd.DataFrame({"layer": last.layers, "value": course, "label": f"logit of {ANSWER.strip()}"}),
+        y_title="logit above the mean",
+    ),
+    caption=f"The residual stream at the last token of “{PROMPT}”, projected onto the answer's unembedding "
+    "direction, the final norm's scale frozen.",
+    alt="A curve over the layers: the answer's logit as far as it is written after each block.",
+    tolerance={"*": ACTIVATION},
+)
+
+# %%
+named: list[tuple[str, float]] = [("embedding", float((parts.embedding + parts.position)[0]))]
+for layer in range(n_layers):
+    attention = parts.heads[layer].sum() + parts.attention_biases[layer, 0]
+    mlp = parts.mlps[layer, 0] + parts.mlp_biases[layer, 0]
+    named += [(f"attention {layer}", float(attention)), (f"MLP {layer}", float(mlp))]
+named.append(("final bias", float(parts.final_bias[0])))
+# Small parts are kept together, in the place of the first of them, so that the picture can be read.
+big = set(sorted((name for name, _ in named), key=lambda name: -abs(dict(named)[name]))[:18])
+shown = [(name, value) for name, value in named if name in big]
+rest = sum(value for name, value in named if name not in big)
+ledger.figure(
+    "waterfall",
+    waterfall(
+        [*(name for name, _ in shown), "all other parts"],
+        [*(value for _, value in shown), rest],
+        total="logit",
+        x_title="logit above the mean",
+    ),
+    caption=f"Attribution of the logit of “{ANSWER.strip()}” after “{PROMPT}” to the largest parts, in the "
+    "order of the pass; everything else is one bar.",
+    alt="A waterfall of bars, one for each large part of the logit, from nothing to the whole logit.",
+    tolerance={"*": ACTIVATION},
+)
+heads = pd.DataFrame(
+    [
+        {"head": f"L{layer}H{head}", "adds": float(parts.heads[layer, head, 0])}
+        for layer in range(n_layers)
+        for head in range(n_heads)
+    ]
+).sort_values("adds", key=lambda column: -column.abs(), kind="stable")
+ledger.table(
+    "heads",
+    heads,
+    key="head",
+    caption="What each head adds to the logit of the answer, largest first.",
+    formats={"adds": "+.3f"},
+    tolerance=ACTIVATION,
+    shown=10,
+)
+top_neurons = pd.DataFrame(
+    [
+        {
+            "order": by,
+            "place": place,
+            "neuron": f"L{one_of.layer}N{one_of.neuron}",
+            "activation": one_of.activation,
+            "adds": one_of.contribution,
+        }
+        for by in ("activation", "contribution")
+        for place, one_of in enumerate(neurons.top(10, by=by, text=0), start=1)
+    ]
+)
+by_order = top_neurons.groupby("order")["neuron"].agg(set)
+ledger.statistic(
+    "neurons_shared",
+    len(by_order["activation"] & by_order["contribution"]),
+    label="Neurons among the ten most active and the ten that add most",
+    n=10,
+    tolerance=BORDERLINE,
+)
+ledger.table(
+    "neurons",
+    top_neurons,
+    key=["order", "place"],
+    caption="The most active neurons at the last token, and those that add most to the logit of the answer.",
+    formats={"place": "d", "activation": ".2f", "adds": "+.3f"},
+    tolerance=ACTIVATION,
+)
+ledger.claim(
+    "active_is_not_contributing",
+    "Few of the most active neurons are among those that add most to the answer.",
+    criterion="neurons_shared <= 3",
+)
+
+# %% [markdown]
+# ## What the model knows
+
+# %%
+capitals = load_prompts(analysis_file("data/capitals.csv"), columns=["answer", "place", "kind"])
+inverse = load_prompts(analysis_file("data/capitals_inverse.csv"), columns=["answer", "place", "kind"])
+languages = load_prompts(analysis_file("data/capitals_languages.csv"), columns=["answer", "language"])
+scores = score_answers(bridge, capitals.prompts, capitals.column("answer"))
+scores_inverse = score_answers(bridge, inverse.prompts, inverse.column("answer"))
+scores_languages = score_answers(bridge, languages.prompts, languages.column("answer"))
+
+facts = pd.concat(
+    [
+        pd.DataFrame(
+            {
+                "set": label,
+                "prompt": prompts.prompts,
+                "answer": prompts.column("answer"),
+                "tokens": found.n_tokens.numpy(),
+                "log_prob": found.log_prob.numpy(),
+                "first_rank": found.first_rank.numpy(),
+                "known": found.known.numpy(),
+            }
+        )
+        for label, prompts, found in (
+            ("capital of a place", capitals, scores),
+            ("place of a capital", inverse, scores_inverse),
+            ("other languages", languages, scores_languages),
+        )
+    ],
+    ignore_index=True,
+)
+ledger.table(
+    "facts",
+    facts,
+    key=["set", "prompt"],
+    caption="Every prompt with its answer: tokens, log-probability of the whole answer (nats), rank of its "
+    "first token, and whether the model knows it.",
+    labels={"log_prob": "Σ log p", "first_rank": "rank of the first token"},
+    formats={"log_prob": ".2f"},
+    tolerance={
+        "*": Close(rtol=2e-3, atol=2e-3, because="float32 activations"),
+        "first_rank": Close(rtol=0.02, atol=1, because="tokens of almost the same logit may change places"),
+    },
+    shown=12,
+)
+for name, found, label in (
+    ("capitals", scores, "capitals of a place"),
+    ("inverse", scores_inverse, "places of a capital"),
+    ("languages", scores_languages, "capitals in other languages"),
+):
+    ledger.statistic(f"{name}_n", len(found.ids), label=f"Prompts: {label}")
+    ledger.statistic(
+        f"{name}_known", int(found.known.sum()), label=f"Of these, known: {label}", tolerance=BORDERLINE
+    )
+    ledger.statistic(
+        f"{name}_several",
+        int((found.n_tokens > 1).sum()),
+        label=f"Answers of more than one token: {label}",
+    )
+    share, ends = mean_with_interval(found.known.double().numpy(), f"known {name}")
+    ledger.statistic(
+        f"{name}_share", share, label=f"Share that is known: {label}", ci=ends, n=len(found.ids),
+        resamples=resamples, tolerance=Close(atol=0.03, because="one prompt"),
+    )  # fmt: skip
+ledger.claim(
+    "knows_most_capitals",
+    # lint: allow numeral because a half is what the criterion says
+    "The model knows more than half of the capitals.",
+    criterion="capitals_share > 0.5",
+    exploratory="the counts were seen while the prompts were put together",
+)
+ledger.claim(
+    "inverse_is_harder",
+    "Fewer places are found from their capital than capitals from their place.",
+    criterion="inverse_share.high < capitals_share.low",
+    exploratory="the counts were seen while the prompts were put together",
+)
+
+# %% [markdown]
+# ## Where capitals are decided
+#
+# All capitals, known or not: convergence is about what the model says, and the fact alone about how much more
+# it gives to the right capital than to another.
+
+# %%
+n = len(capitals)
+kinds = capitals.column("kind")
+first = scores.first
+others = torch.empty_like(first)
+for at in range(n):
+    rivals = [
+        (at + step) % n for step in range(1, n)
+        if kinds[(at + step) % n] == kinds[at] and first[(at + step) % n] != first[at]
+    ]  # fmt: skip
+    others[at] = first[rivals[0]]
+asked = tokenise(bridge, capitals.prompts)
+lens = logit_lens(bridge, asked, first, top_k=1)
+fact = attribute(bridge, asked, first, others)
+
+depth = ((lens.convergence + 1) / n_layers).double().numpy()
+value, ends = mean_with_interval(depth, "depth")
+ledger.statistic(
+    "convergence_depth", value, label="Mean depth at which the lens settles on what the model says",
+    ci=ends, n=n, resamples=resamples, tolerance=Close(atol=0.01, because="a layer on a few prompts"),
+)  # fmt: skip
+ledger.statistic(
+    "convergence_median",
+    float(lens.convergence.double().median()),
+    label="Median convergence layer",
+    format=".0f",
+    n=n,
+    tolerance=BORDERLINE,
+)
+ledger.statistic(
+    "worst_rounding",
+    float(fact.rounding.abs().max()),
+    label="Largest difference between a logit difference and the sum of its parts",
+    format=".1e",
+    n=n,
+    tolerance=Close(atol=1e-3, because="it is rounding"),
+)
+total = fact.total.numpy()
+value, ends = mean_with_interval(total, "difference")
+ledger.statistic(
+    "difference", value, label="Mean logit difference between the right capital and another", ci=ends, n=n,
+    resamples=resamples, tolerance=ACTIVATION,
+)  # fmt: skip
+favoured = int((total > 0).sum())
+ledger.statistic(
+    "favoured", favoured, label="Prompts in which the right capital has the larger logit", n=n,
+    tolerance=BORDERLINE,
+)  # fmt: skip
+
+# %%
+half = n_layers // 2
+groups = {
+    "heads": fact.heads.sum((0, 1)).numpy(),
+    "mlps": fact.mlps.sum(0).numpy(),
+    "embedding": (fact.embedding + fact.position).numpy(),
+    "biases": (fact.attention_biases.sum(0) + fact.mlp_biases.sum(0) + fact.final_bias).numpy(),
+    "late": fact.by_layer[half:].sum(0).numpy(),
+}
+labels = {
+    "heads": "Share of the fact that heads add",
+    "mlps": "Share that MLPs add",
+    "embedding": "Share that embeddings add",
+    "biases": "Share that biases add",
+    "late": "Share that the second half of the layers adds",
+}
+weights = weights_of("shares", n)
+
+
+def share_with_interval(part: np.ndarray) -> tuple[float, tuple[float, float]]:
+    """Sum of a part over prompts divided by the sum of all parts, prompts resampled together."""
+    ends = percentile_interval((weights @ part / (weights @ total))[:, None])
+    return float(part.sum() / total.sum()), (ends.low[0], ends.high[0])
+
+
+for name, part in groups.items():
+    value, ends = share_with_interval(part)
+    ledger.statistic(
+        f"share_{name}", value, label=labels[name], ci=ends, n=n, resamples=resamples, tolerance=RESAMPLED
+    )
+value, ends = share_with_interval(groups["mlps"] - groups["heads"])
+ledger.statistic(
+    "share_mlps_minus_heads", value, label="Share of MLPs minus share of heads", ci=ends, n=n,
+    resamples=resamples, tolerance=RESAMPLED,
+)  # fmt: skip
+ledger.claim(
+    "decided_late",
+    # lint: allow numeral because halves were fixed beforehand
+    "What the model says is decided in the second half of its layers.",
+    criterion="convergence_depth.low > 0.5",
+)
+ledger.claim(
+    "fact_written_late",
+    # lint: allow numeral because the threshold was fixed beforehand
+    "More than nine tenths of the fact are written by the second half of the layers.",
+    criterion="share_late.low > 0.9",
+)
+ledger.claim(
+    "mlps_beat_heads",
+    "MLPs write more of the fact than heads do.",
+    criterion="share_mlps_minus_heads.low > 0",
+)
+ledger.claim(
+    "heads_beat_mlps",
+    "Heads write more of the fact than MLPs do.",
+    criterion="share_mlps_minus_heads.high < 0",
+)
+
+# %%
+per_head = fact.heads.mean(-1).flatten()
+order = per_head.sort(descending=True, stable=True).indices
+positive = per_head.clamp_min(0).sum()
+ledger.statistic(
+    "ten_heads_share",
+    float(per_head[order[:10]].sum() / positive),
+    label="Share of what heads add on average, negative ones aside, that ten heads add",
+    n=n,
+    tolerance=ACTIVATION,
+)
+ledger.statistic(
+    "best_head", f"L{int(order[0]) // n_heads}H{int(order[0]) % n_heads}", label="Head that adds most"
+)
+best = fact.heads.flatten(0, 1)[order[0]].numpy()
+value, ends = mean_with_interval(best, "best head")
+ledger.statistic(
+    "best_head_adds", value, label="What it adds to the logit difference on average", ci=ends, n=n,
+    resamples=resamples, tolerance=ACTIVATION,
+)  # fmt: skip
+ledger.claim("few_heads", "Ten heads add most of what heads add.", criterion="ten_heads_share > 0.5")
+ledger.table(
+    "heads_over_capitals",
+    pd.DataFrame(
+        {
+            "head": [f"L{int(at) // n_heads}H{int(at) % n_heads}" for at in order],
+            "adds": per_head[order].numpy(),
+        }
+    ),
+    key="head",
+    caption="What each head adds to the logit difference between the right capital and another, mean over "
+    "all prompts, largest first.",
+    formats={"adds": "+.3f"},
+    tolerance=ACTIVATION,
+    shown=10,
+)
+
+# %%
+layer_weights = weights_of("layers", n)
+rows = []
+for label, matrix in (
+    ("heads", fact.heads.sum(1) + fact.attention_biases),
+    ("MLPs", fact.mlps + fact.mlp_biases),
+):
+    array = matrix.numpy()
+    ends_of = percentile_interval(layer_weights @ array.T / n)
+    rows.append(
+        pd.DataFrame(
+            {"label": label, "layer": np.arange(n_layers), "value": array.mean(1), "low": ends_of.low,
+             "high": ends_of.high}
+        )
+    )  # fmt: skip
+by_layer = pd.concat(rows, ignore_index=True)
+ledger.figure(
+    "fact_by_layer",
+    value_by_layer(by_layer, y_title="adds to the logit difference"),
+    caption="What the heads and the MLP of each layer add to the logit difference between the right capital "
+    "and another: means over all prompts, with 95% intervals.",
+    alt="Two curves over the layers, heads and MLPs, with interval bands: what each adds to the right answer.",  # noqa: E501
+    tolerance={"*": ACTIVATION},
+)
+ranks = lens.rank.double().log10().numpy()
+rank_ends = percentile_interval(layer_weights @ ranks.T / n)
+ledger.figure(
+    "rank_by_layer",
+    value_by_layer(
+        pd.DataFrame(
+            {"label": "rank of the right capital", "layer": lens.layers, "value": ranks.mean(1),
+             "low": rank_ends.low, "high": rank_ends.high}
+        ),
+        y_title="log10 of the rank",
+    ),
+    caption="Rank of the right capital (its first token) in the logit lens after each block: mean logarithm "
+    "over all prompts, with 95% intervals. Nought is the first rank.",
+    alt="A falling curve over the layers: the rank of the right capital in the logit lens.",
+    tolerance={"*": Close(rtol=5e-3, atol=5e-3, because="tokens of almost the same logit change places")},
+)  # fmt: skip

@@ -1,0 +1,239 @@
+"""Ablation of heads and MLPs, and what it does to in-context copying.
+
+- zero: the part writes nothing;
+- mean: it writes, at each position, its average over a reference set;
+- resample: it writes what it wrote on one randomly chosen row of the reference set.
+
+Zero ablation takes a part off the values that the rest of the model expects, so that it can break what the
+part has nothing to do with; mean and resample ablation don't (Wang et al. 2022; Chan et al. 2022, "Causal
+Scrubbing"). Heads are ablated at their z, before the output matrix; MLPs where they write to the residual
+stream, behind any norm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+from mechscope.errors import InvalidInput, UnknownName
+from mechscope.lens.components import Head, Mlp, require_components
+from mechscope.lens.repeats import RepeatedTokens
+
+Method = Literal["zero", "mean", "resample"]
+Hook = tuple[str, Callable[[Tensor, Any], Tensor]]
+
+_LOGITS = 100_000_000  # logits held at a time: 400 MB of float32
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """Parts of a model and what they are made to write.
+
+    Attributes:
+        parts: The heads and MLPs.
+        method: "zero", "mean" or "resample".
+        values: What each part writes: one value a position (mean), or one a reference row and position
+            (resample).
+        donors: The reference row for each row that will be read (resample).
+    """
+
+    parts: tuple[Head | Mlp, ...]
+    method: Method
+    values: dict[Head | Mlp, Float[Tensor, "*reference pos width"]]
+    donors: Int[Tensor, " row"] | None
+
+    def hooks(self, rows: Int[Tensor, " batch"]) -> list[Hook]:
+        """Forward hooks that ablate in a batch that holds these rows.
+
+        Raises:
+            InvalidInput: A row for which no donor was drawn.
+        """
+        if self.donors is not None and int(rows.max()) >= len(self.donors):
+            raise InvalidInput(
+                f"row {int(rows.max())} has no donor: {len(self.donors)} were drawn.",
+                hint="ablation(…, n_rows=…)",
+            )
+        together: dict[str, list[Head | Mlp]] = {}
+        for part in self.parts:
+            together.setdefault(_site(part), []).append(part)
+        return [(site, self._hook(parts, rows)) for site, parts in together.items()]
+
+    def _hook(self, parts: Sequence[Head | Mlp], rows: Tensor) -> Callable[[Tensor, Any], Tensor]:
+        def hook(value: Tensor, hook: Any) -> Tensor:
+            changed = value.clone()
+            for part in parts:
+                new = self._written(part, rows, value)
+                if isinstance(part, Head):
+                    changed[:, :, part.head] = new
+                else:
+                    changed[:] = new
+            return changed
+
+        return hook
+
+    def _written(self, part: Head | Mlp, rows: Tensor, like: Tensor) -> Tensor:
+        if self.method == "zero":
+            return torch.zeros((), dtype=like.dtype, device=like.device)
+        value = self.values[part]
+        if value.shape[-2] != like.shape[1]:
+            raise InvalidInput(
+                f"{part} was recorded on rows of {value.shape[-2]} tokens and cannot be ablated in rows of "
+                f"{like.shape[1]}.",
+                hint="the reference set needs rows of the same length",
+            )
+        if self.donors is not None:
+            value = value[self.donors[rows]]
+        return value.to(like.device, like.dtype)
+
+
+def ablation(
+    bridge: TransformerBridge,
+    parts: Sequence[Head | Mlp],
+    method: Method,
+    *,
+    reference: Int[Tensor, "reference pos"] | None = None,
+    n_rows: int | None = None,
+    rng: np.random.Generator | None = None,
+    batch_size: int = 16,
+) -> Ablation:
+    """Prepare the ablation of some heads and MLPs.
+
+    Args:
+        bridge: The model, in eval mode.
+        parts: Which heads and MLPs.
+        method: "zero", "mean" or "resample".
+        reference: Rows of token ids, as long as those that will be read; for mean and resample.
+        n_rows: How many rows will be read; for resample, to draw a donor for each.
+        rng: Draws the donors.
+        batch_size: Rows of the reference set in a batch.
+
+    Raises:
+        UnknownName: An unknown method.
+        InvalidInput: No parts, one that the model doesn't have, or something missing that the method needs.
+    """
+    if method not in get_args(Method):
+        raise UnknownName("ablation", method, get_args(Method))
+    if not parts:
+        raise InvalidInput("no heads or MLPs to ablate.")
+    require_components(bridge, parts)
+    chosen = tuple(dict.fromkeys(parts))
+    if method == "zero":
+        return Ablation(chosen, method, {}, None)
+    if reference is None or not len(reference):
+        raise InvalidInput(f"{method} ablation needs a reference set.", hint="reference=ids of some rows")
+    if method == "mean":
+        return Ablation(chosen, method, _recorded(bridge, chosen, reference, batch_size, mean=True), None)
+    if n_rows is None or rng is None:
+        raise InvalidInput("resample ablation needs a donor for each row.", hint="pass n_rows=… and rng=…")
+    donors = torch.from_numpy(rng.integers(len(reference), size=n_rows))
+    return Ablation(chosen, method, _recorded(bridge, chosen, reference, batch_size, mean=False), donors)
+
+
+def _site(part: Head | Mlp) -> str:
+    return f"blocks.{part.layer}." + ("attn.hook_z" if isinstance(part, Head) else "hook_mlp_out")
+
+
+def _recorded(
+    bridge: TransformerBridge,
+    parts: Sequence[Head | Mlp],
+    ids: Int[Tensor, "reference pos"],
+    batch_size: int,
+    *,
+    mean: bool,
+) -> dict[Head | Mlp, Tensor]:
+    """What parts write on the reference set, in one pass that ends behind the last of them."""
+    rows: dict[Head | Mlp, list[Tensor]] = {part: [] for part in parts}
+    wanted: dict[str, list[Head | Mlp]] = {}
+    for part in sorted(parts, key=lambda part: (part.layer, isinstance(part, Mlp))):
+        wanted.setdefault(_site(part), []).append(part)
+    last = list(wanted)[-1]
+
+    def hook_for(site: str) -> Callable[[Tensor, Any], None]:
+        def hook(value: Tensor, hook: Any) -> None:
+            for part in wanted[site]:
+                taken = value[:, :, part.head] if isinstance(part, Head) else value
+                rows[part].append((taken.double().sum(0, keepdim=True) if mean else taken).cpu())
+            if site == last:
+                raise _PassEnds
+
+        return hook
+
+    with torch.inference_mode():
+        for start in range(0, len(ids), batch_size):
+            try:
+                with bridge.hooks(fwd_hooks=[(site, hook_for(site)) for site in wanted]):
+                    bridge(ids[start : start + batch_size].to(bridge.cfg.device), return_type="logits")
+            except _PassEnds:
+                pass
+    if mean:
+        return {part: torch.cat(found).sum(0) / len(ids) for part, found in rows.items()}
+    return {part: torch.cat(found) for part, found in rows.items()}
+
+
+class _PassEnds(Exception):
+    """Raised when everything wanted has been recorded."""
+
+
+@dataclass(frozen=True)
+class CopyingLoss:
+    """How surprising the same tokens are the first and the second time, in nats a token.
+
+    Both are means over tokens 2 … L of a copy, so that they are about the same tokens; the first token of the
+    second copy cannot be foreseen.
+
+    Attributes:
+        first: In the first copy: nothing to copy from.
+        second: In the second copy.
+    """
+
+    first: Float[np.ndarray, " sequence"]
+    second: Float[np.ndarray, " sequence"]
+
+    @property
+    def gain(self) -> Float[np.ndarray, " sequence"]:
+        """What the first copy is worth to the prediction of the second."""
+        return self.first - self.second
+
+
+def copying_loss(
+    bridge: TransformerBridge,
+    repeated: RepeatedTokens,
+    *,
+    ablated: Ablation | None = None,
+    batch_size: int = 16,
+) -> CopyingLoss:
+    """In-context copying on repeated random tokens, with or without an ablation.
+
+    The unembedding is run at the positions that predict tokens 2 … L of each copy only.
+    """
+    length, text = repeated.length, repeated.n_special
+    starts = torch.arange(length - 1)
+    positions = torch.cat([text + starts, text + length + starts])
+    fits = max(1, _LOGITS // (len(positions) * bridge.cfg.d_vocab))
+    step = min(batch_size, fits)
+
+    def cut_down(value: Float[Tensor, "batch pos d_model"], hook: Any) -> Tensor:
+        return value[:, positions.to(value.device)]
+
+    losses = torch.empty(len(repeated), 2, length - 1)
+    with torch.inference_mode():
+        for start in range(0, len(repeated), step):
+            ids = repeated.ids[start : start + step].to(bridge.cfg.device)
+            rows = torch.arange(start, start + len(ids))
+            hooks = [] if ablated is None else ablated.hooks(rows)
+            with bridge.hooks(fwd_hooks=[*hooks, ("unembed.hook_in", cut_down)]):
+                logits = bridge(ids, return_type="logits")
+            wanted = ids[:, positions.to(ids.device) + 1]
+            taken = torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1).float(), wanted.flatten(), reduction="none"
+            )
+            losses[rows] = taken.view(len(ids), 2, -1).cpu()
+    mean = losses.double().mean(-1).numpy()
+    return CopyingLoss(mean[:, 0], mean[:, 1])

@@ -1,0 +1,373 @@
+"""Direct logit attribution: a logit as an exact sum over embedding, heads, MLPs, neurons and biases.
+
+The stream after the last block is a sum of what every component wrote, and a logit is linear in it once the
+final norm's scale is frozen (see `mechscope.lens.readout`). Where a norm stands behind a block's attention or
+MLP (Gemma's sandwich norms), its scale is frozen too, and every head's part goes through it. The sum is
+compared with the model's own logit on every call (Elhage et al. 2021; Wang et al. 2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+from mechscope.errors import InvalidInput, ModelMismatch, UnknownName
+from mechscope.lens.readout import (
+    last_only,
+    make_readout,
+    norm_bias,
+    read_logit,
+    read_positions,
+    require_layers,
+    require_tokens,
+    soft_cap,
+    through_norm,
+)
+from mechscope.lens.texts import Padding, TokenisedTexts, batches
+
+_SLACK = 50
+"""How many roundings of the working precision, relative to all that was added up, a pass may lose."""
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """The parts of a logit (or logit difference) at each text's last token, in float64.
+
+    Attributes:
+        logit: The model's own value, before soft-capping.
+        embedding: The last token's embedding.
+        position: Its position's embedding; zeros where positions are rotary.
+        heads: What each head wrote (z · W_O, through the norm behind attention where there is one).
+        attention_biases: b_O of each layer, and the bias of the norm behind attention.
+        mlps: What each MLP wrote, without its output bias.
+        mlp_biases: b_out of each layer, and the bias of the norm behind the MLP.
+        final_bias: The final norm's bias, and b_U.
+    """
+
+    logit: Float[Tensor, " text"]
+    embedding: Float[Tensor, " text"]
+    position: Float[Tensor, " text"]
+    heads: Float[Tensor, "layer head text"]
+    attention_biases: Float[Tensor, "layer text"]
+    mlps: Float[Tensor, "layer text"]
+    mlp_biases: Float[Tensor, "layer text"]
+    final_bias: Float[Tensor, " text"]
+
+    @property
+    def total(self) -> Float[Tensor, " text"]:
+        """The sum of all parts."""
+        return self.by_layer.sum(0) + self.embedding + self.position + self.final_bias
+
+    @property
+    def by_layer(self) -> Float[Tensor, "layer text"]:
+        """What each layer added: its heads, its MLP and their biases."""
+        return self.heads.sum(1) + self.attention_biases + self.mlps + self.mlp_biases
+
+    @property
+    def rounding(self) -> Float[Tensor, " text"]:
+        """The model's logit minus the sum: what its pass lost to the working precision."""
+        return self.logit - self.total
+
+    def parts(self) -> tuple[tuple[str, ...], Float[Tensor, "part text"]]:
+        """Every part by name ("embedding", "L3H1", "MLP 3", "bias of attention 3" …); they sum to `total`."""
+        names: list[str] = ["embedding", "position"]
+        values = [self.embedding, self.position]
+        for layer, heads in enumerate(self.heads):
+            names += [f"L{layer}H{head}" for head in range(len(heads))]
+            names += [f"bias of attention {layer}", f"MLP {layer}", f"bias of MLP {layer}"]
+            values += [*heads, self.attention_biases[layer], self.mlps[layer], self.mlp_biases[layer]]
+        return (*names, "final bias"), torch.stack([*values, self.final_bias])
+
+
+@dataclass(frozen=True)
+class NeuronAttribution:
+    """What each MLP neuron has to do with a logit, at each text's last token.
+
+    Attributes:
+        layers: Which layers were looked at.
+        activations: Values behind the activation function (and the gate), where W_out reads them.
+        contributions: To the logit; over a layer's neurons they sum to that layer's `Attribution.mlps`.
+    """
+
+    layers: tuple[int, ...]
+    activations: Float[Tensor, "layer neuron text"]
+    contributions: Float[Tensor, "layer neuron text"]
+
+    def top(self, k: int, *, by: NeuronOrder, text: int) -> list[Neuron]:
+        """The k neurons with the largest absolute activation or contribution in one text, largest first.
+
+        Raises:
+            UnknownName: `by` is neither.
+            InvalidInput: k below 1 or above the number of neurons, or a text that is not there.
+        """
+        if by not in get_args(NeuronOrder):
+            raise UnknownName("order of neurons", by, get_args(NeuronOrder))
+        n_layers, n_neurons, n_texts = self.activations.shape
+        if not 1 <= k <= n_layers * n_neurons:
+            raise InvalidInput(f"there are no top {k} of {n_layers * n_neurons} neurons.")
+        if not 0 <= text < n_texts:
+            raise InvalidInput(f"there is no text {text}: these are texts 0 to {n_texts - 1}.")
+        values = self.activations if by == "activation" else self.contributions
+        order = values[:, :, text].abs().flatten().sort(descending=True, stable=True).indices[:k]
+        return [
+            Neuron(
+                self.layers[at // n_neurons],
+                at % n_neurons,
+                float(self.activations[at // n_neurons, at % n_neurons, text]),
+                float(self.contributions[at // n_neurons, at % n_neurons, text]),
+            )
+            for at in order.tolist()
+        ]
+
+
+NeuronOrder = Literal["activation", "contribution"]
+
+
+@dataclass(frozen=True)
+class Neuron:
+    """One neuron in one text: where it is, how active, and what it adds to the logit."""
+
+    layer: int
+    neuron: int
+    activation: float
+    contribution: float
+
+
+def attribute(
+    bridge: TransformerBridge,
+    tokenised: TokenisedTexts,
+    answers: Int[Tensor, " text"],
+    others: Int[Tensor, " text"] | None = None,
+    *,
+    centred: bool = False,
+    before_cap: bool = False,
+    padding: Padding = "right",
+    batch_size: int = 16,
+) -> Attribution:
+    """Take the logit of one token after each text apart.
+
+    Args:
+        answers: The token whose logit it is. An answer of several tokens: its first, or one text for each of
+            its tokens, with the tokens before it appended.
+        others: Take the logit difference answer − other apart instead.
+        centred: Without `others`: minus the mean logit over the vocabulary, which no probability depends on
+            but which raw logits hold.
+        before_cap: Accept a model that soft-caps its logits; the parts then sum to the logit before the cap.
+
+    Raises:
+        InvalidInput: Answers that do not fit the texts or the vocabulary, or a model with soft-capped logits
+            without `before_cap`.
+        ModelMismatch: The parts do not sum to the model's logit: it adds something up in another way than
+            embedding, attention and MLPs, or its norms are folded.
+    """
+    _require_sum(bridge, before_cap)
+    _fit(bridge, tokenised, answers)
+    n, n_layers, n_heads = len(tokenised), bridge.cfg.n_layers, bridge.cfg.n_heads
+    readout = make_readout(bridge, answers, others, centred=centred)
+
+    def empty(*shape: int) -> Tensor:
+        return torch.zeros(*shape, n, dtype=torch.float64)
+
+    kept = Attribution(
+        empty(), empty(), empty(), empty(n_layers, n_heads), empty(n_layers), empty(n_layers),
+        empty(n_layers), empty(),
+    )  # fmt: skip
+    sizes = empty()
+    for batch in batches(tokenised, padding=padding, batch_size=batch_size):
+        read = read_positions(bridge, batch, _hooks(bridge), last_only(batch), logits=True)
+        direction, rows = readout.direction[batch.rows], batch.rows
+        frozen = through_norm(bridge.ln_final, read["ln_final.hook_scale"], direction)
+        chosen = None if others is None else others[rows].to(frozen.device)
+        logits = read["unembed.hook_out"]
+        kept.logit[rows] = read_logit(logits, answers[rows].to(frozen.device), chosen, centred=centred).cpu()
+        kept.embedding[rows] = _along(read["embed.hook_out"], frozen)
+        if "pos_embed.hook_out" in read:
+            kept.position[rows] = _along(read["pos_embed.hook_out"], frozen)
+        constant = (direction * norm_bias(bridge.ln_final)).sum(-1)
+        kept.final_bias[rows] = (constant + readout.bias[rows]).cpu()
+        for layer in range(n_layers):
+            _attention_parts(bridge, layer, read, frozen, rows, kept)
+            _mlp_parts(bridge, layer, read, frozen, rows, kept)
+        # What the pass added up, sign by sign: rounding is relative to that and not to the small result.
+        stream = read[f"blocks.{n_layers - 1}.hook_resid_post"].double()
+        sizes[rows] = ((stream.abs() * frozen.abs()).sum(-1) + logits.abs().amax(-1)).cpu()
+    _require_exact(bridge, kept, sizes)
+    return kept
+
+
+def attribute_neurons(
+    bridge: TransformerBridge,
+    tokenised: TokenisedTexts,
+    answers: Int[Tensor, " text"],
+    others: Int[Tensor, " text"] | None = None,
+    *,
+    layers: Sequence[int] | None = None,
+    centred: bool = False,
+    before_cap: bool = False,
+    padding: Padding = "right",
+    batch_size: int = 16,
+) -> NeuronAttribution:
+    """Take the MLPs' parts of a logit apart into neurons; arguments as in `attribute`.
+
+    Args:
+        layers: Which layers; None for all.
+
+    Returns:
+        16 bytes a neuron, layer and text.
+
+    Raises:
+        InvalidInput: As `attribute` does; also a layer out of range, or MLPs without plain neurons.
+        ModelMismatch: A layer's neurons do not sum to its MLP's output.
+    """
+    _require_sum(bridge, before_cap)
+    _fit(bridge, tokenised, answers)
+    chosen = tuple(range(bridge.cfg.n_layers)) if layers is None else tuple(layers)
+    require_layers(bridge, chosen)
+    n = len(tokenised)
+    weights = {layer: _neuron_weights(bridge, layer) for layer in chosen}
+    readout = make_readout(bridge, answers, others, centred=centred)
+    n_neurons = next(iter(weights.values())).shape[0]
+    activations = torch.empty(len(chosen), n_neurons, n, dtype=torch.float64)
+    contributions = torch.empty_like(activations)
+    for batch in batches(tokenised, padding=padding, batch_size=batch_size):
+        read = read_positions(
+            bridge, batch, [*_hooks(bridge), *_neuron_hooks(chosen)], last_only(batch), logits=True
+        )
+        direction = readout.direction[batch.rows]
+        frozen = through_norm(bridge.ln_final, read["ln_final.hook_scale"], direction)
+        for at, layer in enumerate(chosen):
+            post = read[f"blocks.{layer}.mlp.hook_post"].double()
+            ahead = _ahead(bridge, layer, "ln2_post", read, frozen)
+            contribution = post * (ahead @ weights[layer].double().T)
+            expected = _along_raw(_mlp_output(bridge, layer, read), ahead)
+            size = contribution.abs().sum(-1) + expected.abs()
+            eps = torch.finfo(bridge.W_U.dtype).eps
+            if bool(((contribution.sum(-1) - expected).abs() > _SLACK * eps * size).any()):
+                raise ModelMismatch(f"layer {layer}: the neurons do not sum to the MLP's output.")
+            activations[at][:, batch.rows] = post.T.cpu()
+            contributions[at][:, batch.rows] = contribution.T.cpu()
+    return NeuronAttribution(chosen, activations, contributions)
+
+
+def _attention_parts(
+    bridge: TransformerBridge, layer: int, read: dict[str, Tensor], frozen: Tensor, rows: Tensor,
+    kept: Attribution,
+) -> None:  # fmt: skip
+    attention = bridge.blocks[layer].attn
+    ahead = _ahead(bridge, layer, "ln1_post", read, frozen)
+    z: Float[Tensor, "batch head d_head"] = read[f"blocks.{layer}.attn.hook_z"].double()
+    read_with = torch.einsum("hdm,bm->bhd", attention.W_O.detach().double(), ahead)
+    kept.heads[layer][:, rows] = (z * read_with).sum(-1).T.cpu()
+    kept.attention_biases[layer][rows] = _bias(bridge, layer, "ln1_post", attention, "b_O", ahead, frozen)
+
+
+def _mlp_parts(
+    bridge: TransformerBridge, layer: int, read: dict[str, Tensor], frozen: Tensor, rows: Tensor,
+    kept: Attribution,
+) -> None:  # fmt: skip
+    if not hasattr(bridge.blocks[layer], "mlp"):
+        return
+    ahead = _ahead(bridge, layer, "ln2_post", read, frozen)
+    kept.mlps[layer][rows] = _along(_mlp_output(bridge, layer, read), ahead)
+    mlp = bridge.blocks[layer].mlp
+    kept.mlp_biases[layer][rows] = _bias(bridge, layer, "ln2_post", mlp, "b_out", ahead, frozen)
+
+
+def _mlp_output(bridge: TransformerBridge, layer: int, read: dict[str, Tensor]) -> Tensor:
+    """What the MLP wrote, before the norm behind it and without its output bias."""
+    output = read[f"blocks.{layer}.mlp.hook_out"].double()
+    bias = getattr(bridge.blocks[layer].mlp, "b_out", None)
+    return output if bias is None else output - bias.detach().double()
+
+
+def _ahead(
+    bridge: TransformerBridge, layer: int, post_norm: str, read: dict[str, Tensor], frozen: Tensor
+) -> Tensor:
+    """The direction in which a block's part of the stream is read, in front of the norm behind it if any."""
+    norm = getattr(bridge.blocks[layer], post_norm, None)
+    if norm is None:
+        return frozen
+    return through_norm(norm, read[f"blocks.{layer}.{post_norm}.hook_scale"], frozen)
+
+
+def _bias(
+    bridge: TransformerBridge, layer: int, post_norm: str, module: Any, name: str, ahead: Tensor,
+    frozen: Tensor,
+) -> Tensor:  # fmt: skip
+    bias = getattr(module, name, None)
+    total = torch.zeros(len(frozen), dtype=torch.float64, device=frozen.device)
+    if bias is not None:
+        total = total + (ahead * bias.detach().double()).sum(-1)
+    norm = getattr(bridge.blocks[layer], post_norm, None)
+    if norm is not None:
+        total = total + (frozen * norm_bias(norm)).sum(-1)
+    return total.cpu()
+
+
+def _along_raw(value: Tensor, direction: Tensor) -> Float[Tensor, " batch"]:
+    return (value.double() * direction).sum(-1)
+
+
+def _along(value: Tensor, direction: Tensor) -> Float[Tensor, " batch"]:
+    return _along_raw(value, direction).cpu()
+
+
+def _hooks(bridge: TransformerBridge) -> list[str]:
+    """What has to be read: embedding, each head's z, each MLP's output, and the scales to freeze."""
+    last = bridge.cfg.n_layers - 1
+    names = ["embed.hook_out", f"blocks.{last}.hook_resid_post", "ln_final.hook_scale"]
+    if "pos_embed.hook_out" in bridge.hook_dict:
+        names.append("pos_embed.hook_out")
+    for layer, block in enumerate(bridge.blocks):
+        names.append(f"blocks.{layer}.attn.hook_z")
+        if hasattr(block, "mlp"):
+            names.append(f"blocks.{layer}.mlp.hook_out")
+        for norm in ("ln1_post", "ln2_post"):
+            if hasattr(block, norm):
+                names.append(f"blocks.{layer}.{norm}.hook_scale")
+    return names
+
+
+def _neuron_hooks(layers: Sequence[int]) -> list[str]:
+    return [f"blocks.{layer}.mlp.hook_post" for layer in layers]
+
+
+def _neuron_weights(bridge: TransformerBridge, layer: int) -> Float[Tensor, "neuron d_model"]:
+    mlp = getattr(bridge.blocks[layer], "mlp", None)
+    weights = getattr(mlp, "W_out", None)
+    if weights is None or weights.dim() != 2:
+        raise InvalidInput(f"the MLP of layer {layer} has no neurons with output weights of their own.")
+    return weights.detach()
+
+
+def _require_sum(bridge: TransformerBridge, before_cap: bool) -> None:
+    cap = soft_cap(bridge)
+    if cap is not None and not before_cap:
+        raise InvalidInput(
+            f"this model caps its logits at ±{cap:g} (tanh): no sum of parts gives a capped logit.",
+            hint="pass before_cap=True to take the logit before the cap apart",
+        )
+
+
+def _require_exact(bridge: TransformerBridge, found: Attribution, sizes: Tensor) -> None:
+    allowed = _SLACK * torch.finfo(bridge.W_U.dtype).eps * sizes
+    off = found.rounding.abs()
+    worst = int((off - allowed).argmax())
+    if not bool(torch.isfinite(off).all()) or off[worst] > allowed[worst]:
+        raise ModelMismatch(
+            f"text {worst}: the parts sum to {found.total[worst]:.6f}, but the model's logit is "
+            f"{found.logit[worst]:.6f}.",
+            hint="load the model without folding (load_model(name)); other architectures are not supported",
+        )
+
+
+def _fit(bridge: TransformerBridge, tokenised: TokenisedTexts, answers: Tensor) -> None:
+    if answers.shape != (len(tokenised),):
+        raise InvalidInput(f"{len(tokenised)} texts, but {len(answers)} answers: each text needs one token.")
+    require_tokens(bridge, answers.tolist())

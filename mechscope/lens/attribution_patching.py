@@ -1,0 +1,158 @@
+"""Attribution patching: the effect of every patch at once, to first order (Nanda 2023; Syed et al. 2023).
+
+    effect ≈ (source activation − base activation) · ∂ score / ∂ activation / (source score − base score)
+
+with the gradient at the base run: two forward passes and one backward pass, whatever the number of places. It
+is exact where the score is linear in the activation; how far it is off elsewhere must be measured against
+`mechscope.lens.patching` (`compare`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+from mechscope.errors import InvalidInput, UnknownName
+from mechscope.lens.patching import (
+    HOOKS,
+    Component,
+    Direction,
+    EncodedPairs,
+    PatchingMap,
+    _by_pair,
+    _padded,
+    _Picks,
+    _reading_rows,
+    _Run,
+)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How an approximation compares with the exact effects, place by place.
+
+    Attributes:
+        correlation: Pearson's r; NaN where one side does not vary.
+        rms_error: Root of the mean squared difference, in units of the effect.
+        largest_error: Largest absolute difference.
+        sign: Share of places with the same sign, among those with an exact |effect| above `threshold`.
+        n: Number of places.
+    """
+
+    correlation: float
+    rms_error: float
+    largest_error: float
+    sign: float
+    n: int
+
+
+def attribution_map(
+    bridge: TransformerBridge,
+    encoded: EncodedPairs,
+    component: Component,
+    *,
+    direction: Direction = "denoising",
+    min_gap: float = 0.1,
+    batch_size: int = 16,
+) -> PatchingMap:
+    """What `patching_map` finds, approximated by gradients; same shapes, score is the logit difference.
+
+    Raises:
+        UnknownName: An unknown component or direction.
+        InvalidInput: The scores of a pair's two runs are less than `min_gap` apart.
+    """
+    for kind, name, options in (("component", component, Component), ("direction", direction, Direction)):
+        if name not in get_args(options):
+            raise UnknownName(kind, name, get_args(options))
+    rows = _reading_rows(encoded)
+    denoising = direction == "denoising"
+    base_prompts, source_prompts = (
+        (encoded.corrupt, encoded.clean) if denoising else (encoded.clean, encoded.corrupt)
+    )
+    source = _Run.of(bridge, encoded, rows, source_prompts, (component,), batch_size)
+    cfg = bridge.cfg
+    length = max(len(row.ids(base_prompts)) for row in rows)
+    products = []
+    scores = []
+    for start in range(0, len(rows), batch_size):
+        part = rows[start : start + batch_size]
+        held: list[Tensor] = []
+        hooks: list[Any] = [("blocks.0.hook_resid_pre", _leaf)]
+        hooks += [(f"blocks.{layer}.{HOOKS[component]}", _hold(held)) for layer in range(cfg.n_layers)]
+        picks = _Picks.of(part, cfg.device)
+        with torch.enable_grad(), bridge.hooks(fwd_hooks=[*hooks, ("unembed.hook_in", picks.cut)]):
+            ids = _padded([row.ids(base_prompts) for row in part], length).to(cfg.device)
+            score = picks.scores(bridge(ids, return_type="logits").float())
+            gradients = torch.autograd.grad(score.sum(), held)
+        scores.append(score.detach())
+        change = source.kept[component][start : start + batch_size]
+        products.append(
+            torch.stack(
+                [
+                    ((change[:, layer] - held[layer].detach()) * gradients[layer]).sum(-1)
+                    for layer in range(cfg.n_layers)
+                ],
+                1,
+            )
+        )
+    product = torch.cat(products).double().cpu().numpy()
+    gap = _by_pair(source.scores, rows, len(encoded)) - _by_pair(torch.cat(scores), rows, len(encoded))
+    maps: list[Float[np.ndarray, "layer place"]] = []
+    for pair, difference in enumerate(gap.tolist()):
+        if abs(difference) < min_gap:
+            raise InvalidInput(
+                f"pair {pair} ({encoded.pairs[pair].clean!r}): the scores of its two prompts differ by "
+                f"{abs(difference):.3g}, too little to divide by (min_gap={min_gap}).",
+                hint="leave such pairs out beforehand: pair_scores(…).usable(min_gap)",
+            )
+        prompt = len(encoded.clean[pair])
+        total = sum(product[at][:, :prompt] for at, row in enumerate(rows) if row.pair == pair)
+        effect = np.asarray(total) / difference
+        maps.append(effect.sum(1) if component == "heads" else effect)
+    return PatchingMap(component, tuple(maps))
+
+
+def compare(
+    approximate: Sequence[Float[np.ndarray, "layer place"]],
+    exact: Sequence[Float[np.ndarray, "layer place"]],
+    *,
+    threshold: float = 0.05,
+) -> Agreement:
+    """Agreement of two sets of maps over all their places.
+
+    Raises:
+        InvalidInput: Maps of different shapes.
+    """
+    if [one.shape for one in approximate] != [other.shape for other in exact]:
+        raise InvalidInput("the two sets of maps do not have the same shapes.")
+    one = np.concatenate([values.ravel() for values in approximate])
+    other = np.concatenate([values.ravel() for values in exact])
+    varied = one.std() > 0 and other.std() > 0
+    large = np.abs(other) > threshold
+    return Agreement(
+        float(np.corrcoef(one, other)[0, 1]) if varied else float("nan"),
+        float(np.sqrt(np.mean((one - other) ** 2))),
+        float(np.abs(one - other).max()),
+        float((np.sign(one) == np.sign(other))[large].mean()) if large.any() else float("nan"),
+        len(one),
+    )
+
+
+def _leaf(value: Tensor, hook: Any) -> Tensor:
+    """The graph begins at the first block's input, so that no gradient of a weight is computed for it."""
+    return value.detach().requires_grad_()
+
+
+def _hold(held: list[Tensor]) -> Callable[[Tensor, Any], Tensor]:
+    def hook(value: Tensor, hook: Any) -> Tensor:
+        held.append(value)
+        return value  # what is returned goes on; left out, z would be a reshaped copy beside the graph
+
+    return hook

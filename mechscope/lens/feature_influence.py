@@ -1,0 +1,172 @@
+"""How a feature of one layer's dictionary acts on a feature of a later one, in three ways.
+
+*Virtual weight*: W_dec[source] · W_enc[:, target], the direct path only, the same for all texts. *Gradient ×
+activation*: the source's activation times the derivative of the target's pre-activation along the source's
+decoder row, through all blocks between. *Causal*: take the source's contribution out of the residual stream
+and see how much the target's pre-activation falls. The last two agree where the blocks between are linear,
+and all three where there is nothing between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+from mechscope.errors import InvalidInput
+from mechscope.lens.texts import TokenisedTexts, batches
+
+
+class Dictionary(Protocol):
+    """A sparse autoencoder of the residual stream; those of SAELens are ones."""
+
+    W_enc: Float[Tensor, "d_model feature"]
+    W_dec: Float[Tensor, "feature d_model"]
+    b_dec: Float[Tensor, " d_model"]
+
+    def encode(self, x: Float[Tensor, "*at d_model"]) -> Float[Tensor, "*at feature"]: ...
+
+
+@dataclass(frozen=True)
+class PlainDictionary:
+    """A dictionary of plain tensors: f = relu((x − b_dec) W_enc + b_enc)."""
+
+    W_enc: Float[Tensor, "d_model feature"]
+    b_enc: Float[Tensor, " feature"]
+    W_dec: Float[Tensor, "feature d_model"]
+    b_dec: Float[Tensor, " d_model"]
+
+    def encode(self, x: Float[Tensor, "*at d_model"]) -> Float[Tensor, "*at feature"]:
+        return ((x - self.b_dec) @ self.W_enc + self.b_enc).relu()
+
+
+@dataclass(frozen=True)
+class Influence:
+    """Influence of source features (rows) on target features (columns), over the tokens of all texts.
+
+    Attributes:
+        virtual: W_dec · W_enc, per unit of the source's activation.
+        gradient: Source's activation × derivative of the target's pre-activation at the same token, averaged
+            over the tokens where the source is active.
+        causal: How far the target's pre-activation falls there when the source is taken out at that text's
+            every token, averaged over the same tokens.
+        active: Number of tokens at which each source is active.
+    """
+
+    virtual: Float[Tensor, "source target"]
+    gradient: Float[Tensor, "source target"]
+    causal: Float[Tensor, "source target"]
+    active: Float[Tensor, " source"]
+
+    def agreement(self) -> dict[str, float]:
+        """Pearson correlations between the three, over pairs whose source is active somewhere."""
+        used = self.active > 0
+        flat = {
+            name: getattr(self, name)[used].double().flatten() for name in ("virtual", "gradient", "causal")
+        }
+        pairs = (("virtual", "gradient"), ("virtual", "causal"), ("gradient", "causal"))
+        return {
+            f"{one}_{other}": float(torch.corrcoef(torch.stack([flat[one], flat[other]]))[0, 1])
+            for one, other in pairs
+        }
+
+
+def feature_influence(
+    bridge: TransformerBridge,
+    tokenised: TokenisedTexts,
+    *,
+    source_layer: int,
+    source: Dictionary,
+    sources: list[int],
+    target_layer: int,
+    target: Dictionary,
+    targets: list[int],
+    batch_size: int = 16,
+) -> Influence:
+    """Measure all three for some features; both dictionaries read the stream after their block.
+
+    A target's gradient is taken of its pre-activation summed over tokens, with the source moved at every
+    token alike, so that influence carried by attention to later tokens counts in both measures.
+
+    Raises:
+        InvalidInput: Layers that are not there or not in order, or features that are not there.
+    """
+    n_layers = bridge.cfg.n_layers
+    if not 0 <= source_layer <= target_layer < n_layers:
+        raise InvalidInput(
+            f"a feature after block {source_layer} cannot act on one after block {target_layer}.",
+            hint=f"layers are 0 to {n_layers - 1}, the source not after the target",
+        )
+    for kind, chosen, width in (
+        ("source", sources, source.W_dec.shape[0]),
+        ("target", targets, target.W_enc.shape[1]),
+    ):
+        if not chosen or not all(0 <= feature < width for feature in chosen):
+            raise InvalidInput(
+                f"{kind} features {chosen} are not all there.", hint=f"valid: 0 to {width - 1}"
+            )
+    encoder = target.W_enc[:, targets].detach()
+    rows = source.W_dec[sources].detach()
+    gradient = torch.zeros(len(sources), len(targets), dtype=torch.float64)
+    causal = torch.zeros_like(gradient)
+    active = torch.zeros(len(sources), dtype=torch.float64)
+    for batch in batches(tokenised, batch_size=batch_size):
+        scored = batch.scored.to(bridge.cfg.device)
+
+        def run(change: Tensor | None, leaf: bool = False, batch: Any = batch) -> tuple[Tensor, Tensor]:
+            kept: dict[str, Tensor] = {}
+            hooks = [
+                (f"blocks.{source_layer}.hook_resid_post", _put_in(kept, change, leaf)),
+                (f"blocks.{target_layer}.hook_resid_post", _read(kept)),
+            ]
+            with bridge.hooks(fwd_hooks=[*hooks, ("unembed.hook_in", lambda value, hook: value[:, :1])]):
+                bridge(
+                    batch.ids.to(bridge.cfg.device),
+                    attention_mask=batch.attended.to(bridge.cfg.device),
+                    return_type="logits",
+                )
+            return kept["source"], kept["target"] @ encoder
+
+        with torch.enable_grad():
+            held, before = run(None, leaf=True)
+            activations = source.encode(held.detach())[..., sources].detach() * scored[..., None]
+            total = (before * scored[..., None]).sum((0, 1))
+            slopes = torch.stack(
+                [
+                    torch.autograd.grad(one, held, retain_graph=at + 1 < len(targets))[0]
+                    for at, one in enumerate(total)
+                ]
+            )
+        gradient += torch.einsum("bps,tbpd,sd->st", activations, slopes, rows).double().cpu()
+        active += (activations > 0).sum((0, 1)).double().cpu()
+        with torch.inference_mode():
+            for at, row in enumerate(rows):
+                _, after = run(-activations[..., at, None] * row)
+                fall = (before.detach() - after) * scored[..., None]
+                causal[at] += fall.sum((0, 1)).double().cpu()
+    n = active.clamp_min(1)[:, None]
+    return Influence((rows @ encoder).double().cpu(), gradient / n, causal / n, active)
+
+
+def _put_in(kept: dict[str, Tensor], change: Tensor | None, leaf: bool) -> Callable[[Tensor, Any], Tensor]:
+    def hook(value: Tensor, hook: Any) -> Tensor:
+        if leaf:
+            value = value.detach().requires_grad_()
+        elif change is not None:
+            value = value + change
+        kept["source"] = value
+        return value
+
+    return hook
+
+
+def _read(kept: dict[str, Tensor]) -> Callable[[Tensor, Any], None]:
+    def hook(value: Tensor, hook: Any) -> None:
+        kept["target"] = value
+
+    return hook

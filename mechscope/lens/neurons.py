@@ -1,0 +1,164 @@
+"""Statistics of every MLP neuron over a set of texts, in one streaming pass, and the texts that drive it.
+
+A neuron is a coordinate of `mlp.hook_post`: in a gated MLP act(gate) · up, which may be negative. "Firing" is
+therefore not "above 0" by itself: the threshold is the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+from mechscope.errors import InvalidInput
+from mechscope.lens.texts import Batch, Padding, TokenisedTexts, batches
+
+
+@dataclass(frozen=True)
+class NeuronStatistics:
+    """What each neuron does over all tokens of the texts (padding and special tokens left out).
+
+    Attributes:
+        layers: Which blocks these are.
+        n_tokens: Number of tokens.
+        maximum: Largest activation.
+        mean: Mean activation.
+        std: Standard deviation.
+        kurtosis: Fourth standardised moment (3 for a Gaussian; large for a neuron that is rarely but strongly
+            active); NaN for a neuron that never varies.
+        firing_rate: Share of tokens with an activation above the threshold.
+        top_texts: Texts with the largest activations, largest first, each text counted once.
+        top_values: These activations.
+        top_positions: At which token of the text, special tokens not counted.
+    """
+
+    layers: tuple[int, ...]
+    n_tokens: int
+    maximum: Float[Tensor, "layer neuron"]
+    mean: Float[Tensor, "layer neuron"]
+    std: Float[Tensor, "layer neuron"]
+    kurtosis: Float[Tensor, "layer neuron"]
+    firing_rate: Float[Tensor, "layer neuron"]
+    top_texts: Int[Tensor, "layer neuron k"]
+    top_values: Float[Tensor, "layer neuron k"]
+    top_positions: Int[Tensor, "layer neuron k"]
+
+
+def neuron_statistics(
+    bridge: TransformerBridge,
+    tokenised: TokenisedTexts,
+    layers: Sequence[int],
+    *,
+    threshold: float = 0.0,
+    top: int = 10,
+    padding: Padding = "right",
+    batch_size: int = 32,
+) -> NeuronStatistics:
+    """Stream texts through the model and keep sums, never all activations.
+
+    Args:
+        layers: Blocks with an MLP.
+        threshold: A neuron fires at a token where its activation is above this.
+        top: How many texts to keep for each neuron, at most the number of texts.
+        padding: How rows of one batch are brought to one length; the answer does not depend on it.
+        batch_size: Most texts in a batch.
+
+    Raises:
+        InvalidInput: No layers, one that is not there, or a `top` below 1 or above the number of texts.
+    """
+    n_layers = bridge.cfg.n_layers
+    for layer in layers:
+        if not 0 <= layer < n_layers:
+            raise InvalidInput(f"there is no layer {layer}.", hint=f"valid: 0 to {n_layers - 1}")
+    if not layers:
+        raise InvalidInput("no layers to look at.")
+    if not 1 <= top <= len(tokenised):
+        raise InvalidInput(f"there are no top {top} of {len(tokenised)} texts.")
+    sums = {layer: _Sums(len(tokenised), threshold) for layer in layers}
+    with torch.inference_mode():
+        for batch in batches(tokenised, padding=padding, batch_size=batch_size):
+            hooks = [(f"blocks.{layer}.mlp.hook_post", sums[layer].hook(batch)) for layer in layers]
+            with bridge.hooks(fwd_hooks=[*hooks, ("unembed.hook_in", _first_position)]):
+                bridge(
+                    batch.ids.to(bridge.cfg.device),
+                    attention_mask=batch.attended.to(bridge.cfg.device),
+                    return_type="logits",
+                )
+    found = [sums[layer].finish(top) for layer in layers]
+    n_tokens = int(tokenised.n_tokens.sum())
+    stacked = [torch.stack(parts) for parts in zip(*found, strict=True)]
+    return NeuronStatistics(tuple(layers), n_tokens, *stacked)
+
+
+def _first_position(value: Tensor, hook: Any) -> Tensor:
+    return value[:, :1]  # nothing is read off the logits
+
+
+class _Sums:
+    """Running sums of one layer, in float64."""
+
+    def __init__(self, n_texts: int, threshold: float) -> None:
+        self.n_texts, self.threshold = n_texts, threshold
+        self.n = 0
+        self.moments: Tensor | None = None
+        self.fired: Tensor
+        self.shift: Tensor
+        self.best: Tensor
+        self.where: Tensor
+
+    def hook(self, batch: Batch) -> Callable[[Tensor, Any], None]:
+        def hook(value: Float[Tensor, "batch pos neuron"], hook: Any) -> None:
+            scored = batch.scored.to(value.device)
+            tokens = value[scored].double().cpu()
+            if self.moments is None:
+                width = value.shape[-1]
+                # Moments about a value near the mean: about 0 they would lose digits for a biased neuron.
+                self.shift = tokens.mean(0)
+                self.moments = torch.zeros(4, width, dtype=torch.float64)
+                self.fired = torch.zeros(width, dtype=torch.float64)
+                self.best = torch.empty(self.n_texts, width)
+                self.where = torch.empty(self.n_texts, width, dtype=torch.long)
+            shifted = tokens - self.shift
+            self.moments += torch.stack([(shifted**power).sum(0) for power in (1, 2, 3, 4)])
+            self.fired += (tokens > self.threshold).sum(0)
+            self.n += len(tokens)
+            largest = value.float().masked_fill(~scored[..., None], -torch.inf).max(1)
+            first = batch.scored.int().argmax(1)
+            self.best[batch.rows] = largest.values.cpu()
+            self.where[batch.rows] = largest.indices.cpu() - first[:, None]
+
+        return hook
+
+    def finish(self, top: int) -> tuple[Tensor, ...]:
+        assert self.moments is not None
+        m1, m2, m3, m4 = self.moments / self.n
+        variance = (m2 - m1**2).clamp_min(0)
+        fourth = m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4
+        kurtosis = torch.where(variance > 0, fourth / variance**2, torch.nan)
+        # Stable, so that equal activations come in the order of the texts wherever this runs.
+        values, texts = self.best.sort(dim=0, descending=True, stable=True)
+        texts, values = texts[:top], values[:top]
+        return (
+            self.best.max(0).values,
+            (m1 + self.shift).float(),
+            variance.sqrt().float(),
+            kurtosis.float(),
+            (self.fired / self.n).float(),
+            texts.T,
+            values.T,
+            self.where.gather(0, texts).T,
+        )
+
+
+def topics_among_top(
+    top_texts: Int[Tensor, "*unit k"], topics: Int[np.ndarray, " text"]
+) -> Int[np.ndarray, "*unit"]:
+    """How many different topics the top texts of each neuron come from: 1 for a neuron of one topic."""
+    labels = np.sort(np.asarray(topics)[top_texts.numpy()], axis=-1)
+    return 1 + (np.diff(labels, axis=-1) != 0).sum(-1)

@@ -1,0 +1,269 @@
+"""Path patching for K-composition: what one head writes, as it reaches another head's keys and nothing else.
+
+The two-head story of induction (Elhage et al. 2021) says that a previous-token head writes into each
+position which token came before, and that the induction head's keys read it there. Patching the sender's
+output alone would change everything behind it. Here the sender's output is exchanged for that on other
+tokens, the difference goes straight to the input of the receiver's layer (heads and MLPs in between don't
+see it), and there only into the receiver's keys: its queries and values, and all other heads, stay as they
+were (Wang et al. 2022; Goldowsky-Dill et al. 2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+from mechscope.errors import InvalidInput, ModelMismatch, UnknownName
+from mechscope.lens.components import Head, require_components
+from mechscope.lens.repeats import RepeatedTokens
+
+Into = Literal["key", "query"]
+
+
+class _PassEnds(Exception):
+    """Raised at the receiver."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """The receiver with one or more senders' outputs exchanged on the way to its keys (or queries).
+
+    Attributes:
+        pattern: Its attention pattern.
+        z: What it then reads out, before its output matrix.
+    """
+
+    pattern: Float[Tensor, "row query key"]
+    z: Float[Tensor, "row pos d_head"]
+
+
+class PathPatcher:
+    """Keeps what one pass over the rows, and one over their donors, leave at the senders and the receiver.
+
+    Args:
+        bridge: The model, in eval mode.
+        ids: The rows.
+        donors: As many rows of the same length: what the senders are made to have read.
+        receiver: The head whose keys or queries are patched.
+
+    Raises:
+        InvalidInput: A head that the model doesn't have, a receiver in layer 0, or rows and donors of
+            different shape.
+        ModelMismatch: The parts that the patch is put together from don't add up to what the model computes.
+    """
+
+    def __init__(
+        self,
+        bridge: TransformerBridge,
+        ids: Int[Tensor, "row pos"],
+        donors: Int[Tensor, "row pos"],
+        receiver: Head,
+    ) -> None:
+        require_components(bridge, [receiver])
+        if receiver.layer == 0:
+            raise InvalidInput(f"{receiver} has no head before it.", hint="a receiver in layer 1 or later")
+        if ids.shape != donors.shape:
+            raise InvalidInput(
+                f"rows of shape {tuple(ids.shape)} cannot be patched from donors of shape "
+                f"{tuple(donors.shape)}."
+            )
+        self.bridge, self.receiver = bridge, receiver
+        self.attention = bridge.blocks[receiver.layer].attn
+        n_kv = bridge.cfg.n_key_value_heads or bridge.cfg.n_heads
+        self.key_head = receiver.head // (bridge.cfg.n_heads // n_kv)
+        with torch.inference_mode():
+            self._clean = self._read(ids)
+            self._z_donor = self._read(donors)["z"]
+            self.clean = self._receive(None, "key")
+        off = (self.clean.pattern - self._clean["pattern"]).abs().max()
+        if off > 1e-4:
+            raise ModelMismatch(
+                f"the attention of layer {receiver.layer}, called alone, is off by {off:.1e}."
+            )
+
+    def patched(self, senders: Sequence[Head], *, into: Into = "key") -> Received:
+        """Exchange these senders' outputs on their way into the receiver's keys (or queries).
+
+        Raises:
+            InvalidInput: No senders, or one that doesn't come before the receiver.
+            UnknownName: `into` is neither "key" nor "query".
+        """
+        if into not in get_args(Into):
+            raise UnknownName("input of a head", into, get_args(Into))
+        if not senders:
+            raise InvalidInput("no senders.")
+        require_components(self.bridge, senders)
+        late = [head for head in senders if head.layer >= self.receiver.layer]
+        if late:
+            raise InvalidInput(
+                f"{late[0]} does not come before {self.receiver}.",
+                hint=f"senders lie in layers 0 to {self.receiver.layer - 1}",
+            )
+        with torch.inference_mode():
+            return self._receive(self._difference(senders), into)
+
+    def _read(self, ids: Tensor) -> dict[str, Any]:
+        """One pass up to the receiver's layer."""
+        layer = self.receiver.layer
+        found: dict[str, Any] = {"z": {}, "out": {}, "written": {}}
+
+        def keep(into: dict[int, Tensor], at: int) -> Callable[[Tensor, Any], None]:
+            def hook(value: Tensor, hook: Any) -> None:
+                into[at] = value.clone()
+
+            return hook
+
+        def resid(value: Tensor, hook: Any) -> None:
+            found["resid"] = value.clone()
+
+        def pattern(value: Tensor, hook: Any) -> None:
+            found["pattern"] = value[:, self.receiver.head].float().clone()
+            raise _PassEnds
+
+        hooks: list[tuple[str, Callable[[Tensor, Any], None]]] = []
+        for before in range(layer):
+            hooks.append((f"blocks.{before}.attn.hook_z", keep(found["z"], before)))
+            hooks.append((f"blocks.{before}.attn.hook_out", keep(found["out"], before)))
+            hooks.append((f"blocks.{before}.hook_attn_out", keep(found["written"], before)))
+        hooks.append((f"blocks.{layer}.hook_resid_pre", resid))
+        hooks.append((f"blocks.{layer}.attn.hook_pattern", pattern))
+
+        def arguments(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            found["args"], found["kwargs"] = args, dict(kwargs)
+
+        handle = self.attention.register_forward_pre_hook(arguments, with_kwargs=True)
+        try:
+            with self.bridge.hooks(fwd_hooks=hooks):
+                self.bridge(ids.to(self.bridge.cfg.device), return_type="logits")
+        except _PassEnds:
+            pass
+        finally:
+            handle.remove()
+        return found
+
+    def _difference(self, senders: Sequence[Head]) -> Float[Tensor, "row pos d_model"]:
+        """By how much the residual stream changes when these heads write what they wrote on the donors."""
+        total = torch.zeros_like(self._clean["resid"])
+        for layer in sorted({head.layer for head in senders}):
+            block = self.bridge.blocks[layer]
+            heads = [head.head for head in senders if head.layer == layer]
+            change = (self._z_donor[layer] - self._clean["z"][layer])[:, :, heads]
+            out = self._clean["out"][layer]
+            changed = out + torch.einsum("bphd,hdm->bpm", change, block.attn.W_O[heads])
+            written = self._clean["written"][layer]
+            # Gemma has a norm between the heads and the residual stream, which sees their sum.
+            norm = getattr(block, "ln1_post", None)
+            as_written = out if norm is None else norm(out)
+            scale = written.abs().max().clamp_min(1e-30)
+            if (as_written - written).abs().max() > 1e-4 * scale:
+                raise ModelMismatch(
+                    f"layer {layer}: what attention writes to the residual stream is not its heads' output"
+                    + ("." if norm is None else ", normed."),
+                )
+            total += (changed if norm is None else norm(changed)) - as_written
+        return total
+
+    def _receive(self, difference: Tensor | None, into: Into) -> Received:
+        """Run the receiver's attention alone, its keys or queries computed from another residual stream."""
+        resid = self._clean["resid"]
+        ln1 = self.bridge.blocks[self.receiver.layer].ln1
+        name = f"blocks.{self.receiver.layer}.attn.hook_{'k' if into == 'key' else 'q'}"
+        head = self.key_head if into == "key" else self.receiver.head
+        found: dict[str, Tensor] = {}
+
+        def take(value: Tensor, hook: Any) -> None:
+            found["new"] = value[:, :, head].clone()
+
+        def put(value: Tensor, hook: Any) -> Tensor:
+            changed = value.clone()
+            changed[:, :, head] = found["new"]
+            return changed
+
+        def pattern(value: Tensor, hook: Any) -> None:
+            found["pattern"] = value[:, self.receiver.head].float().clone()
+
+        def z(value: Tensor, hook: Any) -> None:
+            found["z"] = value[:, :, self.receiver.head].clone()
+
+        hooks: list[tuple[str, Callable[[Tensor, Any], Any]]] = [
+            (f"blocks.{self.receiver.layer}.attn.hook_pattern", pattern),
+            (f"blocks.{self.receiver.layer}.attn.hook_z", z),
+        ]
+        if difference is not None:
+            with self.bridge.hooks(fwd_hooks=[(name, take)]):
+                self._attend(ln1(resid + difference))
+            hooks.append((name, put))
+        with self.bridge.hooks(fwd_hooks=hooks):
+            self._attend(ln1(resid))
+        return Received(found["pattern"].cpu(), found["z"].cpu())
+
+    def _attend(self, hidden: Tensor) -> None:
+        args, kwargs = self._clean["args"], dict(self._clean["kwargs"])
+        if "past_key_values" in kwargs:  # it holds the keys of the pass already
+            kwargs["past_key_values"] = None
+        if "hidden_states" in kwargs:
+            kwargs["hidden_states"] = hidden
+        else:
+            args = (hidden, *args[1:])
+        self.attention(*args, **kwargs)
+
+
+@dataclass(frozen=True)
+class Composition:
+    """How much of a receiver's induction attention each sender carries into its keys (or queries).
+
+    Attributes:
+        receiver: The receiving head.
+        senders: The sending heads, each patched alone.
+        clean: The receiver's induction score, unpatched.
+        drop: By how much it falls with each sender patched alone.
+        drop_all: By how much it falls with all senders patched together.
+    """
+
+    receiver: Head
+    senders: tuple[Head, ...]
+    clean: Float[np.ndarray, " sequence"]
+    drop: Float[np.ndarray, "sender sequence"]
+    drop_all: Float[np.ndarray, " sequence"]
+
+
+def composition(
+    bridge: TransformerBridge,
+    repeated: RepeatedTokens,
+    donors: RepeatedTokens,
+    receiver: Head,
+    senders: Sequence[Head],
+    *,
+    into: Into = "key",
+) -> Composition:
+    """Which heads an induction head's keys (or queries) are made of.
+
+    Args:
+        bridge: The model, in eval mode.
+        repeated: Rows on which the receiver does induction.
+        donors: As many rows of other random tokens, of the same length.
+        receiver: The induction head.
+        senders: Heads in earlier layers.
+        into: Patch the way into its keys (K-composition) or into its queries (Q-composition).
+
+    Raises:
+        InvalidInput, ModelMismatch, UnknownName: As `PathPatcher`.
+    """
+    patcher = PathPatcher(bridge, repeated.ids, donors.ids, receiver)
+    length = repeated.length
+    start = repeated.n_special + 1  # the diagonal's first query of the second copy
+
+    def score(pattern: Tensor) -> np.ndarray:
+        return pattern.diagonal(-(length - 1), -2, -1)[:, start:].double().mean(-1).numpy()
+
+    clean = score(patcher.clean.pattern)
+    drop = [clean - score(patcher.patched([sender], into=into).pattern) for sender in senders]
+    together = clean - score(patcher.patched(senders, into=into).pattern)
+    return Composition(receiver, tuple(senders), clean, np.stack(drop), together)

@@ -1,0 +1,1 @@
+"""One prompt under the microscope: `mechscope look`. Importable without torch."""

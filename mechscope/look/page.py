@@ -1,0 +1,119 @@
+"""A look as one HTML page that asks nothing of any network: styles and pictures are inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from mechscope.charts_lens import lens_grid, shown_token, value_by_layer, waterfall
+from mechscope.look.findings import Look, largest_parts, summary
+
+_STYLE = """
+:root{color-scheme:light dark;--ink:#1c1f23;--paper:#fdfdfc;--faint:#7b828a;--line:#7b828a40;--good:#1d5b9e}
+@media(prefers-color-scheme:dark){:root{--ink:#e4e6e8;--paper:#15181b;--good:#75a9d6}}
+body{font:16px/1.5 Helvetica,Arial,sans-serif;color:var(--ink);background:var(--paper);max-width:46rem;
+margin:2rem auto;padding:0 1rem}
+h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.1rem;margin-top:2.2rem}
+.note,figcaption{color:var(--faint);font-size:.85rem}figure{margin:1rem 0;overflow-x:auto}
+figure svg{max-width:100%;height:auto}.wide{overflow-x:auto}
+table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}
+th,td{padding:.15rem .6rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
+th{font-weight:normal;color:var(--faint)}td.text,th.text{text-align:left}
+tr.settles td{color:var(--good);font-weight:bold}code{font-size:.95em}
+"""
+
+
+def as_page(look: Look) -> str:
+    """The whole page; whatever came from a model or a user is escaped."""
+    title = f"{look.prompt} → {look.answer_tokens[0].strip()}"
+    followed = escape(shown_token(look.answer_tokens[0]))
+    cap = ", before the soft cap" if look.capped else ""
+    cells = pd.DataFrame([vars(cell) for cell in look.cells])
+    shown = largest_parts(look, 24)
+    ranks = pd.DataFrame(
+        {"layer": row.layer, "value": row.probability, "label": "probability"} for row in look.lens
+    )
+    body = [
+        f"<h1>{escape(look.prompt)} <code>{escape(''.join(look.answer_tokens))}</code></h1>",
+        *(f"<p>{escape(sentence)}</p>" for sentence in summary(look)),
+        "<h2>What it would say after each block</h2>",
+        _figure(
+            lens_grid(cells),
+            "Each cell holds the most probable next token at a position after a block (logit lens).",
+            "A grid of the most probable next tokens, positions by layers.",
+        ),
+        f"<h2>The last token, following <code>{followed}</code></h2>",
+        _figure(
+            value_by_layer(ranks, y_title="probability"),
+            "Its probability after each block, read through the final norm and the unembedding.",
+            "A curve of the followed token's probability over the layers.",
+        ),
+        _lens_table(look),
+        "<h2>What adds up to its logit</h2>",
+        _figure(
+            waterfall(
+                [name for name, _ in shown],
+                [value for _, value in shown],
+                total="logit",
+                x_title=f"logit above the vocabulary's mean{cap}",
+            ),
+            f"The parts sum to the model's logit within {abs(look.rounding):.0e}; small ones are together.",
+            "A waterfall of the largest parts of the logit.",
+        ),
+        "<h2>Heads that add most</h2>",
+        _table(["head", "adds"], [(name, f"{value:+.3f}") for name, value in look.heads[:15]]),
+    ]
+    if look.neurons:
+        rows = [
+            (f"L{one.layer}N{one.neuron}", f"{one.contribution:+.3f}", f"{one.activation:+.2f}")
+            for one in look.neurons
+        ]
+        body += ["<h2>Neurons that add most</h2>", _table(["neuron", "adds", "activation"], rows)]
+    body.append(
+        '<p class="note">Direct parts only: a head or MLP that works through later ones is not seen here. '
+        f"Model: {escape(look.model)}.</p>"
+    )
+    head = f'<meta charset="utf-8"><title>{escape(title)}</title><link rel="icon" href="data:,">'
+    view = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    inside = "\n".join(body)
+    return (
+        f'<!doctype html>\n<html lang="en"><head>{head}{view}<style>{_STYLE}</style></head>\n'
+        f"<body>\n{inside}\n</body></html>\n"
+    )
+
+
+def _figure(chart: Any, caption: str, alt: str) -> str:
+    import vl_convert
+
+    from mechscope.ledger.recording import vega_lite_version
+
+    spec = chart.to_dict()
+    svg = vl_convert.vegalite_to_svg(spec, vl_version=vega_lite_version(spec))
+    picture = f'<div role="img" aria-label="{escape(alt)}">{svg}</div>'
+    return f"<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _lens_table(look: Look) -> str:
+    lines = []
+    for row in look.lens:
+        mark = ' class="settles"' if row.layer == look.convergence else ""
+        tops = ", ".join(f"{shown_token(token)} {p:.2f}" for token, p in row.top)
+        name = "embedding" if row.layer < 0 else str(row.layer)
+        lines.append(
+            f"<tr{mark}><td>{name}</td><td>{row.rank:,}</td><td>{row.probability:.4f}</td>"
+            f'<td>{row.entropy:.2f}</td><td>{row.kl:.2f}</td><td class="text">{escape(tops)}</td></tr>'
+        )
+    header = (
+        "<tr><th>after block</th><th>rank</th><th>probability</th><th>entropy</th><th>KL to the end</th>"
+        '<th class="text">most probable tokens</th></tr>'
+    )
+    return f'<div class="wide"><table><thead>{header}</thead><tbody>{"".join(lines)}</tbody></table></div>'
+
+
+def _table(headings: list[str], rows: Sequence[tuple[str, ...]]) -> str:
+    header = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    lines = ("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{header}</tr></thead><tbody>{''.join(lines)}</tbody></table>"

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mechscope.errors import InvalidInput
+from mechscope.lens.neurons import neuron_statistics, topics_among_top
+from mechscope.lens.texts import tokenise
+
+
+@pytest.mark.parametrize("padding", ["left", "right", "none"])
+def test_streamed_statistics_are_those_of_all_activations_at_once(bridge, texts, padding):
+    tokenised = tokenise(bridge, texts, prepend_bos=True)
+    found = neuron_statistics(bridge, tokenised, [0, 2], threshold=0.1, top=3, padding=padding, batch_size=2)
+    for at, layer in enumerate((0, 2)):
+        name = f"blocks.{layer}.mlp.hook_post"
+        each = []
+        for ids in tokenised.ids:
+            with torch.no_grad():
+                _, cache = bridge.run_with_cache(torch.tensor([ids]), names_filter=name)
+            each.append(cache[name][0, 1:])
+        tokens = torch.cat(each).double()
+        centred = tokens - tokens.mean(0)
+        expected = {
+            "maximum": tokens.max(0).values,
+            "mean": tokens.mean(0),
+            "std": tokens.std(0, correction=0),
+            "kurtosis": (centred**4).mean(0) / (centred**2).mean(0) ** 2,
+            "firing_rate": (tokens > 0.1).double().mean(0),
+        }
+        for field, values in expected.items():
+            torch.testing.assert_close(getattr(found, field)[at], values.float(), rtol=1e-3, atol=1e-4)
+        largest = torch.stack([one.max(0).values for one in each])
+        values, _ = largest.sort(0, descending=True)
+        torch.testing.assert_close(found.top_values[at], values[:3].T, rtol=1e-4, atol=1e-5)
+        for neuron in (0, 7):
+            for place in range(3):
+                text, position = (
+                    int(part[at, neuron, place]) for part in (found.top_texts, found.top_positions)
+                )
+                torch.testing.assert_close(
+                    each[text][position, neuron], found.top_values[at, neuron, place], rtol=1e-4, atol=1e-5
+                )
+    assert found.n_tokens == sum(len(text.split()) for text in texts)
+
+
+def test_topics_among_the_top_texts_are_counted():
+    top = torch.tensor([[0, 1, 2], [0, 3, 5], [0, 1, 3]])
+    assert topics_among_top(top, np.array([4, 4, 4, 9, 9, 2])).tolist() == [1, 3, 2]
+
+
+def test_refusals(bridge, texts):
+    tokenised = tokenise(bridge, texts)
+    with pytest.raises(InvalidInput, match=r"no layer 3.\n.*0 to 2"):
+        neuron_statistics(bridge, tokenised, [3])
+    with pytest.raises(InvalidInput, match="no layers"):
+        neuron_statistics(bridge, tokenised, [])
+    with pytest.raises(InvalidInput, match="no top 7 of 6"):
+        neuron_statistics(bridge, tokenised, [0], top=7)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from mechscope.cli import cli
+from mechscope.errors import InvalidInput
+from mechscope.look.findings import largest_parts, look_at
+from mechscope.look.page import as_page
+from mechscope.look.terminal import as_text
+
+
+def test_parts_of_a_look_sum_to_the_centred_logit(bridge):
+    found = look_at(bridge, "w1 w2 w3", "w9")
+    ids = torch.tensor([bridge.tokenizer("w1 w2 w3", add_special_tokens=False)["input_ids"]])
+    with torch.no_grad():
+        logits = bridge(ids)[0, -1]
+    expected = float(logits[12] - logits.mean())
+    assert sum(value for _, value in found.parts) == pytest.approx(expected, abs=1e-3)
+    assert sum(value for _, value in largest_parts(found, 4)) == pytest.approx(expected, abs=1e-3)
+    assert found.rank == 1 + int((logits > logits[12]).sum())
+
+
+def test_without_an_answer_the_models_own_is_followed(bridge):
+    found = look_at(bridge, "w1 w2 w3")
+    assert not found.given and found.rank == 1 and found.answer_tokens == (found.says,)
+
+
+def test_an_answer_of_several_tokens_is_scored_whole_and_an_unknown_one_reported(bridge):
+    found = look_at(bridge, "w1 w2", "w9 w8")
+    assert found.answer_tokens == ("w9", "w8")
+    assert found.log_prob < torch.tensor(found.lens[-1].probability).log()
+    assert not found.known
+    text = as_text(found)
+    assert "does not know the answer 'w9 w8' (2 tokens" in text
+
+
+def test_the_terminal_shows_every_layer_and_the_sum(bridge):
+    found = look_at(bridge, "w1 w2 w3", "w9")
+    text = as_text(found)
+    for name in ("embed", "Logit lens", "Direct logit attribution", "Heads that add most", "Neurons"):
+        assert name in text
+    assert f"{found.logit:>+8.3f}" in text
+    assert text.count("settles") >= 1
+
+
+def test_the_page_asks_nothing_of_the_network_and_escapes_everything(bridge):
+    page = as_page(look_at(bridge, "w1 <script>alert(1)</script> w3", "w9"))
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    addresses = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"'\s>)]+)""", page)
+    assert all(address.startswith(("data:", "#")) for address in addresses)
+    assert page.count("<svg") == 3
+
+
+def test_prompts_that_cannot_be_looked_at_are_refused(bridge):
+    with pytest.raises(InvalidInput, match="the prompt is empty"):
+        look_at(bridge, " ")
+    with pytest.raises(InvalidInput, match="the answer is empty"):
+        look_at(bridge, "w1", "")
+    with pytest.raises(InvalidInput, match="the model reads 64"):
+        look_at(bridge, "w1 " * 65)
+
+
+def test_the_command_names_what_is_wrong_in_one_line():
+    empty = CliRunner().invoke(cli, ["look", ""])
+    assert empty.exit_code == 1 and "the prompt is empty" in empty.output
+    unknown = CliRunner().invoke(cli, ["look", "w1", "--model", "smollm2-135n"])
+    assert unknown.exit_code == 1 and "did you mean 'smollm2-135m'" in unknown.output
+
+
+def test_the_command_prints_and_writes_a_page(bridge, monkeypatch, tmp_path):
+    monkeypatch.setattr("mechscope.models.load_model", lambda name: bridge, raising=False)
+    page = tmp_path / "one.html"
+    result = CliRunner().invoke(cli, ["look", "w1 w2", "--answer", "w9", "--page", str(page)])
+    assert result.exit_code == 0, result.output
+    assert "Heads that add most" in result.output
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
