@@ -56,6 +56,7 @@ import zlib
 import numpy as np
 import pandas as pd
 import torch
+from statsmodels.stats.proportion import proportion_confint
 
 from mechscope.charts_lens import lens_grid, shown_token, value_by_layer, waterfall
 from mechscope.data.prompts import analysis_file, load_prompts
@@ -393,11 +394,17 @@ for name, found, label in (
         int((found.n_tokens > 1).sum()),
         label=f"Answers of more than one token: {label}",
     )
-    share, ends = mean_with_interval(found.known.double().numpy(), f"known {name}")
+    # Wilson's interval: a bootstrap of answers that are all wrong (or all right) would be a single point.
+    n_known, n_asked = int(found.known.sum()), len(found.ids)
     ledger.statistic(
-        f"{name}_share", share, label=f"Share that is known: {label}", ci=ends, n=len(found.ids),
-        resamples=resamples, tolerance=Close(atol=0.03, because="one prompt"),
-    )  # fmt: skip
+        f"{name}_share",
+        n_known / n_asked,
+        label=f"Share that is known: {label}",
+        ci=proportion_confint(n_known, n_asked, method="wilson"),
+        n=n_asked,
+        test="Wilson interval of a proportion",
+        tolerance=Close(atol=0.03, because="one prompt"),
+    )
 ledger.claim(
     "knows_most_capitals",
     # lint: allow numeral because a half is what the criterion says
