@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from mechscope.ledger.formatting import format_p, format_value
 from mechscope.ledger.schema import Claim, Statistic
+from mechscope.publish.pages.popovers import exactly
 from mechscope.review.trace import Cell, Input, Trace
 
 _LABEL = 12
@@ -49,8 +50,7 @@ def _record(trace: Trace) -> Iterator[tuple[str, str]]:
     record = trace.found.record
     if isinstance(record, Statistic):
         yield "", record.label
-        if isinstance(record.value, float):
-            yield "in full", repr(record.value)
+        yield "in full", exactly(record)
         interval = f"{record.level:.0%} {record.text.ci}" if record.text.ci else ""
         count = f"n = {format_value(record.n, ',d')}" if record.n is not None else ""
         yield "interval", ", ".join(part for part in (interval, count) if part)

@@ -126,3 +126,57 @@ def test_the_site_works_from_disk(page: Any, site: Path) -> None:
     page.locator("a.ms-stat").first.hover()
     page.locator(".ms-popover").wait_for(state="visible")
     assert page.trouble == []
+
+
+def test_a_number_explains_itself_by_touch_and_the_second_tap_follows_it(browser: Any, address: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    phone = context.new_page()
+    phone.goto(f"{address}/{ARTICLE}")
+    number = phone.locator("a.ms-stat").first
+    number.tap()
+    popover = phone.locator(".ms-popover")
+    popover.wait_for(state="visible")
+    for expected in ("In full", "interval", "May differ", "Rerun"):
+        assert expected in popover.inner_text()
+    box = popover.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    number.tap()
+    phone.wait_for_url("**/numbers.html#topic_geometry.*")
+    context.close()
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_the_banner_switches_to_the_same_article_of_the_other_run(
+    page: Any, site: Path, address: str, served: bool
+) -> None:
+    page.goto(f"{address}/{ARTICLE}" if served else (site / ARTICLE).as_uri())
+    page.locator(".ms-banner a.ms-other-run[href*='gemma-3-270m/paper']").click()
+    page.wait_for_url("**/gemma-3-270m/paper/articles/topic-geometry.html")
+    assert "Gemma 3 270M" in page.locator(".ms-banner").inner_text()
+    assert page.trouble == []
+
+
+def test_a_claim_of_another_run_leads_to_where_that_article_states_it(page: Any, address: str) -> None:
+    page.goto(f"{address}/smollm2-135m/paper/_generated/smollm2-135m/claims.html")
+    page.locator(".ms-claims-table a.ms-other-run[href*='#claim-']").first.click()
+    page.wait_for_url("**/gemma-3-270m/paper/articles/*.html#claim-*")
+    assert page.locator(f"[id='{page.url.split('#')[1]}']").is_visible()
+
+
+def test_without_javascript_the_switch_leads_to_the_list_of_runs(browser: Any, address: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto(f"{address}/{ARTICLE}")
+    plain.locator(".ms-banner a.ms-other-run").first.click()
+    plain.wait_for_url("**/runs.html#paper-articles-topic-geometry")
+    assert plain.locator("dt:target + dd a").count() >= 2
+    context.close()
+
+
+def test_the_graph_leads_to_the_number_that_it_names(page: Any, address: str) -> None:
+    page.goto(f"{address}/smollm2-135m/paper/_generated/smollm2-135m/graph.html")
+    name = page.locator(".ms-graph a.ms-graph-record[href^='numbers.html#']").first
+    key = name.get_attribute("href").split("#")[1]
+    name.click()
+    page.wait_for_url(f"**/numbers.html#{key}")
+    assert page.locator(f"[id='{key}']").is_visible()
