@@ -22,6 +22,7 @@ project:
     - paper/paper.qmd
     - paper/_generated/{run}/numbers.qmd
     - paper/_generated/{run}/claims.qmd
+    - paper/_generated/{run}/compare.qmd
     - paper/_generated/{run}/graph.qmd
     - paper/_generated/{run}/notebooks.qmd
     - results/{run}/*/notebook.ipynb
@@ -42,6 +43,8 @@ website:
         href: paper/_generated/{run}/numbers.qmd
       - text: Claims
         href: paper/_generated/{run}/claims.qmd
+      - text: Compare
+        href: paper/_generated/{run}/compare.qmd
       - text: Graph
         href: paper/_generated/{run}/graph.qmd
       - text: Notebooks

@@ -1,8 +1,8 @@
 """Pages and data that are made from ledgers, for both engines.
 
-Numbers, claims, notebooks and the graph are Markdown, so that both engines render them; what popovers,
-banners and charts need is JSON and scripts. All go to `paper/_generated/<run>/`; each is written only when it
-changed.
+Numbers, claims, runs compared, notebooks and the graph are Markdown, so that both engines render them; what
+popovers, banners and charts need is JSON and scripts. All go to `paper/_generated/<run>/`; each is written
+only when it changed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from mechscope.ledger.store import figure_files
 from mechscope.project import Project
 from mechscope.publish.pages.charts import figure_script, vega_bundle
 from mechscope.publish.pages.claims import claims_page
+from mechscope.publish.pages.compare import compare_page
 from mechscope.publish.pages.context import Context
 from mechscope.publish.pages.documents import documents
 from mechscope.publish.pages.graph import graph_page
@@ -47,6 +48,7 @@ def write_pages(project: Project, run: str, codes: Sequence[Shortcode]) -> Writt
         folder / "numbers.json": numbers_json(context),
         folder / "numbers.schema.json": numbers_schema(),
         folder / "claims.qmd": claims_page(context),
+        folder / "compare.qmd": compare_page(context),
         folder / "graph.qmd": graph_page(context),
         folder / "notebooks.qmd": notebooks_page(context),
         folder / "popovers.json": stable_json(popovers(context)),

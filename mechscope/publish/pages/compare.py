@@ -1,0 +1,80 @@
+"""The page *Compare*: the rendered run beside every other one, claims that flipped first."""
+
+from __future__ import annotations
+
+from mechscope.ledger.formatting import MISSING
+from mechscope.publish.findings import runs_with_results
+from mechscope.publish.markdown import code, div, escaped, front_matter, link, table
+from mechscope.publish.pages.context import OUTCOME_WORDS, UP, Context
+from mechscope.review import compare as comparing  # the module: it imports this package in turn
+
+
+def compare_page(context: Context) -> str:
+    """The page as Markdown."""
+    others = [run for run in runs_with_results(context.project) if run != context.run]
+    parts = [
+        front_matter(
+            title="Compare",
+            subtitle=f"The run {context.title} beside the others",
+            format="html",
+            toc=True,
+        )
+        + "\nA difference is the other run's value less this one's, as the number is printed. Intervals that "
+        "lie *apart* do not overlap; numbers whose intervals overlap may differ nevertheless.\n"
+    ]
+    if not others or context.run not in runs_with_results(context.project):
+        parts.append("No other run has results yet.\n")
+    else:
+        parts += [
+            _beside(context, comparing.compare_runs(context.project, context.run, other)) for other in others
+        ]
+    parts.append(f"\nThe same articles, {link('rendered from each run', f'{UP}/../runs.html')}.\n")
+    return "\n".join(parts)
+
+
+def _beside(context: Context, compared: comparing.RunComparison) -> str:
+    here, there = escaped(context.title), escaped(context.run_title(compared.other))
+    flipped = len(compared.flipped)
+    apart = sum(pair.overlap is False for pair in compared.statistics)
+    paired = sum(pair.overlap is not None for pair in compared.statistics)
+    anchor = f"run-{compared.other}".replace(".", "-")
+    text = (
+        f"## {there} {{#{anchor}}}\n\n"
+        f"{flipped} of {len(compared.claims)} claims came out differently; {apart} of {paired} pairs of "
+        "intervals do not overlap.\n\n"
+    )
+    if compared.claims:
+        rows = [_claim_row(context, pair) for pair in compared.claims]
+        text += div(table(["Claim", here, there], rows, [60, 20, 20]), classes=["ms-claims-table"]) + "\n"
+    if compared.statistics:
+        numbers = [_number_row(context, pair) for pair in compared.statistics]
+        head = ["Number", here, there, "Difference", "Intervals"]
+        text += div(table(head, numbers, [40, 22, 22, 14, 12]), classes=["ms-claims-table"]) + "\n"
+    return text
+
+
+def _claim_row(context: Context, pair: comparing.ClaimPair) -> list[str]:
+    sentence = escaped(pair.sentence)
+    if pair.one is not None:
+        sentence = link(sentence, f"claims.qmd#{pair.key}")
+    return [
+        f"**Flipped:** {sentence}" if pair.flipped else sentence,
+        *(
+            MISSING if outcome is None else f"[{OUTCOME_WORDS[outcome]}]{{.ms-outcome .ms-{outcome}}}"
+            for outcome in pair.outcomes
+        ),
+    ]
+
+
+def _number_row(context: Context, pair: comparing.StatisticPair) -> list[str]:
+    here = escaped(comparing.value_text(pair.one))
+    if pair.one is not None:
+        here = link(here, f"numbers.qmd#{pair.key}")
+    overlap = comparing.overlap_text(pair)
+    return [
+        f"{escaped(pair.label)} {code(pair.key)}",
+        here,
+        escaped(comparing.value_text(pair.other)),
+        escaped(pair.difference_text),
+        f"**{overlap}**" if overlap == "apart" else overlap,
+    ]

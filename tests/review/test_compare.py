@@ -1,0 +1,152 @@
+"""Two runs side by side: differences as numbers are printed, intervals, and flipped claims first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mechscope.cli import cli
+from mechscope.errors import UnknownName
+from mechscope.pipeline.schedule import Order, run_analyses
+from mechscope.project import Project
+from mechscope.publish.prerender import prepare
+from mechscope.review.compare import RunComparison, compare_runs
+from tests.throwaway import make_project, script
+
+SCORES = script(
+    """
+    from mechscope.ledger import Ledger
+
+    ledger = Ledger("scores")
+    ledger.statistic("score", shift + 0.5, label="Score", ci=(shift, shift + 1.0), format=".2f")
+    ledger.statistic("wide", shift, label="Wide", ci=(shift - 5.0, shift + 5.0))
+    ledger.statistic("count", int(shift * 1000), label="Count")
+    ledger.statistic("same", 3, label="Same")
+    ledger.statistic("word", "big" if shift > 1 else "small", label="Word")
+    ledger.claim("always", "The score is more than nothing.", criterion="score > 0")
+    ledger.claim("small", "The score is small.", criterion="score < 1")
+    if shift > 1:
+        ledger.statistic("extra", 1.0, label="Extra")
+    """,
+    title="Scores",
+    parameters="shift = 0.0",
+)
+RUNS = {
+    "default": "one",
+    "runs": {
+        "one": {"title": "Run one", "parameters": {"shift": 0.0}},
+        "two": {"title": "Run two", "parameters": {"shift": 2.0}},
+        "three": {"title": "Run three", "parameters": {"shift": 9.0}},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    made = make_project(tmp_path_factory.mktemp("compare") / "p", scripts={"scores": SCORES}, runs=RUNS)
+    outcomes = run_analyses(made, Order(runs=("one", "two")))
+    assert all(outcome.what == "ran" for outcome in outcomes), outcomes
+    return made
+
+
+@pytest.fixture(scope="module")
+def compared(project: Project) -> RunComparison:
+    return compare_runs(project, "one", "two")
+
+
+def mechscope(project: Project, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["--project", str(project.root), *arguments])
+
+
+def test_claims_that_flipped_come_first(compared: RunComparison) -> None:
+    assert [(pair.key, pair.flipped, pair.outcomes) for pair in compared.claims] == [
+        ("scores.small", True, ("held", "failed")),
+        ("scores.always", False, ("held", "held")),
+    ]
+
+
+def test_differences_read_as_the_numbers_do_with_their_sign(compared: RunComparison) -> None:
+    differences = {pair.key.partition(".")[2]: pair.difference_text for pair in compared.statistics}
+    assert differences == {
+        "count": "+2,000",
+        "extra": "differs",
+        "same": "0",
+        "score": "+2.00",
+        "wide": "+2.00",
+        "word": "differs",
+    }
+    back = {pair.key: pair.difference_text for pair in _back(compared)}
+    assert back["scores.score"] == "−2.00"
+
+
+def _back(compared: RunComparison) -> list[object]:
+    from dataclasses import replace
+
+    return [replace(pair, one=pair.other, other=pair.one) for pair in compared.statistics]
+
+
+def test_intervals_overlap_or_lie_apart_and_without_two_there_is_nothing_to_say(
+    compared: RunComparison,
+) -> None:
+    overlap = {pair.key.partition(".")[2]: pair.overlap for pair in compared.statistics}
+    assert overlap == {
+        "count": None,
+        "extra": None,
+        "same": None,
+        "score": False,
+        "wide": True,
+        "word": None,
+    }
+
+
+def test_the_terminal_shows_both_runs_and_a_sum(project: Project) -> None:
+    result = mechscope(project, "compare", "one", "two")
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert lines[1].split() == ["FLIPPED", "held", "failed", "scores.small"]
+    row = next(line for line in lines if line.startswith("scores.score"))
+    assert " ".join(row.split()) == "scores.score 0.50 [0.00, 1.00] 2.50 [2.00, 3.00] +2.00 apart"
+    assert next(line for line in lines if line.startswith("scores.extra")).split()[1:3] == ["—", "1.00"]
+    assert lines[-1] == "1 of 2 claims flipped; 1 of 2 pairs of intervals do not overlap"
+
+
+def test_json_holds_the_same_as_values(project: Project) -> None:
+    content = json.loads(mechscope(project, "compare", "one", "two", "scores", "--format", "json").stdout)
+    assert content["runs"] == ["one", "two"]
+    assert content["claims"][0]["outcomes"] == ["held", "failed"]
+    assert content["claims"][0]["evidence"] == [{"score": 0.5}, {"score": 2.5}]
+    score = next(one for one in content["statistics"] if one["key"] == "scores.score")
+    assert (score["difference"], score["intervals"], score["intervals_overlap"]) == (
+        2.0,
+        [[0.0, 1.0], [2.0, 3.0]],
+        False,
+    )
+
+
+def test_a_run_without_results_or_a_mistyped_analysis_is_refused(project: Project) -> None:
+    with pytest.raises(UnknownName, match="'three'"):
+        compare_runs(project, "one", "three")
+    with pytest.raises(UnknownName, match="did you mean 'scores'"):
+        compare_runs(project, "one", "two", ["scorez"])
+
+
+def test_a_page_sets_the_rendered_run_beside_every_other_one(project: Project) -> None:
+    prepare(project, "one", "skip")
+    page = (project.generated("one") / "compare.qmd").read_text(encoding="utf-8")
+    assert "## Run two {#run-two}" in page
+    assert "1 of 2 claims came out differently; 1 of 2 pairs of intervals do not overlap" in page
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    assert rows[2].startswith(r"| **Flipped:** [The score is small\.](<claims.qmd#scores.small>)")
+    score = next(row for row in rows if "`scores.score`" in row)
+    assert r"(<numbers.qmd#scores.score>)" in score
+    assert r"| \+2\.00 | **apart** |" in score
+
+
+def test_the_page_of_the_only_run_says_that_it_is_alone(tmp_path: Path) -> None:
+    alone = make_project(tmp_path / "p", scripts={"scores": SCORES}, runs=RUNS)
+    run_analyses(alone, Order())
+    prepare(alone, "one", "skip")
+    assert "No other run has results yet." in (alone.generated("one") / "compare.qmd").read_text()
