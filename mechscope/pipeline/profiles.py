@@ -39,16 +39,18 @@ mechscope:
 website:
   navbar:
     left:
-      - text: Numbers
-        href: paper/_generated/{run}/numbers.qmd
-      - text: Claims
-        href: paper/_generated/{run}/claims.qmd
-      - text: Compare
-        href: paper/_generated/{run}/compare.qmd
-      - text: Graph
-        href: paper/_generated/{run}/graph.qmd
-      - text: Notebooks
-        href: paper/_generated/{run}/notebooks.qmd
+      - text: Evidence
+        menu:
+          - text: Numbers
+            href: paper/_generated/{run}/numbers.qmd
+          - text: Claims × runs
+            href: paper/_generated/{run}/claims.qmd
+          - text: Runs compared
+            href: paper/_generated/{run}/compare.qmd
+          - text: Graph
+            href: paper/_generated/{run}/graph.qmd
+          - text: Notebooks
+            href: paper/_generated/{run}/notebooks.qmd
     right:
       - text: {label}
         href: paper/_generated/{run}/claims.qmd#runs
