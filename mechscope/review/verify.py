@@ -51,7 +51,7 @@ def verify(
     reporter = reporter or Silent()
     declared, chosen = _plan(project, analyses, runs)
     with results_lock(project, reporter.say):
-        todo = [(run, analysis) for run in runs or [declared.default] for analysis in chosen]
+        todo = [(run, analysis) for run in _named(runs, declared) for analysis in chosen]
         with ThreadPoolExecutor(max(1, jobs)) as pool:
             try:
                 futures = [pool.submit(_verdict, project, declared, *one, reporter) for one in todo]
@@ -74,6 +74,10 @@ def _plan(project: Project, analyses: Sequence[str], runs: Sequence[str]) -> tup
     for run in runs:
         declared.run(run)
     return declared, select(found, list(analyses))
+
+
+def _named(runs: Sequence[str], declared: Runs) -> list[str]:
+    return list(dict.fromkeys(runs)) or [declared.default]
 
 
 def _verdict(project: Project, declared: Runs, run: str, analysis: Analysis, reporter: Reporter) -> Verdict:
@@ -191,7 +195,7 @@ def quick(project: Project, analyses: Sequence[str] = (), runs: Sequence[str] = 
         UnknownName, InvalidInput: As `verify` does.
     """
     declared, chosen = _plan(project, analyses, runs)
-    names = list(runs) or [declared.default]
+    names = _named(runs, declared)
     checks = [_check(project, declared, run, analysis) for run in names for analysis in chosen]
     return [*checks, *_citations(project, names)]
 

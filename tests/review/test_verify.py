@@ -264,6 +264,11 @@ def test_quick_finds_an_untouched_project_in_order_and_imports_nothing_heavy(exe
     assert not (executed.results / "one" / "verification.json").exists()
 
 
+def test_a_run_named_twice_is_checked_once(project: Project) -> None:
+    once = mechscope(project, "verify", "--quick", "--run", "one")
+    assert mechscope(project, "verify", "--quick", "--run", "one", "--run", "one").output == once.output
+
+
 def _table_text(findings: dict[str, Any]) -> None:
     findings["tables"]["prompts"]["text"][1][2] = "1.41"
 
