@@ -17,6 +17,7 @@ from typing import Any
 
 from mechscope.errors import InvalidRecord, UnknownName
 from mechscope.ledger.schema import Outcome, Statistic, Value
+from mechscope.syntax import parse
 
 _ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -82,7 +83,7 @@ def operand_names(criterion: str) -> list[str]:
 
 def _parsed(criterion: str) -> ast.expr:
     try:
-        return ast.parse(criterion.strip(), mode="eval").body
+        return parse(criterion.strip(), mode="eval").body
     except SyntaxError as error:
         raise InvalidRecord(f"criterion '{criterion}' is not an expression: {error.msg}.") from error
 

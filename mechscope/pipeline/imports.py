@@ -25,6 +25,7 @@ from pathlib import Path
 
 from mechscope.errors import InvalidInput
 from mechscope.pipeline.code import code_hash, without_docstring
+from mechscope.syntax import parse
 
 PLUMBING: Mapping[str, str] = {
     "mechscope.errors": "says what went wrong, never what was found",
@@ -264,7 +265,7 @@ def _init(path: Path, package: str) -> _Init:
 @functools.lru_cache(maxsize=4096)
 def _read_module(path: Path, modified: int, size: int) -> _Module:
     try:
-        tree = ast.parse(path.read_bytes())
+        tree = parse(path.read_bytes())
     except SyntaxError as error:
         raise InvalidInput(f"{path}:{error.lineno}: this is not Python: {error.msg}.") from error
     return _Module(tree, code_hash(tree))

@@ -8,7 +8,6 @@ cell.
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from mechscope.errors import InvalidInput, InvalidRecord
 from mechscope.files import hash_text
 from mechscope.ledger.schema import RECORD_MIME
 from mechscope.pipeline.scripts import Analysis, cells_hash
+from mechscope.syntax import parse
 
 Notebook = Any
 """An `nbformat.NotebookNode`; nbformat is imported late because it takes a second."""
@@ -72,7 +72,7 @@ def from_script(analysis: Analysis, text: str) -> Notebook:
 
 def _has_code(source: str, analysis: Analysis) -> bool:
     try:
-        return bool(ast.parse(source).body)
+        return bool(parse(source).body)
     except SyntaxError as error:
         raise InvalidInput(
             f"{analysis.path.name}: a cell is not plain Python: {error.text or error.msg}",

@@ -24,6 +24,7 @@ from mechscope.ledger.claims import ClaimText
 from mechscope.ledger.schema import NAME_PATTERN
 from mechscope.pipeline.code import code_hash
 from mechscope.project import Project
+from mechscope.syntax import parse
 
 _MARKER = re.compile(r"^#\s?%%+(?P<rest>.*)$")
 _NOT_CODE = re.compile(r"\[(markdown|md|raw)\]")
@@ -157,7 +158,7 @@ def cells_hash(sources: Iterator[str] | list[str]) -> str:
 
     Cells without a statement don't count. Raises SyntaxError.
     """
-    trees = [ast.parse(source) for source in sources]
+    trees = [parse(source) for source in sources]
     return hash_value([[code_hash(statement) for statement in tree.body] for tree in trees if tree.body])
 
 
@@ -238,7 +239,7 @@ def _line_of(text: str, key: str) -> int:
 
 def _parsed(source: str, shown: str) -> ast.Module:
     try:
-        return ast.parse(source)
+        return parse(source)
     except SyntaxError as error:
         raise InvalidInput(f"{shown}:{error.lineno}: this is not Python: {error.msg}.") from error
 

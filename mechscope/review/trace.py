@@ -32,6 +32,7 @@ from mechscope.publish.sources import (
     shortcodes_in,
 )
 from mechscope.review.lint.markdown import Scan, scan
+from mechscope.syntax import parse
 
 _PLACE = re.compile(r"(?P<file>.+\.(?:qmd|md|ipynb)):(?P<line>\d+)(?::\d+)?")
 _RECORDERS = {
@@ -222,7 +223,7 @@ def _recording(script: str, found: Found, cell: range) -> int | None:
     A function that records under names such as f"{prefix}t_{label}" stands outside the cell that calls it.
     """
     try:
-        tree = ast.parse(script)
+        tree = parse(script)
     except SyntaxError:
         return None
     literal, patterned = [], []

@@ -19,6 +19,7 @@ from pathlib import Path
 from mechscope.errors import InvalidInput
 from mechscope.project import Project
 from mechscope.review.lint.markdown import Block, Scan, scan
+from mechscope.syntax import parse
 
 _CELL = re.compile(r"#\s?%%+(?P<rest>.*)$")
 _MARKDOWN_CELL = re.compile(r"\[(markdown|md)\]")
@@ -51,7 +52,7 @@ class Document:
     @cached_property
     def tree(self) -> ast.Module:
         """The script's code."""
-        return ast.parse(self.raw)
+        return parse(self.raw)
 
     def place(self, offset: int) -> tuple[int, int]:
         """Line and column in the file, from 1, of an offset into `scan.text`."""
@@ -95,7 +96,7 @@ def read_document(project: Project, path: Path) -> Document:
     if path.suffix != ".py":
         return Document(path, shown, raw, scan(raw))
     try:
-        tree = ast.parse(raw)
+        tree = parse(raw)
     except SyntaxError as error:
         raise InvalidInput(f"{shown}:{error.lineno}: this is not Python: {error.msg}.") from error
     lines, margins = _markdown_of(raw.split("\n"))
