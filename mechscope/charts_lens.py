@@ -50,7 +50,9 @@ def lens_grid(frame: pd.DataFrame, *, width: int = WIDTH) -> Any:
         color=alt.Color(
             "probability:Q",
             scale=alt.Scale(domain=[0, 1], range=["#e9eef3", "#75a9d6", "#1d5b9e"], interpolate="rgb"),
-            legend=alt.Legend(title="probability of the most probable token", gradientLength=180),
+            legend=alt.Legend(
+                title="probability of the most probable token", titleLimit=width, gradientLength=180
+            ),
         ),
         tooltip=[
             alt.Tooltip("read:N", title="after"),
