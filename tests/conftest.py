@@ -6,12 +6,16 @@ import os
 
 import pytest
 
-# Nothing in the suite may reach a model hub; without this a mistake would hang on retries instead of failing.
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--hub", action="store_true", help="also run the tests that fetch models from a hub")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Without --hub nothing may reach one: a mistake would hang on retries instead of failing. Set before any
+    # test imports huggingface_hub, which reads it once.
+    if not config.getoption("--hub"):
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
