@@ -592,7 +592,7 @@ for label, matrix in (
 by_layer = pd.concat(rows, ignore_index=True)
 ledger.figure(
     "fact_by_layer",
-    value_by_layer(by_layer, y_title="adds to the logit difference"),
+    value_by_layer(by_layer, x_title="layer", y_title="adds to the logit difference"),
     caption="What the heads and the MLP of each layer add to the logit difference between the right capital "
     "and another: means over all prompts, with 95% intervals.",
     alt="Two curves over the layers, heads and MLPs, with interval bands: what each adds to the right answer.",  # noqa: E501

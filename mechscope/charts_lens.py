@@ -112,8 +112,15 @@ def waterfall(
     return themed(alt.layer(bars).properties(width=width - 140, height=16 * len(frame)))
 
 
-def value_by_layer(frame: pd.DataFrame, *, y_title: str, width: int = WIDTH, height: int = 240) -> Any:
-    """A value after each block for a few series, with bands where the columns `low` and `high` are there.
+def value_by_layer(
+    frame: pd.DataFrame,
+    *,
+    y_title: str,
+    x_title: str = "after block (−1: embedding)",
+    width: int = WIDTH,
+    height: int = 240,
+) -> Any:
+    """A value at each layer for a few series, with bands where the columns `low` and `high` are there.
 
     Raises:
         InvalidInput: A column is missing (`layer`, `value`, `label`).
@@ -126,12 +133,12 @@ def value_by_layer(frame: pd.DataFrame, *, y_title: str, width: int = WIDTH, hei
     colour = alt.Color(
         "label:N",
         scale=alt.Scale(domain=names, range=list(PALETTE)),
-        legend=alt.Legend(title=None, symbolType="stroke", symbolStrokeWidth=3),
+        legend=alt.Legend(title=None, symbolType="stroke", symbolStrokeWidth=3, symbolOpacity=1),
     )
     base = alt.Chart(rounded).encode(
         x=alt.X(
             "layer:Q",
-            title="after block (−1: embedding)",
+            title=x_title,
             axis=alt.Axis(grid=False, tickMinStep=1, format="d"),
             scale=alt.Scale(nice=False, padding=8),
         )
