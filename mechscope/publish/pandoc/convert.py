@@ -256,7 +256,7 @@ def _metadata(job: Job) -> Metadata:
 def _defaults(job: Job, metadata_file: str) -> dict[str, Any]:
     filters: list[Any] = [str(HERE / "lua" / "engine.lua")]
     if job.metadata.get("bibliography") and job.metadata.get("citeproc") is not False:
-        filters.append("citeproc")
+        filters += ["citeproc", str(HERE / "lua" / "references.lua")]
     common: dict[str, Any] = {
         "from": _READER,
         "standalone": True,

@@ -368,6 +368,7 @@ def test_citations_are_set_and_listed(paper: Paper) -> None:
     assert "As Elhage and Nanda (2021) show (see Elhage and Nanda 2021, 3)." in text
     assert text.count("A Mathematical Framework") == 1
     assert 'href="#ref-elhage2021"' in paper.page()
+    assert re.search(r"<h2[^>]*>References", paper.page())  # a section under the page's title
     assert "References" not in text_of(paper.page("paper/index.html"))
 
 
