@@ -126,7 +126,7 @@ def look_at(bridge: TransformerBridge, prompt: str, answer: str | None = None, *
             layer,
             int(last.rank[row, 0]),
             float(last.log_prob[row, 0].exp()),
-            float(last.entropy[row, 0]),
+            max(0.0, float(last.entropy[row, 0])),
             max(0.0, float(last.kl[row, 0])),
             tuple(
                 (word(token), float(p))
