@@ -17,6 +17,7 @@ from mechscope.publish.findings import runs_with_results
 from mechscope.publish.prerender import Mode, prepare
 from mechscope.publish.quarto import find_quarto
 from mechscope.publish.sources import article_files
+from mechscope.publish.staging import clear_staging
 
 ENGINES = ("quarto", "pandoc")
 
@@ -92,6 +93,7 @@ def render(
         report(f"rendering {run} with {chosen}")
         built = _build(project, run, chosen, program, only)
         took = time.perf_counter() - ready
+        clear_staging(project, run)
         done.append(
             RenderedRun(run, prepared.ran, tuple(built.pages), tuple(built.pdfs), ready - began, took)
         )

@@ -176,6 +176,40 @@ def test_quarto_renders_the_whole_site(sample: Project) -> None:
     assert (site / "paper/paper.pdf").read_bytes().startswith(b"%PDF")
 
 
+def _quarto(project: Project, *arguments: str, mode: str = "skip") -> subprocess.CompletedProcess[str]:
+    """`quarto render`, as a person types it."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("QUARTO_")}
+    return subprocess.run(
+        [str(QUARTO), "render", *arguments],
+        cwd=project.root,
+        env={**clean, "MECHSCOPE_PRERENDER": mode, "QUARTO_PYTHON": sys.executable},
+        capture_output=True,
+        encoding="utf-8",
+    )
+
+
+@needs_quarto
+def test_a_bare_render_that_fails_leaves_the_site_as_it_was(sample: Project) -> None:
+    home = sample.site / RUN / "paper" / "index.html"
+    home.parent.mkdir(parents=True)
+    home.write_text("old")
+    mistyped = _quarto(sample, "--profile", "gema-3-270m")
+    assert "did you mean 'gemma-3-270m'" in mistyped.stderr
+    article = sample.paper / "articles" / "topic-geometry.qmd"
+    text = article.read_text()
+    article.write_text(text + "\n{{< stat topic_geometry.centred_mx >}}\n")
+    assert _quarto(sample).returncode != 0  # stopped by the hook
+    assert _quarto(sample, mode="done").returncode != 0  # stopped by Quarto, in the middle
+    assert [path.name for path in sample.site.rglob("*") if path.is_file()] == ["index.html"]
+    assert home.read_text() == "old"
+    article.write_text(text)
+    done = _quarto(sample)
+    assert done.returncode == 0, done.stderr
+    assert f"_site/{RUN}/paper/index.html" in done.stdout + done.stderr
+    assert "A paper" in home.read_text()
+    assert (sample.site / RUN / "paper" / "paper.pdf").is_file()
+
+
 @needs_quarto
 def test_quarto_stops_at_a_wrong_key_even_when_nothing_was_checked_before(sample: Project) -> None:
     article = sample.paper / "articles" / "topic-geometry.qmd"
