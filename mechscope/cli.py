@@ -376,12 +376,16 @@ def _print_rendered(project: Project, done: Rendered) -> None:
         click.echo(rendered.run)
         for name in analyses:
             click.echo(f"  {name}: {'ran' if name in rendered.ran else 'fresh'}")
+        for key in (key for key in rendered.ran if ":" in key):
+            click.echo(f"  {key}: ran, because an article cites it")
         click.echo(f"  {len(rendered.pages)} pages in {project.shown(project.site / rendered.run)}")
         for pdf in rendered.pdfs:
             click.echo(f"  {project.shown(pdf)}")
         click.echo(
             f"  analyses and checks {rendered.preparing:.1f} s, {done.engine} {rendered.rendering:.1f} s"
         )
+        for warning in rendered.warnings:
+            click.echo(f"  warning: {warning}")
     click.echo(
         f"rendered with {done.engine} in {done.seconds:.1f} s: {project.shown(project.site / 'index.html')}"
     )

@@ -20,8 +20,11 @@ def before() -> None:
     run = run_of_profiles(project, os.environ.get("QUARTO_PROFILE", ""))
     mode = mode_from_environment()
     if mode is not None:
-        for name in prepare(project, run, mode).ran:
-            print(f"mechscope: ran {name} ({run})")
+        prepared = prepare(project, run, mode)
+        for name in prepared.ran:
+            print(f"mechscope: ran {name if ':' in name else f'{run}:{name}'}")
+        for warning in prepared.warnings:
+            print(f"mechscope: {warning}", file=sys.stderr)
 
 
 def after() -> None:
