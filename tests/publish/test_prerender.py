@@ -141,7 +141,10 @@ def _fresh(project: Project, run: str) -> None:
     (project.found(run, "topic_geometry") / "ledger.json").write_text(ledger_text(ledger))
 
 
-def test_checking_refuses_a_stale_analysis_of_another_run_that_an_article_cites(sample: Project) -> None:
+def test_checking_refuses_a_stale_analysis_of_another_run_that_an_article_cites(
+    sample: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mechscope.pipeline.freshness.notebook_problems", lambda path, ledger: [])
     _fresh(sample, RUN)
     told = prepare(sample, RUN, "check").warnings
     assert len(told) == 1 and told[0].startswith("gemma-3-270m:topic_geometry is stale")
