@@ -154,6 +154,8 @@ def _portable(project: Project, model: str) -> str:
 
 
 def _print_outcomes(outcomes: list[Outcome]) -> None:
+    from mechscope.pipeline.run import failures
+
     width = max((len(f"{outcome.run}:{outcome.analysis}") for outcome in outcomes), default=0)
     for outcome in outcomes:
         key = f"{outcome.run}:{outcome.analysis}"
@@ -165,9 +167,8 @@ def _print_outcomes(outcomes: list[Outcome]) -> None:
             else ""
         )
         click.echo(f"{key:<{width}}  {_WORDS[outcome.what]}{took}{why}{where}")
-    for outcome in outcomes:
-        if outcome.what == "failed":
-            click.echo(f"\nmechscope: {outcome.detail}", err=True)
+    for problem in failures(outcomes):
+        click.echo(f"\nmechscope: {problem}", err=True)
 
 
 @cli.command()

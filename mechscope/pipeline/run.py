@@ -10,6 +10,11 @@ from mechscope.pipeline.schedule import Order, Outcome, run_analyses
 from mechscope.project import Project
 
 
+def failures(outcomes: Sequence[Outcome]) -> list[str]:
+    """What went wrong, each thing once: several analyses can lack the same model."""
+    return list(dict.fromkeys(outcome.detail for outcome in outcomes if outcome.what == "failed"))
+
+
 def run(
     project: Project, runs: Sequence[str], *, analyses: Sequence[str] = (), jobs: int = 2
 ) -> list[Outcome]:
@@ -27,7 +32,6 @@ def run(
     """
     with reporter() as screen:
         outcomes = run_analyses(project, Order(tuple(analyses), tuple(runs), jobs=jobs), screen)
-    failed = [outcome.detail for outcome in outcomes if outcome.what == "failed"]
-    if failed:
+    if failed := failures(outcomes):
         raise AnalysisFailed("\n".join(failed))
     return outcomes
