@@ -154,6 +154,8 @@ def _portable(project: Project, model: str) -> str:
 
 
 def _print_outcomes(outcomes: list[Outcome]) -> None:
+    from mechscope.pipeline.run import failures
+
     width = max((len(f"{outcome.run}:{outcome.analysis}") for outcome in outcomes), default=0)
     for outcome in outcomes:
         key = f"{outcome.run}:{outcome.analysis}"
@@ -165,9 +167,8 @@ def _print_outcomes(outcomes: list[Outcome]) -> None:
             else ""
         )
         click.echo(f"{key:<{width}}  {_WORDS[outcome.what]}{took}{why}{where}")
-    for outcome in outcomes:
-        if outcome.what == "failed":
-            click.echo(f"\nmechscope: {outcome.detail}", err=True)
+    for problem in failures(outcomes):
+        click.echo(f"\nmechscope: {problem}", err=True)
 
 
 @cli.command()
@@ -376,12 +377,16 @@ def _print_rendered(project: Project, done: Rendered) -> None:
         click.echo(rendered.run)
         for name in analyses:
             click.echo(f"  {name}: {'ran' if name in rendered.ran else 'fresh'}")
+        for key in (key for key in rendered.ran if ":" in key):
+            click.echo(f"  {key}: ran, because an article cites it")
         click.echo(f"  {len(rendered.pages)} pages in {project.shown(project.site / rendered.run)}")
         for pdf in rendered.pdfs:
             click.echo(f"  {project.shown(pdf)}")
         click.echo(
             f"  analyses and checks {rendered.preparing:.1f} s, {done.engine} {rendered.rendering:.1f} s"
         )
+        for warning in rendered.warnings:
+            click.echo(f"  warning: {warning}")
     click.echo(
         f"rendered with {done.engine} in {done.seconds:.1f} s: {project.shown(project.site / 'index.html')}"
     )

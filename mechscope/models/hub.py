@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mechscope.errors import ModelUnavailable, UnknownName
 from mechscope.models.embedded import embedded_is_here
+from mechscope.models.legacy import is_legacy
 from mechscope.models.registry import EMBEDDED, Model, hub_names, weight_files
 
 PATIENCE = 4.0
@@ -44,6 +45,17 @@ def ensure_snapshot(model: Model) -> Path:
         return folder
     require_hub(model)
     return _download(model)
+
+
+def require_within_reach(model: Model) -> None:
+    """Find out, before anything is started that needs it, whether a hub model would load.
+
+    Raises:
+        ModelUnavailable: It is not in the local cache, and the hub cannot be reached.
+        UnknownName: As `require_hub` does.
+    """
+    if is_legacy(model) or cached_snapshot(model) is None:
+        require_hub(model)
 
 
 def require_hub(model: Model) -> None:

@@ -73,12 +73,14 @@ def execute(
         target: The folder that then holds ledger, figures and notebook; default `results/<run>/<analysis>`.
 
     Raises:
+        ModelUnavailable: A model of the hub is not here, and the hub can't be reached.
         AnalysisFailed: A cell failed or shows what can't be committed, or an input changed meanwhile; what
             was in `target` before is still there.
         MechscopeError: An input can't be determined.
     """
     if state.inputs is None:
         raise state.problem or AnalysisFailed(f"{analysis.name} in {state.run}: its inputs are not known.")
+    require_models(project, state, analysis)
     target = target or project.found(state.run, analysis.name)
     script = analysis.path.read_text(encoding="utf-8")
     prepared = notebooks.from_script(analysis, script)
@@ -122,6 +124,21 @@ def execute(
         write_atomically(staged / LEDGER_NAME, ledger_text(ledger))
     _failed_notebook(project, state).unlink(missing_ok=True)
     return ledger
+
+
+def require_models(project: Project, state: State, analysis: Analysis) -> None:
+    """Find out whether the models of an analysis would load, before a kernel ends with a traceback.
+
+    Raises:
+        ModelUnavailable: A model of the hub is not here, and the hub can't be reached.
+        UnknownName, InvalidInput: There is no such model.
+    """
+    from mechscope.models.hub import require_within_reach
+
+    for name in analysis.models:
+        model = model_of(project, str(state.parameters[name]))
+        if model.kind == "hub":
+            require_within_reach(model)
 
 
 def environment() -> dict[str, str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mechscope.errors import LedgerDamaged, MechscopeError
 from mechscope.ledger.schema import Inputs, LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME, read_ledger
+from mechscope.pipeline.displayed import notebook_problems
 from mechscope.pipeline.fingerprint import UpstreamMissing, present_inputs, why_stale
 from mechscope.pipeline.runs import Runs, parameters_of
 from mechscope.pipeline.scripts import Analysis
@@ -102,6 +104,17 @@ def _ledger(project: Project, run: str, analysis: str) -> tuple[LedgerFile | Non
         return None, NEVER_RUN
     except LedgerDamaged as error:
         return None, error.message.replace(f"{project.root}/", "").rstrip(".")
-    if not (folder / NOTEBOOK_NAME).is_file():
-        return ledger, f"{project.shown(folder / NOTEBOOK_NAME)} is missing"
-    return ledger, ""
+    return ledger, _notebook(project, folder / NOTEBOOK_NAME, ledger)
+
+
+def _notebook(project: Project, path: Path, ledger: LedgerFile) -> str:
+    """Why the executed notebook can't stay as it is; empty when it shows what the ledger holds."""
+    if not path.is_file():
+        return f"{project.shown(path)} is missing"
+    problems = list(notebook_problems(path, ledger))
+    if not problems:
+        return ""
+    key, problem = problems[0]
+    of = f" (of {key})" if key else ""
+    more = f"; {len(problems) - 1} more like it" if len(problems) > 1 else ""
+    return f"{project.shown(path)} was edited by hand: {problem}{of}{more}"

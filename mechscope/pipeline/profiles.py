@@ -15,7 +15,7 @@ from mechscope.project import Project
 _PROFILE = """\
 # What the run {run} adds to _quarto.yml. Lists are added to those there, so all of project.render is here.
 project:
-  output-dir: _site/{run}
+  output-dir: .mechscope/site/{run} # from there to _site/{run} when everything succeeded
   render:
     - paper/index.qmd
     - paper/articles/*.qmd

@@ -10,8 +10,18 @@ from mechscope.pipeline.schedule import Order, Outcome, run_analyses
 from mechscope.project import Project
 
 
-def run(project: Project, runs: Sequence[str], *, jobs: int = 2) -> list[Outcome]:
+def failures(outcomes: Sequence[Outcome]) -> list[str]:
+    """What went wrong, each thing once: several analyses can lack the same model."""
+    return list(dict.fromkeys(outcome.detail for outcome in outcomes if outcome.what == "failed"))
+
+
+def run(
+    project: Project, runs: Sequence[str], *, analyses: Sequence[str] = (), jobs: int = 2
+) -> list[Outcome]:
     """Run what is stale in `runs`, with progress on standard error.
+
+    Args:
+        analyses: Only these and what they need; none means all.
 
     Returns:
         How it went with each analysis; all of them are fresh now.
@@ -21,8 +31,7 @@ def run(project: Project, runs: Sequence[str], *, jobs: int = 2) -> list[Outcome
         MechscopeError: As `run_analyses` does.
     """
     with reporter() as screen:
-        outcomes = run_analyses(project, Order(runs=tuple(runs), jobs=jobs), screen)
-    failed = [outcome.detail for outcome in outcomes if outcome.what == "failed"]
-    if failed:
+        outcomes = run_analyses(project, Order(tuple(analyses), tuple(runs), jobs=jobs), screen)
+    if failed := failures(outcomes):
         raise AnalysisFailed("\n".join(failed))
     return outcomes

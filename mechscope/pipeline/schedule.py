@@ -115,6 +115,7 @@ def run_analyses(project: Project, order: Order, reporter: Reporter | None = Non
         UnknownName: A run, analysis or parameter that there isn't.
         InvalidInput: A script or `runs.yml` is not what it should be.
         LedgerDamaged: `analyses/claims.lock` can't be read.
+        ModelUnavailable: The run needs the hub, which can't be reached, for a model that is not here.
     """
     reporter = reporter or Silent()
     _plan(project, order)  # a mistake is told before waiting for anybody
@@ -126,9 +127,11 @@ def run_analyses(project: Project, order: Order, reporter: Reporter | None = Non
         for node in nodes:
             if project.found(*node).parent.is_dir():
                 recover_folder(project.found(*node))
+        forced = set(wanted) if order.force else set()
+        if not order.scheduler:
+            _require_hub(project, nodes, runs, analyses, forced)
         reached = dict.fromkeys(name for _, name in nodes)
         claims.register(project, [(name, claim) for name in reached for claim in analyses[name].claims])
-        forced = set(wanted) if order.force else set()
         if order.scheduler:
             return _distributed(project, nodes, analyses, forced, order.scheduler, reporter)
         return _threaded(project, nodes, analyses, forced, order.jobs, reporter)
@@ -153,6 +156,24 @@ def every_run(project: Project) -> list[str]:
         for name, run in load_runs(project).runs.items()
         if run.needs is None or any(project.found(name, "").glob("*/ledger.json"))
     ]
+
+
+def _require_hub(
+    project: Project, nodes: Sequence[Node], runs: Runs, analyses: Mapping[str, Analysis], forced: set[Node]
+) -> None:
+    """Tell at once that a run needs the hub and it isn't there, not after what can run without it.
+
+    Of several runs the others go on, and the analyses of this one fail.
+    """
+    from mechscope.pipeline.execute import require_models
+
+    if len({run for run, _ in nodes}) > 1:
+        return
+    for run, name in nodes:
+        if runs.runs[run].needs == "hub":
+            state = look(project, runs, run, analyses[name])
+            if not state.fresh or (run, name) in forced:
+                require_models(project, state, analyses[name])
 
 
 def _with_needs(wanted: Sequence[Node], analyses: Mapping[str, Analysis], runs: Runs) -> list[Node]:

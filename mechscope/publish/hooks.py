@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from mechscope.errors import MechscopeError
 from mechscope.project import find_project
-from mechscope.publish.entrance import write_entrance
+from mechscope.publish.entrance import HOME, write_entrance
 from mechscope.publish.offline import remove_foreign_scripts
 from mechscope.publish.prerender import mode_from_environment, prepare, run_of_profiles
+from mechscope.publish.staging import put_in_place, staged_run
 
 
 def before() -> None:
@@ -18,17 +20,28 @@ def before() -> None:
     run = run_of_profiles(project, os.environ.get("QUARTO_PROFILE", ""))
     mode = mode_from_environment()
     if mode is not None:
-        for name in prepare(project, run, mode).ran:
-            print(f"mechscope: ran {name} ({run})")
+        prepared = prepare(project, run, mode)
+        for name in prepared.ran:
+            print(f"mechscope: ran {name if ':' in name else f'{run}:{name}'}")
+        for warning in prepared.warnings:
+            print(f"mechscope: {warning}", file=sys.stderr)
 
 
 def after() -> None:
-    """Keep the pages from calling other hosts, and give the site its entrance."""
+    """Keep the pages from calling other hosts, make them the site, and give that its entrance."""
     project = find_project()
     output = os.environ.get("QUARTO_PROJECT_OUTPUT_DIR")
+    run = None
     if output:
-        remove_foreign_scripts(project.root / output)
+        folder = Path(project.root, output)
+        remove_foreign_scripts(folder)
+        run = staged_run(project, folder)
+    if run:
+        put_in_place(project, run, whole="QUARTO_PROJECT_RENDER_ALL" in os.environ)
     write_entrance(project)
+    if run:
+        home = project.shown(project.site / run / HOME)
+        print(f"mechscope: the site of {run} is {home}; below Quarto names the copy that it works on")
 
 
 def main(when: str) -> int:

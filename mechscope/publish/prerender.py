@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from mechscope.errors import InvalidInput, RenderFailed, UnknownName
 from mechscope.pipeline.profiles import profiles
@@ -16,8 +17,12 @@ from mechscope.pipeline.runs import load_runs
 from mechscope.project import Project
 from mechscope.publish.citations import check_citations
 from mechscope.publish.codecheck import write_codecheck
+from mechscope.publish.findings import parse_key, runs_with_results
 from mechscope.publish.pages import Written, write_pages
 from mechscope.publish.sources import Shortcode, shortcodes_in
+
+if TYPE_CHECKING:
+    from mechscope.pipeline.freshness import State
 
 Mode = Literal["run", "check", "skip"]
 """Of stale analyses: run them; fail and name them; don't look."""
@@ -32,14 +37,16 @@ class Prepared:
     """What `prepare` did.
 
     Attributes:
-        ran: The stale analyses that were run.
+        ran: The stale analyses that were run, as this run cites them (`name`, or `run:name` of another run).
         codes: The shortcodes of all articles.
+        warnings: What is stale in other runs and shown beside this one, a sentence each.
     """
 
     run: str
     ran: tuple[str, ...]
     written: Written
     codes: tuple[Shortcode, ...]
+    warnings: tuple[str, ...]
 
 
 def prepare(project: Project, run: str, mode: Mode = "run") -> Prepared:
@@ -53,16 +60,48 @@ def prepare(project: Project, run: str, mode: Mode = "run") -> Prepared:
         RenderFailed: Analyses are stale and `mode` is "check".
         InvalidInput: Several mistakes in the articles.
     """
-    load_runs(project).run(run)
-    ran: tuple[str, ...] = ()
-    if mode == "run":
-        ran = _run_stale(project, run)
-    elif mode == "check":
-        _refuse_stale(project, run)
+    ran = bring_up_to_date(project, run, mode)
     codes = tuple(shortcodes_in(project))
     check_citations(project, run, codes)
     write_codecheck(project)
-    return Prepared(run, ran, write_pages(project, run, codes), codes)
+    warnings = () if mode == "skip" else stale_beside(project, run)
+    return Prepared(run, ran, write_pages(project, run, codes), codes, warnings)
+
+
+def bring_up_to_date(project: Project, run: str, mode: Mode) -> tuple[str, ...]:
+    """Run what is stale of `run`, and of other runs what articles cite; or refuse it.
+
+    Returns:
+        What ran, as `run` cites it.
+
+    Raises:
+        UnknownName: There is no such run.
+        AnalysisFailed: A stale analysis failed.
+        RenderFailed: Analyses are stale and `mode` is "check".
+    """
+    load_runs(project).run(run)
+    if mode == "skip":
+        return ()
+    cited = _cited_of_others(project, run)
+    if mode == "run":
+        return _run_stale(project, run, cited)
+    _refuse_stale(project, run, cited)
+    return ()
+
+
+def _cited_of_others(project: Project, run: str) -> dict[str, list[str]]:
+    """The analyses of other runs that articles cite, by run, without those that there aren't."""
+    from mechscope.pipeline.scripts import find_analyses
+
+    runs, analyses = load_runs(project), find_analyses(project)
+    found: dict[str, list[str]] = {}
+    for code in shortcodes_in(project):
+        other, name, _ = parse_key(code.key or "") or (None, "", "")
+        if other in runs.runs and other != run and name in analyses and code.place != "comment":
+            cited = found.setdefault(str(other), [])
+            if name not in cited:
+                cited.append(name)
+    return found
 
 
 def run_of_profiles(project: Project, active: str) -> str:
@@ -86,28 +125,64 @@ def run_of_profiles(project: Project, active: str) -> str:
     return chosen[0]
 
 
-def _refuse_stale(project: Project, run: str) -> None:
-    stale = _stale(project, run)
-    if stale:
-        reasons = "\n".join(f"  {name}: {'; '.join(why)}" for name, why in stale.items())
-        raise RenderFailed(
-            f"analyses of the run '{run}' are stale:\n{reasons}", hint=f"mechscope run --run {run}"
-        )
+def _refuse_stale(project: Project, run: str, foreign: Mapping[str, Sequence[str]]) -> None:
+    own = [state for state in _states(project, [run]) if not state.fresh]
+    others = [
+        state
+        for other, names in foreign.items()
+        for state in _states(project, [other])
+        if state.analysis in names and not state.fresh
+    ]
+    if not own and not others:
+        return
+    said = []
+    if own:
+        said.append(f"analyses of the run '{run}' are stale:")
+        said += [f"  {state.analysis}: {'; '.join(state.reasons)}" for state in own]
+    if others:
+        said.append("analyses of other runs that articles cite are stale:")
+        said += [_stale_line(state) for state in others]
+    commands = [f"mechscope run --run {run}"] if own else []
+    for other in dict.fromkeys(state.run for state in others):
+        names = " ".join(state.analysis for state in others if state.run == other)
+        commands.append(f"mechscope run {names} --run {other}")
+    raise RenderFailed("\n".join(said), hint="; ".join(commands))
 
 
-def _stale(project: Project, run: str) -> dict[str, tuple[str, ...]]:
+def _stale_line(state: State) -> str:
+    return f"  {state.run}:{state.analysis}: {'; '.join(state.reasons)}"
+
+
+def stale_beside(project: Project, run: str) -> tuple[str, ...]:
+    """What is stale in the other runs that have results, a sentence each."""
+    declared = load_runs(project).runs
+    others = [other for other in runs_with_results(project) if other in declared and other != run]
+    return tuple(
+        f"{state.run}:{state.analysis} is stale, and the pages that compare runs show it: "
+        f"{'; '.join(state.reasons)}"
+        for state in _states(project, others)
+        if state.ledger is not None and not state.fresh
+    )
+
+
+def _states(project: Project, runs: list[str]) -> list[State]:
     from mechscope.pipeline.freshness import look_at_all
     from mechscope.pipeline.scripts import find_analyses
 
-    states = look_at_all(project, load_runs(project), [run], find_analyses(project))
-    return {state.analysis: state.reasons for state in states if not state.fresh}
+    return look_at_all(project, load_runs(project), runs, find_analyses(project))
 
 
-def _run_stale(project: Project, run: str) -> tuple[str, ...]:
+def _run_stale(project: Project, run: str, foreign: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     from mechscope.pipeline.run import run as run_analyses
 
     outcomes = run_analyses(project, runs=[run])
-    return tuple(outcome.analysis for outcome in outcomes if outcome.run == run and outcome.what == "ran")
+    for other, names in foreign.items():
+        outcomes += run_analyses(project, runs=[other], analyses=names)
+    return tuple(
+        outcome.analysis if outcome.run == run else f"{outcome.run}:{outcome.analysis}"
+        for outcome in outcomes
+        if outcome.what == "ran"
+    )
 
 
 def mode_from_environment() -> Mode | None:

@@ -11,13 +11,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from mechscope.errors import InvalidInput, RenderFailed
 from mechscope.files import folder_in_place
 from mechscope.project import Project
 from mechscope.publish.offline import remove_foreign_scripts
 from mechscope.publish.prerender import DONE, MODE_VARIABLE
+from mechscope.publish.staging import render_lock
 
 _ERROR = re.compile(r"\b(ERROR|FATAL)\b|\(E\)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -64,9 +63,7 @@ def render_run(
         RenderFailed: With what Quarto said.
     """
     started = time.perf_counter()
-    project.scratch.mkdir(exist_ok=True)
-    # Two renders of a run, with either engine, would clear each other's folders.
-    with FileLock(project.scratch / f"render-{run}.lock"), folder_in_place(output) as staged:
+    with render_lock(project, run), folder_in_place(output) as staged:
         if only is not None and output.is_dir():
             shutil.copytree(output, staged, dirs_exist_ok=True)
         # Quarto wants the output folder relative to the project.

@@ -14,9 +14,10 @@ from mechscope.project import Project
 from mechscope.publish import quarto
 from mechscope.publish.entrance import write_entrance
 from mechscope.publish.findings import runs_with_results
-from mechscope.publish.prerender import Mode, prepare
+from mechscope.publish.prerender import Mode, bring_up_to_date, prepare, stale_beside
 from mechscope.publish.quarto import find_quarto
 from mechscope.publish.sources import article_files
+from mechscope.publish.staging import clear_staging
 
 ENGINES = ("quarto", "pandoc")
 
@@ -26,10 +27,11 @@ class RenderedRun:
     """One run's site.
 
     Attributes:
-        ran: Analyses that were stale and were run first.
+        ran: Analyses that were stale and were run first, those of other runs as `run:name`.
         pages, pdfs: The files that there are now.
         preparing: Seconds for analyses, checks and generated pages.
         rendering: Seconds that the engine took.
+        warnings: What is stale in other runs and shown beside this one.
     """
 
     run: str
@@ -38,6 +40,7 @@ class RenderedRun:
     pdfs: tuple[Path, ...]
     preparing: float
     rendering: float
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,17 +86,26 @@ def render(
         declared.run(run)
     chosen, program = choose_engine(engine)
     only = [_article(project, name) for name in articles or ()] or None
+    # All of them first: the pages that compare runs show the others as they are when the site is done.
+    refreshed = {}
+    for run in wanted:
+        report(f"bringing {run} up to date")
+        began = time.perf_counter()
+        refreshed[run] = (bring_up_to_date(project, run, mode), time.perf_counter() - began)
     done = []
     for run in wanted:
-        began = time.perf_counter()
+        ran, took = refreshed[run]
         report(f"preparing {run}")
-        prepared = prepare(project, run, mode)
+        began = time.perf_counter() - took
+        prepare(project, run, "skip")
+        warnings = () if mode == "skip" else stale_beside(project, run)
         ready = time.perf_counter()
         report(f"rendering {run} with {chosen}")
         built = _build(project, run, chosen, program, only)
         took = time.perf_counter() - ready
+        clear_staging(project, run)
         done.append(
-            RenderedRun(run, prepared.ran, tuple(built.pages), tuple(built.pdfs), ready - began, took)
+            RenderedRun(run, ran, tuple(built.pages), tuple(built.pdfs), ready - began, took, warnings)
         )
         write_entrance(project)
     return Rendered(chosen, tuple(done), time.perf_counter() - start)

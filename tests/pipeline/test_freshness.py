@@ -100,6 +100,21 @@ def test_a_figure_edited_or_missing_is_named(project: Project, file: str) -> Non
     assert reasons(project) == {"apart": [f"results/one/apart/figures/{file} is missing"]}
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (">0</strong>", ">1</strong>", "shows it otherwise, or not in cell-"),
+        ("ledger.statistic(", "ledger.statistic(  1 or ", "shows other code"),
+        ('"cells"', '"sells"', "is not a notebook"),
+    ],
+)
+def test_a_notebook_edited_by_hand_is_named(project: Project, old: str, new: str, says: str) -> None:
+    edit(project.found("one", "apart") / "notebook.ipynb", old, new)
+    (reason,) = reasons(project)["apart"]
+    assert reason.startswith("results/one/apart/notebook.ipynb was edited by hand: ")
+    assert says in reason
+
+
 def test_a_ledger_that_is_no_ledger_is_stale_and_not_a_crash(project: Project) -> None:
     (project.found("one", "apart") / "ledger.json").write_text('{"half": ')
     (reason,) = reasons(project)["apart"]

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from mechscope.errors import ModelUnavailable
 from mechscope.ledger import read_ledger
+from mechscope.pipeline.run import failures
 from mechscope.pipeline.schedule import Order, Outcome, Silent, run_analyses
 from mechscope.project import Project
 from tests.throwaway import changes, commit, copy_of, edit, make_project, script
@@ -168,6 +170,60 @@ def test_what_is_not_allowed_is_one_clear_error_and_leaves_no_result(
         assert part in outcomes[analysis].detail
     assert (project.scratch / f"failed/one/{analysis}.ipynb").is_file()
     assert not project.found("one", analysis).exists()
+
+
+NEEDS_GPT2 = """\
+default: near
+runs:
+  near: {title: Near, parameters: {seed: 1}}
+  far: {title: Far, needs: hub, parameters: {model: gpt2-small}}
+"""
+
+
+@pytest.fixture
+def no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub that can't be reached, and an empty cache of it."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+
+
+def _needs_gpt2(root: Path) -> Project:
+    header = {"models": ["model"], "parameters": 'model = "smollm2-135m"'}
+    records = "from mechscope.ledger import Ledger\nLedger('{}').statistic('x', 1, label='X')"
+    return make_project(
+        root,
+        scripts={
+            "alone": script(records.format("alone")),
+            "one": script(records.format("one"), **header),
+            "other": script(records.format("other"), **header),
+        },
+        runs=NEEDS_GPT2,
+    )
+
+
+def test_a_run_whose_model_is_out_of_reach_is_one_error_before_anything_runs(
+    tmp_path: Path, no_hub: None
+) -> None:
+    project = _needs_gpt2(tmp_path / "p")
+    with pytest.raises(ModelUnavailable, match="cannot be reached") as caught:
+        run_analyses(project, Order(runs=("far",)))
+    assert "smollm2-135m" in caught.value.hint and "gemma-3-270m" in caught.value.hint
+    assert not project.results.exists()
+
+
+def test_beside_other_runs_only_what_needs_the_model_fails_and_says_so_once(
+    tmp_path: Path, no_hub: None
+) -> None:
+    project = _needs_gpt2(tmp_path / "p")
+    outcomes = run_analyses(project, Order(runs=("far", "near")))
+    failed = [outcome for outcome in outcomes if not outcome.succeeded]
+    assert [(outcome.run, outcome.analysis) for outcome in failed] == [("far", "one"), ("far", "other")]
+    (problem,) = failures(outcomes)
+    assert problem.startswith("gpt2-small is on the Hugging Face hub")
+    assert not (project.scratch / "failed").exists()  # no kernel was started
 
 
 def test_a_trial_with_another_parameter_leaves_the_results_alone(project: Project) -> None:

@@ -156,7 +156,7 @@ def test_a_declared_run_gets_a_quarto_profile(tmp_path: Path, group: str) -> Non
     project: Project = make_project(tmp_path / "p", scripts={"a": script("1")}, files={"_quarto.yml": quarto})
     declare_run(project, "mine", title="Mine", parameters={"seed": 4})
     profile = yaml.safe_load((project.root / "_quarto-mine.yml").read_text())
-    assert profile["project"]["output-dir"] == "_site/mine"
+    assert profile["project"]["output-dir"] == ".mechscope/site/mine"
     main = (project.root / "_quarto.yml").read_text()
     groups = yaml.safe_load(main)["profile"]["group"]
     assert (groups[0] if isinstance(groups[0], list) else groups) == ["one", "two", "mine"]

@@ -12,7 +12,7 @@ from mechscope.project import Project
 from mechscope.publish.markdown import code, escaped
 from mechscope.publish.pages import figure_script
 from mechscope.publish.prerender import prepare
-from tests.publish.sample_project import HOSTILE, sample_findings
+from tests.publish.sample_project import HOSTILE, sample_findings, write_sample_ledger
 
 RUN = "smollm2-135m"
 
@@ -117,6 +117,29 @@ def test_a_claim_whose_criterion_came_first_is_not_exploratory(sample: Project) 
 def test_the_claims_page_compares_runs(sample: Project) -> None:
     table = _page(sample, "claims").split('id="runs"')[1]
     assert re.search(r"Gemma 3 270M[\s\S]*SmolLM2-135M[\s\S]*failed[\s\S]*held", table)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"criterion": "centred_max > 0.1"}, "by another criterion: <code>centred_max &gt; 0.1</code>"),
+        ({"sentence": "Topics cluster."}, "of another sentence: Topics cluster."),
+        ({}, ""),
+    ],
+)
+def test_an_outcome_that_another_run_judged_otherwise_says_so(
+    sample: Project, changed: dict[str, str], said: str
+) -> None:
+    found = sample_findings(centred_max=0.13, outcome="failed")
+    claim = found.claims["abstraction"].model_copy(update=changed)
+    write_sample_ledger(
+        sample, "gemma-3-270m", found.model_copy(update={"claims": {"abstraction": claim}}), "topic_geometry"
+    )
+    for page in ("claims", "compare"):
+        text = " ".join(_page(sample, page).split())
+        assert ("ms-otherwise" in text) == bool(said)
+        assert said in text
+    assert ("judged in another run" in _page(sample, "claims")) == bool(said)
 
 
 def test_evidence_links_to_the_numbers(sample: Project) -> None:

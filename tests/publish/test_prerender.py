@@ -7,7 +7,11 @@ import sys
 import pytest
 
 from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, RenderFailed, UnknownName
+from mechscope.ledger.store import ledger_text
+from mechscope.pipeline.freshness import look
+from mechscope.pipeline.runs import load_runs
 from mechscope.pipeline.schedule import Outcome
+from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
 from mechscope.publish.prerender import MODE_VARIABLE, mode_from_environment, prepare, run_of_profiles
 from tests.publish.sample_project import sample_findings, write_sample_ledger
@@ -123,6 +127,49 @@ def test_checking_refuses_a_stale_analysis_with_its_reasons(sample: Project) -> 
         prepare(sample, RUN, "check")
     assert "topic_geometry: " in caught.value.message
     assert caught.value.hint == f"mechscope run --run {RUN}"
+
+
+GEMMA = "{{< stat gemma-3-270m:topic_geometry.topics >}}"
+
+
+def _fresh(project: Project, run: str) -> None:
+    """Let the hand-made ledger of `run` have the present inputs."""
+    analysis = find_analyses(project)["topic_geometry"]
+    state = look(project, load_runs(project), run, analysis)
+    assert state.ledger is not None and state.inputs is not None
+    ledger = state.ledger.model_copy(update={"inputs": state.inputs})
+    (project.found(run, "topic_geometry") / "ledger.json").write_text(ledger_text(ledger))
+
+
+def test_checking_refuses_a_stale_analysis_of_another_run_that_an_article_cites(
+    sample: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mechscope.pipeline.freshness.notebook_problems", lambda path, ledger: [])
+    _fresh(sample, RUN)
+    told = prepare(sample, RUN, "check").warnings
+    assert len(told) == 1 and told[0].startswith("gemma-3-270m:topic_geometry is stale")
+    _append(sample, GEMMA)
+    with pytest.raises(RenderFailed) as caught:
+        prepare(sample, RUN, "check")
+    assert "  gemma-3-270m:topic_geometry: " in caught.value.message
+    assert f"'{RUN}'" not in caught.value.message
+    assert caught.value.hint == "mechscope run topic_geometry --run gemma-3-270m"
+    _fresh(sample, "gemma-3-270m")
+    assert prepare(sample, RUN, "check").warnings == ()
+
+
+def test_cited_analyses_of_other_runs_are_run_too(sample: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def bring_up_to_date(project: Project, runs: list[str], analyses: tuple[str, ...] = ()) -> list[Outcome]:
+        asked.append((runs, list(analyses)))
+        return [Outcome(runs[0], "topic_geometry", "ran")]
+
+    monkeypatch.setattr("mechscope.pipeline.run.run", bring_up_to_date)
+    _append(sample, f"{GEMMA} {GEMMA} {{{{< stat {RUN}:topic_geometry.topics >}}}}")
+    ran = prepare(sample, RUN, "run").ran
+    assert asked == [([RUN], []), (["gemma-3-270m"], ["topic_geometry"])]
+    assert ran == ("topic_geometry", "gemma-3-270m:topic_geometry")
 
 
 def test_an_unknown_run_is_refused_with_the_nearest(sample: Project) -> None:

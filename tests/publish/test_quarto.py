@@ -14,11 +14,12 @@ import pytest
 from mechscope.errors import InvalidInput, RenderFailed, UnknownName
 from mechscope.pipeline.profiles import profile_text
 from mechscope.pipeline.runs import declare_run, load_runs
+from mechscope.pipeline.schedule import Outcome
 from mechscope.project import Project
 from mechscope.publish.entrance import write_entrance
 from mechscope.publish.offline import remove_foreign_scripts
 from mechscope.publish.render import choose_engine, render
-from tests.publish.sample_project import REPOSITORY
+from tests.publish.sample_project import REPOSITORY, sample_findings, write_sample_ledger
 
 RUN = "smollm2-135m"
 QUARTO = shutil.which(os.environ.get("QUARTO") or "quarto")
@@ -69,6 +70,23 @@ def test_every_run_with_results_is_rendered_by_default(
     assert f"url={RUN}/paper/index.html" in (sample.site / "index.html").read_text()
     runs = (sample.site / "runs.html").read_text()
     assert "gemma-3-270m/paper/index.html" in runs and "Gemma 3 270M" in runs
+
+
+def test_every_run_is_up_to_date_before_any_of_them_is_shown_beside_another(
+    sample: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _pretend(tmp_path, monkeypatch, WRITES)
+
+    def bring_up_to_date(project: Project, runs: list[str]) -> list[Outcome]:
+        if runs == [RUN]:  # the second that is rendered
+            write_sample_ledger(project, RUN, sample_findings(centred_max=0.77))
+        return [Outcome(runs[0], "topic_geometry", "ran")]
+
+    monkeypatch.setattr("mechscope.pipeline.run.run", bring_up_to_date)
+    rendered = render(sample)
+    assert [run.run for run in rendered.runs] == ["gemma-3-270m", RUN]
+    assert "0\\.77" in (sample.generated("gemma-3-270m") / "compare.qmd").read_text()
+    assert rendered.runs[0].warnings[0].startswith(f"{RUN}:topic_geometry is stale")
 
 
 def test_one_article_leaves_the_rest_of_the_site(
@@ -174,6 +192,40 @@ def test_quarto_renders_the_whole_site(sample: Project) -> None:
     notebook = (site / f"results/{RUN}/topic_geometry/notebook.html").read_text()
     assert 'id="record-centred_max"' in notebook
     assert (site / "paper/paper.pdf").read_bytes().startswith(b"%PDF")
+
+
+def _quarto(project: Project, *arguments: str, mode: str = "skip") -> subprocess.CompletedProcess[str]:
+    """`quarto render`, as a person types it."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("QUARTO_")}
+    return subprocess.run(
+        [str(QUARTO), "render", *arguments],
+        cwd=project.root,
+        env={**clean, "MECHSCOPE_PRERENDER": mode, "QUARTO_PYTHON": sys.executable},
+        capture_output=True,
+        encoding="utf-8",
+    )
+
+
+@needs_quarto
+def test_a_bare_render_that_fails_leaves_the_site_as_it_was(sample: Project) -> None:
+    home = sample.site / RUN / "paper" / "index.html"
+    home.parent.mkdir(parents=True)
+    home.write_text("old")
+    mistyped = _quarto(sample, "--profile", "gema-3-270m")
+    assert "did you mean 'gemma-3-270m'" in mistyped.stderr
+    article = sample.paper / "articles" / "topic-geometry.qmd"
+    text = article.read_text()
+    article.write_text(text + "\n{{< stat topic_geometry.centred_mx >}}\n")
+    assert _quarto(sample).returncode != 0  # stopped by the hook
+    assert _quarto(sample, mode="done").returncode != 0  # stopped by Quarto, in the middle
+    assert [path.name for path in sample.site.rglob("*") if path.is_file()] == ["index.html"]
+    assert home.read_text() == "old"
+    article.write_text(text)
+    done = _quarto(sample)
+    assert done.returncode == 0, done.stderr
+    assert f"_site/{RUN}/paper/index.html" in done.stdout + done.stderr
+    assert "A paper" in home.read_text()
+    assert (sample.site / RUN / "paper" / "paper.pdf").is_file()
 
 
 @needs_quarto

@@ -78,7 +78,7 @@ def _across_runs(context: Context) -> str:
     rows = [
         [
             _sentence(context, there),
-            *(_cell(context, there[run]) if run in there else "[not run]{.ms-muted}" for run in runs),
+            *(_cell(context, there[run], there) if run in there else "[not run]{.ms-muted}" for run in runs),
         ]
         for _, there in sorted(by_key.items())
     ]
@@ -100,6 +100,13 @@ def _summary(context: Context, runs: list[str], by_key: dict[str, dict[str, Foun
         counts.append(f"{outcomes.count('held')} of {len(outcomes)} held in {title}")
     differ = sum(len({found.record.outcome for found in there.values()}) > 1 for there in by_key.values())
     told = f" {differ} came out differently between runs." if len(runs) > 1 else ""
+    otherwise = sum(
+        any(otherwise_judged(there.get(context.run), found) for found in there.values())
+        for there in by_key.values()
+    )
+    if otherwise:
+        was = "was" if otherwise == 1 else "were"
+        told += f" {otherwise} {was} judged in another run by an earlier or later wording; it says so there."
     return f"{'; '.join(counts)}.{told}"
 
 
@@ -110,13 +117,30 @@ def _sentence(context: Context, there: dict[str, Found]) -> str:
     return link(escaped(own.record.sentence), f"#{own.short_key}")
 
 
-def _cell(context: Context, found: Found) -> str:
+def _cell(context: Context, found: Found, there: dict[str, Found]) -> str:
     """The mark in words, what it was decided from, and the way to the article."""
     parts = [_outcome(context, found), f"[{_evidence(context, found)}]{{.ms-evidence}}"]
+    if other := otherwise_judged(there.get(context.run), found):
+        parts.append(f"[{other}]{{.ms-otherwise}}")
     place = _in_article(context, found)
     if place:
         parts.append(f"[{place}]{{.ms-where}}")
     return " ".join(parts)
+
+
+def otherwise_judged(own: Found | None, found: Found) -> str:
+    """What another run judged instead of the claim that stands beside it, as Markdown; empty if the same.
+
+    The ledgers of two runs can come from two versions of a script: then outcomes that stand side by side
+    answer different questions.
+    """
+    if own is None or own.run == found.run:
+        return ""
+    if found.record.criterion != own.record.criterion:
+        return f"by another criterion: {code(found.record.criterion)}"
+    if found.record.sentence != own.record.sentence:
+        return f"of another sentence: {escaped(found.record.sentence)}"
+    return ""
 
 
 def _in_article(context: Context, found: Found) -> str:

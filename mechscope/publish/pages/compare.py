@@ -5,6 +5,7 @@ from __future__ import annotations
 from mechscope.ledger.formatting import MISSING
 from mechscope.publish.findings import runs_with_results
 from mechscope.publish.markdown import code, div, escaped, front_matter, link, table
+from mechscope.publish.pages.claims import otherwise_judged
 from mechscope.publish.pages.context import OUTCOME_WORDS, UP, Context
 from mechscope.review import compare as comparing  # the module: it imports this package in turn
 
@@ -57,6 +58,8 @@ def _claim_row(context: Context, pair: comparing.ClaimPair) -> list[str]:
     sentence = escaped(pair.sentence)
     if pair.one is not None:
         sentence = link(sentence, f"claims.qmd#{pair.key}")
+    if pair.other is not None and (other := otherwise_judged(pair.one, pair.other)):
+        sentence += f" [In the other run judged {other}]{{.ms-otherwise}}"
     return [
         f"**Flipped:** {sentence}" if pair.flipped else sentence,
         *(

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from mechscope.errors import RenderFailed, UnknownName
 from mechscope.files import folder_in_place, recover_folder
 from mechscope.project import Project
@@ -28,6 +26,7 @@ from mechscope.publish.pandoc.links import checked_resources
 from mechscope.publish.pandoc.nav import Site
 from mechscope.publish.pandoc.scan import check
 from mechscope.publish.pandoc.source import Source, read_source
+from mechscope.publish.staging import render_lock
 
 _WORKERS = 2
 _LABELS = {"html": "HTML", "typst": "PDF"}
@@ -56,9 +55,7 @@ def render_run(project: Project, run: str, *, output: Path, only: list[Path] | N
         UnknownName: `only` names a document that is not in `project.render`.
     """
     started = time.perf_counter()
-    project.scratch.mkdir(exist_ok=True)
-    # One writer a run: a second render waits, then finds most pages in the cache.
-    with FileLock(project.scratch / f"render-{run}.lock"):
+    with render_lock(project, run):  # a second render then finds most pages in the cache
         made = _render(project, run, output, only)
     return RenderedRun(
         pages=[output / name for to, name in made if to == "html"],
