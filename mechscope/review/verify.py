@@ -19,7 +19,7 @@ from mechscope.pipeline.freshness import NEVER_RUN, State, look
 from mechscope.pipeline.lock import results_lock
 from mechscope.pipeline.runs import Runs, check_parameters, load_runs
 from mechscope.pipeline.schedule import Outcome, Reporter, Silent
-from mechscope.pipeline.scripts import Analysis, find_analyses, select
+from mechscope.pipeline.scripts import Analysis, survey_analyses
 from mechscope.project import Project
 from mechscope.review.consistency import inconsistencies
 from mechscope.review.differences import compare_findings
@@ -60,7 +60,7 @@ def verify(
                 pool.shutdown(wait=False, cancel_futures=True)
                 stop_kernels()
                 raise
-        verdicts = _with_upstream(verdicts, find_analyses(project))
+        verdicts = _with_upstream(verdicts, survey_analyses(project).analyses)
         for run in dict.fromkeys(one.run for one in verdicts):
             mine = [one for one in verdicts if one.run == run]
             if any(one.sha256 for one in mine):
@@ -69,11 +69,11 @@ def verify(
 
 
 def _plan(project: Project, analyses: Sequence[str], runs: Sequence[str]) -> tuple[Runs, list[Analysis]]:
-    declared, found = load_runs(project), find_analyses(project)
-    check_parameters(project, declared, found)
+    declared, survey = load_runs(project), survey_analyses(project)
+    check_parameters(project, declared, survey.analyses, survey.problems)
     for run in runs:
         declared.run(run)
-    return declared, select(found, list(analyses))
+    return declared, survey.select(list(analyses))
 
 
 def _named(runs: Sequence[str], declared: Runs) -> list[str]:

@@ -122,6 +122,21 @@ def test_one_failed_analysis_fails_only_what_needs_it_and_says_where(project: Pr
     assert files(project.found("one", "source")) == before  # the last good result stays
 
 
+def test_a_script_that_cannot_be_read_fails_alone_with_what_needs_it(project: Project) -> None:
+    edit(project.analyses / "source.py", "title: Source", "titel: Source")
+    edit(project.analyses / "apart.py", "Two bars.", "2 bars.")
+    outcomes = run(project)
+    assert what(outcomes) == {"source": "failed", "derived": "failed", "apart": "ran"}
+    assert "analyses/source.py:1: the header has no title" in outcomes["source"].detail
+    assert "analyses/derived.py needs 'source', which can't be read" in outcomes["derived"].detail
+    assert what(run(project, "apart")) == {"apart": "fresh"}
+    status = mechscope(project, "status", "--run", "one")
+    said, complaint = status.communicate()
+    assert status.returncode == 1
+    assert "apart    fresh" in said and "source   cannot be read" in said
+    assert "analyses/source.py:1: the header has no title" in complaint
+
+
 @pytest.fixture(scope="module")
 def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, Outcome]]:
     """Analyses that each do one thing that is not allowed, all run at once."""
