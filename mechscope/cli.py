@@ -385,7 +385,7 @@ def _print_rendered(project: Project, done: Rendered) -> None:
         for name in analyses:
             click.echo(f"  {name}: {'ran' if name in rendered.ran else 'fresh'}")
         for key in (key for key in rendered.ran if ":" in key):
-            click.echo(f"  {key}: ran, because an article cites it")
+            click.echo(f"  {key}: ran, because this run's pages need it")
         click.echo(f"  {len(rendered.pages)} pages in {project.shown(project.site / rendered.run)}")
         for pdf in rendered.pdfs:
             click.echo(f"  {project.shown(pdf)}")

@@ -103,7 +103,7 @@ def _ledger(project: Project, run: str, analysis: str) -> tuple[LedgerFile | Non
     except FileNotFoundError:
         return None, NEVER_RUN
     except LedgerDamaged as error:
-        return None, error.message.replace(f"{project.root}/", "").rstrip(".")
+        return None, error.message.rstrip(".")
     return ledger, _notebook(project, folder / NOTEBOOK_NAME, ledger)
 
 

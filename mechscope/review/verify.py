@@ -128,8 +128,8 @@ def _standing(project: Project, run: str, analysis: str) -> tuple[LedgerFile | N
     except FileNotFoundError:
         return None, [f"{NEVER_RUN}; run it with:  mechscope run {analysis} --run {run}"]
     except LedgerDamaged as error:
-        return None, [error.message.replace(f"{project.root}/", "")]
-    found = [text.replace(f"{project.root}/", "").rstrip(".") for text in damages(folder, ledger)]
+        return None, [error.message]
+    found = [text.rstrip(".") for text in damages(folder, ledger)]
     if (ledger.analysis, ledger.run) != (analysis, run):
         found.append(f"the ledger says that it is of {ledger.analysis} in {ledger.run}")
     return ledger, [*found, *inconsistencies(folder, ledger)]
@@ -224,7 +224,7 @@ def _citations(project: Project, runs: Sequence[str]) -> Iterator[Check]:
         try:
             problems = [error.message for error in citation_problems(project, run, codes)]
         except LedgerDamaged as error:
-            problems = [f"citations can't be looked up: {error.message.replace(f'{project.root}/', '')}"]
+            problems = [f"citations can't be looked up: {error.message}"]
         yield Check(f"{run}: articles", f"{cited} citations", tuple(problems))
 
 
