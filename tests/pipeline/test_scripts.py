@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -208,3 +209,20 @@ def test_a_run_may_give_a_parameter_that_only_an_unreadable_script_has(tmp_path:
         survey.select([])
     with pytest.raises(UnknownName, match="did you mean 'one'"):
         survey.select(["onee"])
+
+
+def test_a_sync_with_jupyterlabs_notebook_leaves_a_script_as_it_is(tmp_path: Path) -> None:
+    from jupytext.cli import jupytext
+
+    source = Path(__file__).resolve().parents[2] / "analyses"
+    analyses = tmp_path / "analyses"
+    analyses.mkdir()
+    shutil.copy(source / "jupytext.toml", analyses)
+    scripts = sorted(source.glob("*.py"))
+    assert scripts
+    for path in scripts:
+        copied = Path(shutil.copy(path, analyses))
+        jupytext(["--quiet", "--sync", str(copied)])
+        assert copied.with_suffix(".ipynb").is_file()
+        jupytext(["--quiet", "--sync", str(copied.with_suffix(".ipynb"))])
+        assert copied.read_text() == path.read_text()
