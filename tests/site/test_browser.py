@@ -85,6 +85,9 @@ def test_a_number_explains_itself_by_mouse_and_leads_to_its_cell(page: Any, addr
     page.wait_for_url("**/notebook.html#record-*")
     anchor = page.url.split("#")[1]
     assert page.locator(f"[id='{anchor}']").is_visible()
+    # The top of the cell is what one sees: its code, not only what it shows.
+    top = "Math.round(document.querySelector(':target').closest('.cell').getBoundingClientRect().top)"
+    page.wait_for_function(f"{top} >= 0 && {top} <= 160")
 
 
 def test_without_javascript_a_number_is_a_link_and_a_chart_is_a_picture(browser: Any, address: str) -> None:
