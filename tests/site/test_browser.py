@@ -124,6 +124,19 @@ def test_no_page_is_wider_than_its_window_in_any_colour_scheme(
     context.close()
 
 
+@pytest.mark.parametrize(("scheme", "turned"), [("light", False), ("dark", True)])
+def test_in_the_dark_a_chart_is_turned_dark_too_and_has_no_white_sheet(
+    browser: Any, address: str, scheme: str, turned: bool
+) -> None:
+    context = browser.new_context(color_scheme=scheme)
+    opened = context.new_page()
+    opened.goto(f"{address}/{ARTICLE}")
+    style = "getComputedStyle(document.querySelector('img.ms-figure'))"
+    assert opened.evaluate(f"{style}.filter.startsWith('invert')") is turned
+    assert opened.evaluate(f"{style}.backgroundColor") == "rgba(0, 0, 0, 0)"
+    context.close()
+
+
 def test_the_site_works_from_disk(page: Any, site: Path) -> None:
     page.goto((site / ARTICLE).as_uri())
     page.locator("a.ms-stat").first.hover()
