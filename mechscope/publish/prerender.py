@@ -65,9 +65,19 @@ def prepare(project: Project, run: str, mode: Mode = "run") -> Prepared:
     ran = bring_up_to_date(project, run, mode)
     codes = tuple(shortcodes_in(project))
     check_citations(project, run, codes)
+    _check_references(project)
     write_codecheck(project)
     warnings = () if mode == "skip" else stale_beside(project, run)
     return Prepared(run, ran, write_pages(project, run, codes), codes, warnings)
+
+
+def _check_references(project: Project) -> None:
+    """Refuse a citation that no bibliography holds: Typst would stop at it, with a dump of its own."""
+    from mechscope.review.lint import unknown_references
+
+    if found := unknown_references(project):
+        said = "\n".join(f"{one.file}:{one.line}:{one.column}: {one.message}" for one in found)
+        raise InvalidInput(said, hint=found[0].hint)
 
 
 def bring_up_to_date(project: Project, run: str, mode: Mode) -> tuple[str, ...]:

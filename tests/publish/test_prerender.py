@@ -49,6 +49,7 @@ def test_preparing_a_second_time_changes_nothing(sample: Project) -> None:
             "did you mean 'topic_geometry.abstraction'",
         ),
         ("::: {.when-claim key=topic_geometry.abstraction is=hold}", "did you mean 'held'"),
+        ("As shown [@prak2024].", "no bibliography holds 'prak2024' — did you mean 'park2024'?"),
         ("<!-- {{< stat topic_geometry.topcs >}} -->", "did you mean 'topic_geometry.topics'"),
     ],
 )
