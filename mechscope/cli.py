@@ -175,19 +175,20 @@ def _print_outcomes(outcomes: list[Outcome]) -> None:
 @click.option("--run", "runs", multiple=True, metavar="NAME", help="Only this run; repeatable.")
 @click.pass_context
 def status(context: click.Context, runs: tuple[str, ...]) -> None:
-    """What is stale, and why."""
+    """What is stale, and why. Exits with 1 if a script can't be read."""
     from mechscope.pipeline.freshness import look_at_all
     from mechscope.pipeline.runs import check_parameters, load_runs
-    from mechscope.pipeline.scripts import find_analyses
+    from mechscope.pipeline.scripts import survey_analyses
 
     project = _project(context)
-    declared, analyses = load_runs(project), find_analyses(project)
-    check_parameters(project, declared, analyses)
+    declared, survey = load_runs(project), survey_analyses(project)
+    check_parameters(project, declared, survey.analyses, survey.problems)
     for name in runs:
         declared.run(name)
-    states = look_at_all(project, declared, list(runs) or list(declared.runs), analyses)
-    width = max((len(state.analysis) for state in states), default=0)
-    for name in dict.fromkeys(state.run for state in states):
+    chosen = list(runs) or list(declared.runs)
+    states = look_at_all(project, declared, chosen, survey.analyses)
+    width = max((len(name) for name in (*survey.analyses, *survey.problems)), default=0)
+    for name in chosen:
         mine = [state for state in states if state.run == name]
         default = "  (default)" if name == declared.default else ""
         needs = "  (needs the hub)" if declared.runs[name].needs == "hub" else ""
@@ -200,8 +201,14 @@ def status(context: click.Context, runs: tuple[str, ...]) -> None:
             click.echo(f"  {state.analysis:<{width}}  {first}")
             for reason in state.reasons[1:]:
                 click.echo(f"  {'':<{width}}         {reason}")
+        for broken in survey.problems:
+            click.echo(f"  {broken:<{width}}  cannot be read")
     stale = sum(not state.fresh for state in states)
     click.echo(f"{stale} of {len(states)} stale" if stale else f"all {len(states)} fresh")
+    for problem in survey.problems.values():
+        click.echo(f"\nmechscope: {problem}", err=True)
+    if survey.problems:
+        context.exit(1)
 
 
 @cli.command()
@@ -378,7 +385,7 @@ def _print_rendered(project: Project, done: Rendered) -> None:
         for name in analyses:
             click.echo(f"  {name}: {'ran' if name in rendered.ran else 'fresh'}")
         for key in (key for key in rendered.ran if ":" in key):
-            click.echo(f"  {key}: ran, because an article cites it")
+            click.echo(f"  {key}: ran, because this run's pages need it")
         click.echo(f"  {len(rendered.pages)} pages in {project.shown(project.site / rendered.run)}")
         for pdf in rendered.pdfs:
             click.echo(f"  {project.shown(pdf)}")

@@ -9,6 +9,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_SHORTEST = 3
+"""Letters that a name must have for its beginning to say anything."""
+
 
 class MechscopeError(Exception):
     """Something a person can put right.
@@ -87,6 +90,11 @@ def nearest(name: str, valid: Iterable[str], most: int = 3) -> list[str]:
     """The valid names that look most like `name`, best first (possibly none)."""
     by_folded = {option.lower(): option for option in valid}
     close = difflib.get_close_matches(name.lower(), by_folded, n=most, cutoff=0.6)
+    if not close and len(name) >= _SHORTEST:  # "gema" begins like "gemma-3-270m", which is much longer
+        begins = {folded[: len(name) + 1]: folded for folded in by_folded}
+        close = [
+            begins[part] for part in difflib.get_close_matches(name.lower(), begins, n=most, cutoff=0.75)
+        ]
     return [by_folded[folded] for folded in close]
 
 

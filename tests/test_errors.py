@@ -14,5 +14,12 @@ def test_a_name_like_no_other_gets_no_proposal() -> None:
     assert "did you mean" not in str(UnknownName("run", "zzz", ["smollm2-135m"]))
 
 
+def test_the_beginning_of_a_long_name_is_near_it() -> None:
+    runs = ["smollm2-135m", "gemma-3-270m", "gpt2-small"]
+    assert nearest("gema", runs) == nearest("gemma", runs) == ["gemma-3-270m"]
+    assert nearest("gpt2", runs) == ["gpt2-small"]
+    assert nearest("g", runs) == nearest("mine", runs) == []
+
+
 def test_case_does_not_hide_a_near_name() -> None:
     assert nearest("GPT2-Small", ["gpt2-small"]) == ["gpt2-small"]

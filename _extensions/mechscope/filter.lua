@@ -45,7 +45,14 @@ local function wanted_outcomes(div)
   return wanted
 end
 
+--- The id of the first prose that depends on a claim; pages/context.py links to it.
+local function when_anchor(found)
+  local id = ("when-claim-" .. found.analysis .. "-" .. found.name):gsub("_", "-")
+  return found.here and id or id .. "-" .. found.run:gsub("[^%w]", "-")
+end
+
 function Pandoc(document)
+  local anchored = {}
   local about = ledger.about_document(document.meta)
   document = document:walk({
     Div = function(div)
@@ -55,7 +62,11 @@ function Pandoc(document)
       if not key then ledger.fail("::: {.when-claim} needs key=analysis.name.") end
       local wanted = wanted_outcomes(div)
       local found = ledger.lookup(key, document.meta, "claims")
-      return wanted[found.record.outcome] and div.content or {}
+      if not wanted[found.record.outcome] then return {} end
+      local anchor = when_anchor(found)
+      if anchored[anchor] or not quarto.doc.is_format("html") then return div.content end
+      anchored[anchor] = true
+      return pandoc.List({ pandoc.Div({}, pandoc.Attr(anchor)) }) .. div.content
     end,
   })
   if about then document.blocks = documents.banner(about.banner) .. document.blocks end

@@ -57,11 +57,11 @@ def load_ledger(folder: Path) -> LedgerFile:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise LedgerDamaged(f"{path} is not JSON: {error}.", hint=_mend(folder)) from error
+        raise LedgerDamaged(f"{_shown(path)} is not JSON: {error}.", hint=_mend(folder)) from error
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if version != SCHEMA_VERSION:
         raise LedgerDamaged(
-            f"{path} has schema version {version}; this mechscope reads version {SCHEMA_VERSION}.",
+            f"{_shown(path)} has schema version {version}; this mechscope reads version {SCHEMA_VERSION}.",
             hint=_mend(folder),
         )
     try:
@@ -69,20 +69,29 @@ def load_ledger(folder: Path) -> LedgerFile:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise LedgerDamaged(f"{path}: {place}: {first['msg']}.", hint=_mend(folder)) from error
+        raise LedgerDamaged(f"{_shown(path)}: {place}: {first['msg']}.", hint=_mend(folder)) from error
 
 
 def damages(folder: Path, ledger: LedgerFile) -> Iterator[str]:
     """What in `folder` no longer has the hash that `ledger` states, a sentence each."""
     if findings_hash(ledger.findings) != ledger.sha256:
-        yield f"{folder / LEDGER_NAME} was edited by hand: its findings do not have the hash it states."
+        path = _shown(folder / LEDGER_NAME)
+        yield f"{path} was edited by hand: its findings do not have the hash it states."
     for name, figure in ledger.findings.figures.items():
         expected = (figure.spec_sha256, figure.svg_sha256)
         for file, sha256 in zip(figure_files(folder, name), expected, strict=True):
             if not file.is_file():
-                yield f"{file} is missing."
+                yield f"{_shown(file)} is missing."
             elif hash_file(file) != sha256:
-                yield f"{file} was edited by hand."
+                yield f"{_shown(file)} was edited by hand."
+
+
+def _shown(path: Path) -> str:
+    """`path` from the root of its project, where it has one."""
+    try:
+        return find_project(path.parent).shown(path)
+    except InvalidInput:
+        return str(path)
 
 
 def _mend(folder: Path) -> str:

@@ -45,6 +45,8 @@ def cached_folder(target: Path, key: str, build: Callable[[Path], None], *, room
     with _locked(target):
         if is_whole(target, key):
             return target
+        if target.exists():
+            _say(f"{target.name}: {target} is not what was put there, or older; making it anew …")
         _require_room(target.parent, room)
         with folder_in_place(target) as staged:
             build(staged)
@@ -58,7 +60,7 @@ def _locked(target: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=1)
     except Timeout:
-        print(f"{target.name}: waiting for another process that prepares it …", file=sys.stderr, flush=True)
+        _say(f"{target.name}: waiting for another process that prepares it …")
         lock.acquire()
     try:
         yield
@@ -78,11 +80,20 @@ def is_whole(folder: Path, key: str) -> bool:
 
 
 def looks_whole(folder: Path, key: str) -> bool:
-    """`is_whole` without reading the files: for tables that must be quick."""
+    """`is_whole` for tables that must be quick: files are read only if one was written after the manifest."""
     try:
-        return _sizes_agree(folder, _listed_files(folder, key))
+        files = _listed_files(folder, key)
+        if not _sizes_agree(folder, files):
+            return False
+        written = (folder / MANIFEST).stat().st_mtime_ns
+        touched = any((folder / name).stat().st_mtime_ns > written for name in files)
     except OSError:
         return False
+    return not touched or is_whole(folder, key)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _listed_files(folder: Path, key: str) -> dict[str, tuple[int, str]]:

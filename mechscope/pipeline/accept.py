@@ -12,7 +12,7 @@ from mechscope.pipeline.fingerprint import why_stale
 from mechscope.pipeline.freshness import look
 from mechscope.pipeline.lock import results_lock
 from mechscope.pipeline.runs import load_runs
-from mechscope.pipeline.scripts import find_analyses, select
+from mechscope.pipeline.scripts import survey_analyses
 from mechscope.project import Project
 
 
@@ -32,9 +32,9 @@ def accept(
         LedgerDamaged: The ledger isn't whole.
         UnknownName: There is no such run or analysis.
     """
-    runs, analyses = load_runs(project), find_analyses(project)
+    runs, survey = load_runs(project), survey_analyses(project)
     runs.run(run)
-    found = select(analyses, [analysis])[0]
+    found = survey.select([analysis])[0]
     if not because.strip():
         raise InvalidInput("an accepted change needs a reason.", hint='--because "…"')
     with results_lock(project, say):

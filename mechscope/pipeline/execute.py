@@ -24,7 +24,7 @@ from mechscope.ledger.store import LEDGER_NAME, NOTEBOOK_NAME, figure_files, fin
 from mechscope.pipeline import notebook as notebooks
 from mechscope.pipeline.extract import extract
 from mechscope.pipeline.fingerprint import data_files, local_modules, model_of, present_inputs, why_stale
-from mechscope.pipeline.freshness import State
+from mechscope.pipeline.freshness import State, failed_notebook
 from mechscope.pipeline.reads import VARIABLE, UndeclaredRead, how_to_declare
 from mechscope.pipeline.scripts import Analysis
 from mechscope.project import Project, cache_folder
@@ -122,7 +122,7 @@ def execute(
             write_atomically(svg_file, svg)
         write_atomically(staged / NOTEBOOK_NAME, notebooks.notebook_text(executed))
         write_atomically(staged / LEDGER_NAME, ledger_text(ledger))
-    _failed_notebook(project, state).unlink(missing_ok=True)
+    failed_notebook(project, state.run, analysis.name).unlink(missing_ok=True)
     return ledger
 
 
@@ -323,11 +323,7 @@ def _indented(lines: list[str], margin: str) -> str:
     return "\n".join(f"{margin}{line}" for line in lines)
 
 
-def _failed_notebook(project: Project, state: State) -> Path:
-    return project.scratch / "failed" / state.run / f"{state.analysis}.ipynb"
-
-
 def _keep(project: Project, state: State, executed: Any) -> str:
-    path = _failed_notebook(project, state)
+    path = failed_notebook(project, state.run, state.analysis)
     write_atomically(path, notebooks.notebook_text(executed))
     return project.shown(path)

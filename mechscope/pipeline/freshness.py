@@ -69,7 +69,15 @@ def look(
         reasons.append(f"cannot run: {problem.message}")
     if ledger is not None and inputs is not None:
         reasons.extend(why_stale(ledger.inputs, inputs))
+    failed = failed_notebook(project, run, analysis.name)
+    if reasons and failed.is_file():
+        reasons.append(f"its last run failed: {project.shown(failed)}")
     return State(run, analysis.name, tuple(reasons), parameters, inputs, ledger, problem)
+
+
+def failed_notebook(project: Project, run: str, analysis: str) -> Path:
+    """Where the notebook of a run that failed is kept until one succeeds."""
+    return project.scratch / "failed" / run / f"{analysis}.ipynb"
 
 
 def look_at_all(
@@ -103,7 +111,7 @@ def _ledger(project: Project, run: str, analysis: str) -> tuple[LedgerFile | Non
     except FileNotFoundError:
         return None, NEVER_RUN
     except LedgerDamaged as error:
-        return None, error.message.replace(f"{project.root}/", "").rstrip(".")
+        return None, error.message.rstrip(".")
     return ledger, _notebook(project, folder / NOTEBOOK_NAME, ledger)
 
 

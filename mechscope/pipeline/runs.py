@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
@@ -87,8 +87,13 @@ def load_runs(project: Project) -> Runs:
     return runs
 
 
-def check_parameters(project: Project, runs: Runs, analyses: Mapping[str, Analysis]) -> None:
+def check_parameters(
+    project: Project, runs: Runs, analyses: Mapping[str, Analysis], unread: Collection[str] = ()
+) -> None:
     """Whether `runs.yml` names only analyses and parameters that there are.
+
+    Args:
+        unread: Analyses whose scripts can't be read: any parameter could be theirs.
 
     Raises:
         UnknownName: With the line and the nearest valid name.
@@ -100,10 +105,12 @@ def check_parameters(project: Project, runs: Runs, analyses: Mapping[str, Analys
     for run_name, run in runs.runs.items():
         for name in run.parameters:
             where = f"{shown}:{line_of(text, ['runs', run_name, 'parameters', name])}"
-            if name not in every:
+            if name not in every and not unread:
                 raise UnknownName("parameter", name, every, where=where)
         for analysis_name, own in run.analyses.items():
             where = f"{shown}:{line_of(text, ['runs', run_name, 'analyses', analysis_name])}"
+            if analysis_name in unread:
+                continue
             if analysis_name not in analyses:
                 raise UnknownName("analysis", analysis_name, analyses, where=where)
             for name in own:

@@ -28,7 +28,7 @@ from mechscope.pipeline import notebook as notebooks
 from mechscope.pipeline.freshness import State, look
 from mechscope.pipeline.lock import results_lock
 from mechscope.pipeline.runs import Runs, check_parameters, load_runs, parse_overrides
-from mechscope.pipeline.scripts import Analysis, find_analyses, read_analysis, select
+from mechscope.pipeline.scripts import Analysis, read_analysis, select, survey_analyses
 from mechscope.project import Project
 
 Node = tuple[str, str]
@@ -120,9 +120,11 @@ def run_analyses(project: Project, order: Order, reporter: Reporter | None = Non
     reporter = reporter or Silent()
     _plan(project, order)  # a mistake is told before waiting for anybody
     with results_lock(project, reporter.say):
-        runs, analyses, wanted = _plan(project, order)  # as things are now that it is our turn
+        runs, analyses, wanted, unread = _plan(project, order)  # as things are now that it is our turn
+        for outcome in unread:
+            reporter.finished(outcome)
         if order.overrides:
-            return _trial(project, order, runs, analyses, wanted, reporter)
+            return unread + _trial(project, order, runs, analyses, wanted, reporter)
         nodes = _with_needs(wanted, analyses, runs)
         for node in nodes:
             if project.found(*node).parent.is_dir():
@@ -133,20 +135,24 @@ def run_analyses(project: Project, order: Order, reporter: Reporter | None = Non
         reached = dict.fromkeys(name for _, name in nodes)
         claims.register(project, [(name, claim) for name in reached for claim in analyses[name].claims])
         if order.scheduler:
-            return _distributed(project, nodes, analyses, forced, order.scheduler, reporter)
-        return _threaded(project, nodes, analyses, forced, order.jobs, reporter)
+            return unread + _distributed(project, nodes, analyses, forced, order.scheduler, reporter)
+        return unread + _threaded(project, nodes, analyses, forced, order.jobs, reporter)
 
 
-def _plan(project: Project, order: Order) -> tuple[Runs, dict[str, Analysis], list[Node]]:
-    """Everything declared, and what is asked for; raises what `run_analyses` raises."""
-    runs, analyses = load_runs(project), find_analyses(project)
-    check_parameters(project, runs, analyses)
+def _plan(project: Project, order: Order) -> tuple[Runs, dict[str, Analysis], list[Node], list[Outcome]]:
+    """Everything declared, what is asked for and can be read, and what can't be."""
+    runs, survey = load_runs(project), survey_analyses(project)
+    check_parameters(project, runs, survey.analyses, survey.problems)
     names = order.runs or (runs.default,)
     for name in names:
         runs.run(name)
-    chosen = select(analyses, order.analyses)
-    parse_overrides(order.overrides, chosen)
-    return runs, analyses, [(run, analysis.name) for run in names for analysis in chosen]
+    part = survey.chosen(order.analyses)
+    parse_overrides(order.overrides, list(part.analyses.values()))
+    wanted = [(run, name) for run in names for name in part.analyses]
+    unread = [
+        Outcome(run, name, "failed", str(problem)) for run in names for name, problem in part.problems.items()
+    ]
+    return runs, survey.analyses, wanted, unread
 
 
 def every_run(project: Project) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mechscope.errors import InvalidInput, UnknownName
+from mechscope.errors import InvalidInput, MechscopeError, UnknownName
 from mechscope.files import hash_value
 from mechscope.ledger.claims import ClaimText
 from mechscope.ledger.schema import NAME_PATTERN
@@ -77,6 +77,73 @@ class _Declared(BaseModel):
     needs: list[str] = []
 
 
+@dataclass(frozen=True)
+class Survey:
+    """The scripts in `analyses/`.
+
+    Attributes:
+        analyses: Those that can be read, by name, each after those that it needs.
+        problems: What is wrong with the others, by name; needing one of them is a problem too.
+    """
+
+    analyses: dict[str, Analysis]
+    problems: dict[str, MechscopeError]
+
+    def chosen(self, names: Collection[str]) -> Survey:
+        """The part of it that `names` ask for; all of it if there are none.
+
+        Raises:
+            UnknownName: There is no such script.
+        """
+        every = [*self.analyses, *self.problems]
+        for name in names:
+            if name not in every:
+                raise UnknownName("analysis", name, every)
+        asked = names or every
+        return Survey(
+            {name: one for name, one in self.analyses.items() if name in asked},
+            {name: one for name, one in self.problems.items() if name in asked},
+        )
+
+    def select(self, names: Collection[str]) -> list[Analysis]:
+        """The analyses called `names`, or all of them if there are none.
+
+        Raises:
+            UnknownName: There is no such script.
+            MechscopeError: One of them can't be read.
+        """
+        part = self.chosen(names)
+        for problem in part.problems.values():
+            raise problem
+        return list(part.analyses.values())
+
+
+def survey_analyses(project: Project) -> Survey:
+    """Read all scripts; one that can't be read stops only those that need it."""
+    found: dict[str, Analysis] = {}
+    problems: dict[str, MechscopeError] = {}
+    for path in sorted(path for path in project.analyses.glob("*.py") if not path.name.startswith("_")):
+        try:
+            found[path.stem] = read_analysis(project, path)
+        except MechscopeError as error:
+            problems[path.stem] = error
+    every = [*found, *problems]
+    order: list[str] = []
+    for name in list(found):
+        try:
+            order += [one for one in _in_order(found, every, name, project) if one not in order]
+        except MechscopeError as error:
+            problems[name] = error
+    for name in order:
+        needs = [need_of(need, "")[1] for need in found[name].needs]
+        if name not in problems and (broken := [need for need in needs if need in problems]):
+            problems[name] = InvalidInput(
+                f"{project.shown(found[name].path)} needs '{broken[0]}', which can't be read.",
+                hint=f"mend analyses/{broken[0]}.py",
+            )
+    return Survey({name: found[name] for name in order if name not in problems}, problems)
+
+
 def find_analyses(project: Project) -> dict[str, Analysis]:
     """All analyses of the project by name, each after those that it needs.
 
@@ -84,14 +151,10 @@ def find_analyses(project: Project) -> dict[str, Analysis]:
         InvalidInput: A script is not what an analysis looks like, or analyses need each other in a circle.
         UnknownName: A script declares a parameter or an analysis that there isn't.
     """
-    paths = sorted(path for path in project.analyses.glob("*.py") if not path.name.startswith("_"))
-    found = {path.stem: read_analysis(project, path) for path in paths}
-    for analysis in found.values():
-        for need in analysis.needs:
-            name = need_of(need, "")[1]
-            if name not in found:
-                raise UnknownName("analysis", name, found, where=f"{project.shown(analysis.path)}: needs")
-    return {name: found[name] for name in _in_order(found)}
+    survey = survey_analyses(project)
+    for problem in survey.problems.values():
+        raise problem
+    return survey.analyses
 
 
 def select(analyses: Mapping[str, Analysis], names: list[str] | tuple[str, ...]) -> list[Analysis]:
@@ -316,12 +379,12 @@ def _claims(tree: ast.Module, shown: str) -> Iterator[ClaimText]:
         yield ClaimText(texts["name"], texts["criterion"], texts["sentence"], node.lineno)
 
 
-def _in_order(analyses: Mapping[str, Analysis]) -> list[str]:
-    """Names so that each comes after what it needs, otherwise alphabetically."""
+def _in_order(analyses: Mapping[str, Analysis], every: list[str], name: str, project: Project) -> list[str]:
+    """`name` and what it needs, each after what it needs; a script that can't be read needs nothing."""
     done: list[str] = []
 
     def visit(name: str, path: tuple[str, ...]) -> None:
-        if name in done:
+        if name in done or name not in analyses:
             return
         if name in path:
             circle = " → ".join((*path[path.index(name) :], name))
@@ -329,9 +392,13 @@ def _in_order(analyses: Mapping[str, Analysis]) -> list[str]:
                 f"analyses need each other in a circle: {circle}.", hint="remove one of the needs"
             )
         for need in analyses[name].needs:
-            visit(need_of(need, "")[1], (*path, name))
+            other = need_of(need, "")[1]
+            if other not in every:
+                raise UnknownName(
+                    "analysis", other, every, where=f"{project.shown(analyses[name].path)}: needs"
+                )
+            visit(other, (*path, name))
         done.append(name)
 
-    for name in analyses:
-        visit(name, ())
+    visit(name, ())
     return done

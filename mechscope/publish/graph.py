@@ -1,4 +1,4 @@
-"""The way of every number as a graph: data and models → analyses → records → articles.
+"""The way of every number as a graph: data and models → analyses → records → articles; statistics → claims.
 
 One run at a time, with what articles cite of others. As text, as DOT, as JSON; `pages/graph.py` draws it.
 """
@@ -73,6 +73,14 @@ class Graph:
         """What depends on a node."""
         return [edge for edge in self.edges if edge.source == id]
 
+    def articles_of(self, id: str) -> list[Edge]:
+        """The edges from a record to the articles that show it."""
+        return [edge for edge in self.out_of(id) if edge.target.startswith("article:")]
+
+    def claims_of(self, id: str) -> list[Node]:
+        """The claims whose criteria read a statistic."""
+        return [self.node(edge.target) for edge in self.out_of(id) if edge.target.startswith("record:")]
+
 
 def build_graph(project: Project, run: str, codes: Sequence[Shortcode], shelf: Shelf | None = None) -> Graph:
     """The graph of `run`.
@@ -109,12 +117,22 @@ def build_graph(project: Project, run: str, codes: Sequence[Shortcode], shelf: S
         edges.append(Edge(f"analysis:{found.run}/{found.analysis}", id))
         for page, lines in cited.get((found.run, found.short_key), {}).items():
             edges.append(Edge(id, f"article:{page}", tuple(lines)))
+    edges += [edge for found in records for edge in _evidence(found) if edge.source in nodes]
     for page, items in shown.items():
         if items:
             nodes[f"article:{page}"] = Node(f"article:{page}", "article", page)
     layers: list[Kind] = ["data", "model", "autoencoder", "analysis", "record", "article"]
     ordered = sorted(nodes.values(), key=lambda node: layers.index(node.kind))
     return Graph(run, tuple(ordered), tuple(edges))
+
+
+def _evidence(found: Found) -> Iterator[Edge]:
+    """From each statistic that a claim's criterion reads to the claim."""
+    if found.kind != "claims":
+        return
+    analysis = f"record:{found.run}/{found.analysis}"
+    for name in dict.fromkeys(operand.partition(".")[0] for operand in found.record.evidence):
+        yield Edge(f"{analysis}.{name}", f"{analysis}.{found.name}")
 
 
 def _inputs(ledger: LedgerFile) -> Iterator[Node]:
@@ -157,9 +175,13 @@ def as_text(graph: Graph) -> str:
         records = [node for node in records if node.kind == "record"]
         width = max((len(node.label) for node in records), default=0)
         for node in records:
-            cited = ", ".join(line for edge in graph.out_of(node.id) for line in edge.lines)
+            cited = ", ".join(line for edge in graph.articles_of(node.id) for line in edge.lines)
+            decides = ", ".join(claim.label.rpartition(".")[2] for claim in graph.claims_of(node.id))
             shown = f"{node.record:<8} {node.label:<{width}}  {node.detail or '·':<10}"
-            lines.append(f"  → {shown} {'→ ' + _unique(cited) if cited else 'cited nowhere'}")
+            lines.append(
+                f"  → {shown} {'→ ' + _unique(cited) if cited else 'cited nowhere'}"
+                + (f"; decides {decides}" if decides else "")
+            )
         lines.append("")
     return "\n".join(lines)
 

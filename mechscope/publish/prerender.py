@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Literal, get_args
 
-from mechscope.errors import InvalidInput, RenderFailed, UnknownName
+from mechscope.errors import InvalidInput, LedgerDamaged, RenderFailed, UnknownName
+from mechscope.ledger.store import read_ledger
 from mechscope.pipeline.profiles import profiles
 from mechscope.pipeline.runs import load_runs
 from mechscope.project import Project
@@ -63,13 +65,23 @@ def prepare(project: Project, run: str, mode: Mode = "run") -> Prepared:
     ran = bring_up_to_date(project, run, mode)
     codes = tuple(shortcodes_in(project))
     check_citations(project, run, codes)
+    _check_references(project)
     write_codecheck(project)
     warnings = () if mode == "skip" else stale_beside(project, run)
     return Prepared(run, ran, write_pages(project, run, codes), codes, warnings)
 
 
+def _check_references(project: Project) -> None:
+    """Refuse a citation that no bibliography holds: Typst would stop at it, with a dump of its own."""
+    from mechscope.review.lint import unknown_references
+
+    if found := unknown_references(project):
+        said = "\n".join(f"{one.file}:{one.line}:{one.column}: {one.message}" for one in found)
+        raise InvalidInput(said, hint=found[0].hint)
+
+
 def bring_up_to_date(project: Project, run: str, mode: Mode) -> tuple[str, ...]:
-    """Run what is stale of `run`, and of other runs what articles cite; or refuse it.
+    """Run what is stale of `run`, and of other runs what articles cite or what is damaged; or refuse it.
 
     Returns:
         What ran, as `run` cites it.
@@ -82,26 +94,38 @@ def bring_up_to_date(project: Project, run: str, mode: Mode) -> tuple[str, ...]:
     load_runs(project).run(run)
     if mode == "skip":
         return ()
-    cited = _cited_of_others(project, run)
+    others = _wanted_of_others(project, run)
     if mode == "run":
-        return _run_stale(project, run, cited)
-    _refuse_stale(project, run, cited)
+        return _run_stale(project, run, others)
+    _refuse_stale(project, run, others)
     return ()
 
 
-def _cited_of_others(project: Project, run: str) -> dict[str, list[str]]:
-    """The analyses of other runs that articles cite, by run, without those that there aren't."""
+def _wanted_of_others(project: Project, run: str) -> dict[str, list[str]]:
+    """The analyses of other runs, by run, without which no page of `run` is right.
+
+    Articles cite them; or their ledgers are damaged, and the pages that compare runs can't be made.
+    """
     from mechscope.pipeline.scripts import find_analyses
 
     runs, analyses = load_runs(project), find_analyses(project)
+    keys = [parse_key(code.key or "") for code in shortcodes_in(project) if code.place != "comment"]
+    cited = [(key[0], key[1]) for key in keys if key and key[0] in runs.runs and key[1] in analyses]
     found: dict[str, list[str]] = {}
-    for code in shortcodes_in(project):
-        other, name, _ = parse_key(code.key or "") or (None, "", "")
-        if other in runs.runs and other != run and name in analyses and code.place != "comment":
-            cited = found.setdefault(str(other), [])
-            if name not in cited:
-                cited.append(name)
+    for other, name in dict.fromkeys([*cited, *_damaged(project, runs_with_results(project), analyses)]):
+        if other in runs.runs and other != run:
+            found.setdefault(str(other), []).append(name)
     return found
+
+
+def _damaged(project: Project, runs: Iterable[str], analyses: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for run, name in product(runs, analyses):
+        try:
+            read_ledger(project.found(run, name))
+        except FileNotFoundError:
+            continue
+        except LedgerDamaged:
+            yield run, name
 
 
 def run_of_profiles(project: Project, active: str) -> str:
@@ -140,7 +164,7 @@ def _refuse_stale(project: Project, run: str, foreign: Mapping[str, Sequence[str
         said.append(f"analyses of the run '{run}' are stale:")
         said += [f"  {state.analysis}: {'; '.join(state.reasons)}" for state in own]
     if others:
-        said.append("analyses of other runs that articles cite are stale:")
+        said.append("analyses of other runs that articles cite, or that can't be shown, are stale:")
         said += [_stale_line(state) for state in others]
     commands = [f"mechscope run --run {run}"] if own else []
     for other in dict.fromkeys(state.run for state in others):

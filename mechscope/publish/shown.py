@@ -45,6 +45,11 @@ class Shown:
     found: Found
     section: str
 
+    @property
+    def kept(self) -> bool:
+        """Whether this is prose that depends on a claim, and that the run keeps."""
+        return self.code.name == "when-claim" and self.found.record.outcome in _wanted(self.code)
+
 
 @dataclass(frozen=True)
 class _Outline:
@@ -86,9 +91,10 @@ def shown_in(project: Project, shelf: Shelf, codes: Sequence[Shortcode]) -> dict
             found = _found(shelf, code)
             if found is None:
                 continue
-            if code.name == "when-claim" and found.record.outcome not in _wanted(code):
+            item = Shown(code, found, ABSTRACT if code.place == "yaml" else heading)
+            if code.name == "when-claim" and not item.kept:
                 hidden_until = here.divs.get(code.line, code.line)
-            yield Shown(code, found, ABSTRACT if code.place == "yaml" else heading)
+            yield item
 
     pages = [project.shown(path) for path in article_files(project) if not path.name.startswith("_")]
     return {page: list(walk(page, "", (page,))) for page in pages}

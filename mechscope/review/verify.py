@@ -19,7 +19,7 @@ from mechscope.pipeline.freshness import NEVER_RUN, State, look
 from mechscope.pipeline.lock import results_lock
 from mechscope.pipeline.runs import Runs, check_parameters, load_runs
 from mechscope.pipeline.schedule import Outcome, Reporter, Silent
-from mechscope.pipeline.scripts import Analysis, find_analyses, select
+from mechscope.pipeline.scripts import Analysis, survey_analyses
 from mechscope.project import Project
 from mechscope.review.consistency import inconsistencies
 from mechscope.review.differences import compare_findings
@@ -60,7 +60,7 @@ def verify(
                 pool.shutdown(wait=False, cancel_futures=True)
                 stop_kernels()
                 raise
-        verdicts = _with_upstream(verdicts, find_analyses(project))
+        verdicts = _with_upstream(verdicts, survey_analyses(project).analyses)
         for run in dict.fromkeys(one.run for one in verdicts):
             mine = [one for one in verdicts if one.run == run]
             if any(one.sha256 for one in mine):
@@ -69,11 +69,11 @@ def verify(
 
 
 def _plan(project: Project, analyses: Sequence[str], runs: Sequence[str]) -> tuple[Runs, list[Analysis]]:
-    declared, found = load_runs(project), find_analyses(project)
-    check_parameters(project, declared, found)
+    declared, survey = load_runs(project), survey_analyses(project)
+    check_parameters(project, declared, survey.analyses, survey.problems)
     for run in runs:
         declared.run(run)
-    return declared, select(found, list(analyses))
+    return declared, survey.select(list(analyses))
 
 
 def _named(runs: Sequence[str], declared: Runs) -> list[str]:
@@ -128,8 +128,8 @@ def _standing(project: Project, run: str, analysis: str) -> tuple[LedgerFile | N
     except FileNotFoundError:
         return None, [f"{NEVER_RUN}; run it with:  mechscope run {analysis} --run {run}"]
     except LedgerDamaged as error:
-        return None, [error.message.replace(f"{project.root}/", "")]
-    found = [text.replace(f"{project.root}/", "").rstrip(".") for text in damages(folder, ledger)]
+        return None, [error.message]
+    found = [text.rstrip(".") for text in damages(folder, ledger)]
     if (ledger.analysis, ledger.run) != (analysis, run):
         found.append(f"the ledger says that it is of {ledger.analysis} in {ledger.run}")
     return ledger, [*found, *inconsistencies(folder, ledger)]
@@ -224,7 +224,7 @@ def _citations(project: Project, runs: Sequence[str]) -> Iterator[Check]:
         try:
             problems = [error.message for error in citation_problems(project, run, codes)]
         except LedgerDamaged as error:
-            problems = [f"citations can't be looked up: {error.message.replace(f'{project.root}/', '')}"]
+            problems = [f"citations can't be looked up: {error.message}"]
         yield Check(f"{run}: articles", f"{cited} citations", tuple(problems))
 
 

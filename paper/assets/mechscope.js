@@ -227,7 +227,22 @@
     }
   }
 
+  // Code -----------------------------------------------------------------------------------------------------------
+  // A link to a record in a notebook leads to what the cell shows; who follows it wants to see the code above.
+
+  function showCell() {
+    const target = location.hash.startsWith("#record-") && document.getElementById(location.hash.slice(1));
+    if (target) target.closest(".cell")?.scrollIntoView();
+  }
+
+  function prepareCells() {
+    if (document.readyState === "complete") showCell();
+    else window.addEventListener("load", () => requestAnimationFrame(showCell));
+    window.addEventListener("hashchange", () => requestAnimationFrame(showCell));
+  }
+
   function prepare() {
+    prepareCells();
     preparePopovers();
     prepareCharts();
     prepareTables();

@@ -78,6 +78,27 @@ def test_planted_damage_is_found_and_built_again(tmp_path: Path, name: str, dama
     assert (folder / "first").read_bytes() == b"1" * 1000
 
 
+def test_building_anew_what_is_damaged_is_said_and_building_at_first_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = cached_folder(tmp_path / "m", "key", build_two)
+    assert capsys.readouterr().err == ""
+    (folder / "first").write_bytes(b"")
+    cached_folder(folder, "key", build_two)
+    assert capsys.readouterr().err.startswith(f"m: {folder} is not what was put there")
+
+
+def test_a_quick_look_sees_a_file_that_was_written_later_though_its_size_is_right(tmp_path: Path) -> None:
+    folder = cached_folder(tmp_path / "m", "key", build_two)
+    assert looks_whole(folder, "key")
+    later = (folder / "manifest.json").stat().st_mtime_ns + 10**9
+    os.utime(folder / "first", ns=(later, later))
+    assert looks_whole(folder, "key")  # only its time changed
+    (folder / "first").write_bytes(b"3" * 1000)
+    os.utime(folder / "first", ns=(later, later))
+    assert not looks_whole(folder, "key")
+
+
 def test_a_file_that_does_not_belong_makes_a_folder_unfit(tmp_path: Path) -> None:
     folder = cached_folder(tmp_path / "m", "key", build_two)
     (folder / "adapter_config.json").write_text("{}")

@@ -16,8 +16,11 @@ import pytest
 
 from mechscope.errors import ModelUnavailable
 from mechscope.ledger import read_ledger
+from mechscope.pipeline.freshness import look
 from mechscope.pipeline.run import failures
+from mechscope.pipeline.runs import load_runs
 from mechscope.pipeline.schedule import Order, Outcome, Silent, run_analyses
+from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
 from tests.throwaway import changes, commit, copy_of, edit, make_project, script
 
@@ -120,6 +123,26 @@ def test_one_failed_analysis_fails_only_what_needs_it_and_says_where(project: Pr
     kept = json.loads((project.scratch / "failed/one/source.ipynb").read_text())
     assert [cell["id"] for cell in kept["cells"]][-1] == "cell-03"
     assert files(project.found("one", "source")) == before  # the last good result stays
+    state = look(project, load_runs(project), "one", find_analyses(project)["source"])
+    assert state.reasons == (
+        "the script's code changed",
+        "its last run failed: .mechscope/failed/one/source.ipynb",
+    )
+
+
+def test_a_script_that_cannot_be_read_fails_alone_with_what_needs_it(project: Project) -> None:
+    edit(project.analyses / "source.py", "title: Source", "titel: Source")
+    edit(project.analyses / "apart.py", "Two bars.", "2 bars.")
+    outcomes = run(project)
+    assert what(outcomes) == {"source": "failed", "derived": "failed", "apart": "ran"}
+    assert "analyses/source.py:1: the header has no title" in outcomes["source"].detail
+    assert "analyses/derived.py needs 'source', which can't be read" in outcomes["derived"].detail
+    assert what(run(project, "apart")) == {"apart": "fresh"}
+    status = mechscope(project, "status", "--run", "one")
+    said, complaint = status.communicate()
+    assert status.returncode == 1
+    assert "apart    fresh" in said and "source   cannot be read" in said
+    assert "analyses/source.py:1: the header has no title" in complaint
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from mechscope.errors import InvalidInput, MechscopeError, UnknownName
 from mechscope.pipeline.notebook import code_cells, from_script
-from mechscope.pipeline.scripts import Analysis, find_analyses
+from mechscope.pipeline.runs import check_parameters, load_runs
+from mechscope.pipeline.scripts import Analysis, find_analyses, survey_analyses
 from tests.throwaway import make_project, script
 
 BODY = """
@@ -192,3 +194,35 @@ def test_a_need_that_is_not_there_gets_the_nearest_name(tmp_path: Path) -> None:
 def test_files_with_an_underscore_are_modules_not_analyses(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p", scripts={"a": script("1"), "_helpers": "x = 1\n"})
     assert list(find_analyses(project)) == ["a"]
+
+
+def test_a_run_may_give_a_parameter_that_only_an_unreadable_script_has(tmp_path: Path) -> None:
+    runs = "default: a\nruns:\n  a: {title: A, parameters: {depth: 1}, analyses: {one: {depth: 2}}}\n"
+    project = make_project(tmp_path / "p", scripts={"one": "depth = 1", "two": script("1")}, runs=runs)
+    survey = survey_analyses(project)
+    assert (list(survey.analyses), list(survey.problems)) == (["two"], ["one"])
+    check_parameters(project, load_runs(project), survey.analyses, survey.problems)
+    with pytest.raises(UnknownName):
+        check_parameters(project, load_runs(project), survey.analyses)
+    assert [one.name for one in survey.select(["two"])] == ["two"]
+    with pytest.raises(InvalidInput, match="analyses/one.py:1"):
+        survey.select([])
+    with pytest.raises(UnknownName, match="did you mean 'one'"):
+        survey.select(["onee"])
+
+
+def test_a_sync_with_jupyterlabs_notebook_leaves_a_script_as_it_is(tmp_path: Path) -> None:
+    from jupytext.cli import jupytext
+
+    source = Path(__file__).resolve().parents[2] / "analyses"
+    analyses = tmp_path / "analyses"
+    analyses.mkdir()
+    shutil.copy(source / "jupytext.toml", analyses)
+    scripts = sorted(source.glob("*.py"))
+    assert scripts
+    for path in scripts:
+        copied = Path(shutil.copy(path, analyses))
+        jupytext(["--quiet", "--sync", str(copied)])
+        assert copied.with_suffix(".ipynb").is_file()
+        jupytext(["--quiet", "--sync", str(copied.with_suffix(".ipynb"))])
+        assert copied.read_text() == path.read_text()

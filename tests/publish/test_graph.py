@@ -36,9 +36,23 @@ def test_every_number_has_a_way_from_data_to_the_articles_that_show_it(sample: P
         "data:analyses/data/topics.csv",
         f"model:{RUN}",
     }
-    assert {edge.target for edge in graph.out_of(record)} == {f"article:{ARTICLE}", "article:paper/paper.qmd"}
+    shown = {edge.target for edge in graph.articles_of(record)}
+    assert shown == {f"article:{ARTICLE}", "article:paper/paper.qmd"}
     records = {node.label for node in graph.of_kind("record")}
     assert records == {f"topic_geometry.{name}" for name in sample_findings().names}
+
+
+def test_a_claim_depends_on_the_statistics_that_its_criterion_reads(sample: Project) -> None:
+    graph = _graph(sample)
+    claim = f"record:{RUN}/topic_geometry.abstraction"
+    sources = [edge.source for edge in graph.into(claim)]
+    assert sources == [f"analysis:{RUN}/topic_geometry", f"record:{RUN}/topic_geometry.centred_max"]
+    assert [node.id for node in graph.claims_of(sources[1])] == [claim]
+    line = next(line for line in as_text(graph).splitlines() if "topic_geometry.centred_max" in line)
+    assert line.endswith("; decides abstraction")
+    (drawing,) = _drawings(sample)
+    arcs = [path for path in drawing.iter(f"{SVG}path") if "ms-graph-decides" in path.get("class", "")]
+    assert len(arcs) == 1
 
 
 def test_what_no_article_shows_leads_nowhere(sample: Project) -> None:

@@ -175,7 +175,15 @@ def test_prose_is_kept_when_the_claim_came_out_so(
     page, _, status = lua(sample, "filter", text=WHEN % outcomes, run=run)
     assert status == 0
     assert ("It was so." in page) is kept
-    assert "when-claim" not in page
+    assert "{.when-claim" not in page and 'class="when-claim"' not in page
+
+
+def test_prose_that_depends_on_a_claim_can_be_linked_to_once(sample: Project) -> None:
+    anchor = 'id="when-claim-topic-geometry-abstraction"'
+    page, _, _ = lua(sample, "filter", text=(WHEN % "held") * 2)
+    assert (page.count("It was so."), page.count(anchor)) == (2, 1)
+    assert anchor not in lua(sample, "filter", text=WHEN % "failed")[0]
+    assert "when-claim" not in lua(sample, "filter", text=WHEN % "held", format="typst")[0]
 
 
 def test_an_outcome_that_does_not_exist_stops_the_render(sample: Project) -> None:

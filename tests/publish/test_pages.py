@@ -142,6 +142,13 @@ def test_an_outcome_that_another_run_judged_otherwise_says_so(
     assert ("judged in another run" in _page(sample, "claims")) == bool(said)
 
 
+def test_a_claim_that_only_prose_depends_on_is_linked_to_that_prose(sample: Project) -> None:
+    assert "topic-geometry.qmd#claim-topic-geometry-abstraction" in _page(sample, "claims")
+    path = sample.paper / "articles" / "topic-geometry.qmd"
+    path.write_text(path.read_text().replace("{{< claim topic_geometry.abstraction >}}", ""))
+    assert "topic-geometry.qmd#when-claim-topic-geometry-abstraction" in _page(sample, "claims")
+
+
 def test_evidence_links_to_the_numbers(sample: Project) -> None:
     assert 'href="numbers.qmd#topic_geometry.centred_max"' in _page(sample, "claims")
 

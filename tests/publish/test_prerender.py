@@ -49,6 +49,7 @@ def test_preparing_a_second_time_changes_nothing(sample: Project) -> None:
             "did you mean 'topic_geometry.abstraction'",
         ),
         ("::: {.when-claim key=topic_geometry.abstraction is=hold}", "did you mean 'held'"),
+        ("As shown [@prak2024].", "no bibliography holds 'prak2024' — did you mean 'park2024'?"),
         ("<!-- {{< stat topic_geometry.topcs >}} -->", "did you mean 'topic_geometry.topics'"),
     ],
 )
@@ -170,6 +171,29 @@ def test_cited_analyses_of_other_runs_are_run_too(sample: Project, monkeypatch: 
     ran = prepare(sample, RUN, "run").ran
     assert asked == [([RUN], []), (["gemma-3-270m"], ["topic_geometry"])]
     assert ran == ("topic_geometry", "gemma-3-270m:topic_geometry")
+
+
+def test_a_damaged_ledger_of_any_run_is_run_again_or_refused_by_its_path_in_the_project(
+    sample: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mechscope.pipeline.freshness.notebook_problems", lambda path, ledger: [])
+    _fresh(sample, RUN)
+    (sample.found("gemma-3-270m", "topic_geometry") / "ledger.json").write_text('{"half":')
+    says = "results/gemma-3-270m/topic_geometry/ledger.json is not JSON"
+    with pytest.raises(LedgerDamaged) as damaged:
+        prepare(sample, RUN, "skip")
+    assert damaged.value.message.startswith(says)
+    with pytest.raises(RenderFailed) as caught:
+        prepare(sample, RUN, "check")
+    assert f"  gemma-3-270m:topic_geometry: {says}" in caught.value.message
+
+    def repair(project: Project, runs: list[str], analyses: tuple[str, ...] = ()) -> list[Outcome]:
+        for name in analyses:
+            write_sample_ledger(project, runs[0], sample_findings(), name)
+        return [Outcome(runs[0], name, "ran") for name in analyses]
+
+    monkeypatch.setattr("mechscope.pipeline.run.run", repair)
+    assert prepare(sample, RUN, "run").ran == ("gemma-3-270m:topic_geometry",)
 
 
 def test_an_unknown_run_is_refused_with_the_nearest(sample: Project) -> None:

@@ -85,6 +85,9 @@ def test_a_number_explains_itself_by_mouse_and_leads_to_its_cell(page: Any, addr
     page.wait_for_url("**/notebook.html#record-*")
     anchor = page.url.split("#")[1]
     assert page.locator(f"[id='{anchor}']").is_visible()
+    # The top of the cell is what one sees: its code, not only what it shows.
+    top = "Math.round(document.querySelector(':target').closest('.cell').getBoundingClientRect().top)"
+    page.wait_for_function(f"{top} >= 0 && {top} <= 160")
 
 
 def test_without_javascript_a_number_is_a_link_and_a_chart_is_a_picture(browser: Any, address: str) -> None:
@@ -118,6 +121,19 @@ def test_no_page_is_wider_than_its_window_in_any_colour_scheme(
         opened.goto(url)
         wide = opened.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 1, f"{url}: {wide} px too wide at {width} px"
+    context.close()
+
+
+@pytest.mark.parametrize(("scheme", "turned"), [("light", False), ("dark", True)])
+def test_in_the_dark_a_chart_is_turned_dark_too_and_has_no_white_sheet(
+    browser: Any, address: str, scheme: str, turned: bool
+) -> None:
+    context = browser.new_context(color_scheme=scheme)
+    opened = context.new_page()
+    opened.goto(f"{address}/{ARTICLE}")
+    style = "getComputedStyle(document.querySelector('img.ms-figure'))"
+    assert opened.evaluate(f"{style}.filter.startsWith('invert')") is turned
+    assert opened.evaluate(f"{style}.backgroundColor") == "rgba(0, 0, 0, 0)"
     context.close()
 
 

@@ -150,7 +150,8 @@ def _in_article(context: Context, found: Found) -> str:
         if not mine or not context.is_web_page(page):
             continue
         stated = any(item.code.name == "claim" and item.code.place == "prose" for item in mine)
-        anchor = f"#{claim_anchor(found)}" if stated else ""
+        kept = any(item.kept for item in mine)
+        anchor = f"#{claim_anchor(found)}" if stated else f"#when-{claim_anchor(found)}" if kept else ""
         if found.run == context.run:
             return link("in the article", f"{UP}/{page}{anchor}")
         return context.other_run("in the article", found.run, page.rpartition(".")[0] + ".html" + anchor)

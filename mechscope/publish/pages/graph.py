@@ -36,7 +36,8 @@ def graph_page(context: Context) -> str:
             format={"html": {"page-layout": "full", "toc": False}},
         ),
         "From left to right: data and models, the analysis that reads them, what it recorded, the articles "
-        "that show it. What no article shows is pale. `mechscope trace --graph` prints the same as text, DOT "
+        "that show it. What no article shows is pale; a dashed line leads from a number to a claim that it "
+        "decides. `mechscope trace --graph` prints the same as text, DOT "
         "or JSON; `mechscope trace KEY` follows one number.\n",
     ]
     if len(analyses) > 1:
@@ -71,7 +72,7 @@ def _overview(context: Context, graph: Graph) -> str:
     shown: dict[tuple[str, str], int] = {}
     for record in graph.of_kind("record"):
         analysis = graph.into(record.id)[0].source
-        for edge in graph.out_of(record.id):
+        for edge in graph.articles_of(record.id):
             shown[analysis, edge.target] = shown.get((analysis, edge.target), 0) + 1
     columns = {
         "Data and models": graph.of_kind("data", "model", "autoencoder"),
@@ -110,7 +111,7 @@ def _detail(context: Context, graph: Graph, analysis: Node) -> str:
     first = _first_shown(context)
     records = [node for node in records if node.kind == "record"]
     records.sort(key=lambda node: (first.get(node.id, len(first)), node.label))
-    cited = {node.id: {edge.target for edge in graph.out_of(node.id)} for node in records}
+    cited = {node.id: {edge.target for edge in graph.articles_of(node.id)} for node in records}
     articles = [
         node for node in graph.of_kind("article") if any(node.id in there for there in cited.values())
     ]
@@ -140,6 +141,10 @@ def _detail(context: Context, graph: Graph, analysis: Node) -> str:
         drawing.box(left, y, width, node, pale=not reached)
         if reached:
             drawing.straight((left + width, y), (max(reached), y))
+    at_of = {node.id: at for node, at in zip(records, ys, strict=True)}
+    for node in records:
+        for claim in graph.claims_of(node.id):
+            drawing.arc(left, at_of[node.id], at_of[claim.id])
     for number, node in enumerate(articles):
         x, y = lanes[node.id], _HEAD + _ROW * (number + 0.5)
         used = [at for record, at in zip(records, ys, strict=True) if node.id in cited[record.id]]
@@ -216,6 +221,12 @@ class _Drawing:
         (x, y), (to_x, to_y) = start, end
         bend = (x + to_x) / 2
         self._line(f"M{x:.0f} {y:.1f}C{bend:.0f} {y:.1f} {bend:.0f} {to_y:.1f} {to_x:.0f} {to_y:.1f}", width)
+
+    def arc(self, x: float, start: float, end: float) -> None:
+        """A line on the left of a column, from a statistic to a claim that it decides."""
+        bulge = min(24.0, 8 + abs(end - start) / 12)
+        path = f"M{x:.0f} {start:.1f}C{x - bulge:.0f} {start:.1f} {x - bulge:.0f} {end:.1f} {x:.0f} {end:.1f}"
+        self.lines.append(f'<path class="ms-graph-line ms-graph-decides" d="{path}"/>')
 
     def straight(self, start: tuple[float, float], end: tuple[float, float], *, pale: bool = False) -> None:
         """A straight line."""

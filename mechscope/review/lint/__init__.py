@@ -31,7 +31,7 @@ from mechscope.review.lint.names import Names, project_names
 from mechscope.review.lint.numerals import numerals, value_of
 from mechscope.review.lint.records import citation_findings, flip_findings, read_ledgers, unused_findings
 
-__all__ = ["RULES", "Finding", "has_errors", "lint", "main_json", "main_text"]
+__all__ = ["RULES", "Finding", "has_errors", "lint", "main_json", "main_text", "unknown_references"]
 
 _GIVEN = "cite it with {{< stat KEY >}}; or mark what was chosen, not measured:  [%s]{.given}"
 _ASIDE = "say it without the number, or allow it:  <!-- lint: allow numeral because … -->"
@@ -84,6 +84,15 @@ def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]
     return sorted(
         set(apply(found, given, checked)), key=lambda finding: (order.get(finding.file, len(order)), finding)
     )
+
+
+def unknown_references(project: Project) -> list[Finding]:
+    """Citations in articles that no bibliography holds, without what is allowed: they stop a render."""
+    bibliography = _bibliography(project)
+    documents = [read_document(project, path) for path in article_files(project) if path.suffix != ".ipynb"]
+    found = [finding for document in documents for finding in _unknown_references(document, bibliography)]
+    given = {document.file: allowances(document)[0] for document in documents}
+    return sorted(finding for finding in apply(found, given, set()) if finding.rule == "reference")
 
 
 def _scripts(project: Project) -> list[Path]:
