@@ -82,6 +82,7 @@ def sender_scatter(
     *,
     x_title: str,
     y_title: str,
+    kinds: Sequence[str],
     named: Sequence[str] = (),
     width: int = WIDTH,
     height: int = 260,
@@ -90,15 +91,21 @@ def sender_scatter(
 
     Args:
         frame: One row a head, with the columns `sender` (its name), `previous`, `drop` and `category`.
+        kinds: All categories; each has its own colour, whichever of them occur.
         named: The heads whose name is written beside their dot.
 
     Raises:
-        InvalidInput: A column is missing, or a name is nobody's.
+        InvalidInput: A column is missing, a category is none of `kinds`, there are more of those than
+            colours, or a name is nobody's.
     """
     _require(frame, ["sender", "previous", "drop", "category"])
     unknown = [name for name in named if name not in set(frame["sender"])]
     if unknown:
         raise InvalidInput(f"there is no dot for {', '.join(unknown)}.")
+    colours = dict(zip(kinds, (*PALETTE, NEUTRAL, "#a3563a"), strict=False))
+    present = [kind for kind in colours if kind in set(frame["category"])]
+    if len(present) < frame["category"].nunique():
+        raise InvalidInput(f"not every category has a colour; those that have: {', '.join(colours)}.")
     rounded = frame[["sender", "previous", "drop", "category"]].copy()
     for column in ("previous", "drop"):
         rounded[column] = rounded[column].astype(float).round(5)
@@ -109,7 +116,7 @@ def sender_scatter(
     dots = base.mark_point(size=42, filled=True, opacity=0.8).encode(
         color=alt.Color(
             "category:N",
-            scale=alt.Scale(domain=sorted(set(frame["category"])), range=[*PALETTE, NEUTRAL, "#444a52"]),
+            scale=alt.Scale(domain=present, range=[colours[kind] for kind in present]),
             legend=alt.Legend(title=None, symbolType="circle", columns=4),
         ),
         tooltip=[

@@ -19,6 +19,7 @@ HEADS = pd.DataFrame(
 REMOVED = pd.DataFrame(
     {"heads": [1, 4, 1, 4], "label": list("aabb"), "removed": [0.1, 0.4, 0, 0.1], "low": 0.0, "high": 0.5}
 )
+KINDS = ["induction", "previous token", "mixed"]
 SENDERS = pd.DataFrame(
     {
         "sender": ["L0H0", "L0H1"],
@@ -48,11 +49,23 @@ def test_removal_curves_mark_the_numbers_of_heads_that_were_taken_out():
 
 def test_a_scatter_of_senders_names_only_those_that_are_asked_for():
     svg = vl_convert.vegalite_to_svg(
-        sender_scatter(SENDERS, x_title="x", y_title="y", named=["L0H0"]).to_dict()
+        sender_scatter(SENDERS, x_title="x", y_title="y", kinds=KINDS, named=["L0H0"]).to_dict()
     )
     assert ">L0H0<" in svg and ">L0H1<" not in svg
     assert ">L0H0<" not in vl_convert.vegalite_to_svg(
-        sender_scatter(SENDERS, x_title="x", y_title="y").to_dict()
+        sender_scatter(SENDERS, x_title="x", y_title="y", kinds=KINDS).to_dict()
     )
     with pytest.raises(InvalidInput, match="no dot for L9H9"):
-        sender_scatter(SENDERS, x_title="x", y_title="y", named=["L9H9"])
+        sender_scatter(SENDERS, x_title="x", y_title="y", kinds=KINDS, named=["L9H9"])
+
+
+def test_a_category_has_the_same_colour_whichever_others_occur():
+    def colour_of(frame, kind):
+        scale = sender_scatter(frame, x_title="x", y_title="y", kinds=KINDS).to_dict()["layer"][0][
+            "encoding"
+        ]["color"]["scale"]
+        return dict(zip(scale["domain"], scale["range"], strict=True))[kind]
+
+    assert colour_of(SENDERS, "mixed") == colour_of(SENDERS[1:], "mixed")
+    with pytest.raises(InvalidInput, match="has a colour"):
+        sender_scatter(SENDERS, x_title="x", y_title="y", kinds=["mixed"])
