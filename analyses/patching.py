@@ -1,0 +1,791 @@
+# ---
+# title: Patching
+# description: Which activations carry what tells a prompt from its twin, found by exchanging them.
+# mechscope:
+#   data: [data/patching_pairs.csv]
+#   models: [model]
+#   saes: []
+#   needs: []
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Patching
+#
+# A prompt and its twin differ in one place and have different answers. Which activations carry the
+# difference? Put those of one run into the other and see how far the answer moves.
+
+# %% tags=["parameters"]
+model = "smollm2-135m"
+seed = 0
+resamples = 10_000
+min_gap = 1.0
+min_divergence = 0.1
+depths = 10
+each = 2
+examples = 5
+
+# %% [markdown]
+# ## What was fixed beforehand
+#
+# **Pairs.** Each line of `patching_pairs.csv` is a pair of prompts in which one word is exchanged for another
+# of the same kind (symmetric token replacement: no noise, no prompt that means nothing). Both prompts have as
+# many tokens as each other and the same last token, and the word that changes is never the first one:
+# a first token is where attention rests, and in a model without a beginning-of-sequence token patching it
+# would move that too.
+#
+# **Score.** Σ log p of the clean prompt's answer minus that of the corrupted prompt's answer, in nats.
+#
+# **A pair is used** when the model prefers each prompt's own answer (the score is positive after the clean
+# and negative after the corrupted prompt) and the two scores are at least `min_gap` nats apart: below that
+# an effect would be a ratio of two small numbers. All others are counted.
+#
+# **Effect:** (patched − base) / (source − base); nought is nothing, one everything. *Denoising* puts clean
+# activations into the corrupted run, *noising* the other way round.
+#
+# **Roles.** Prompts have different lengths, so positions are patched by role: the changed token, all tokens
+# between it and the last one at once (where there are any), and the last token; at blocks spread evenly over
+# the depth. Before the first block the effects are what they are by construction (the changed token is
+# everything), so no agreement is counted there.
+#
+# **Handover.** The first of these blocks before which the last token carries more than the changed one.
+#
+# **Heads, and the approximation,** exactly on the first usable pair of each of the first phenomena
+# (`examples` of them): every head at all positions, and every position of the residual stream from the
+# changed token on, at the same blocks. Attribution patching approximates both with gradients. For the
+# question whether pairs of the same phenomenon use the same heads, it stands in for the exact effects on
+# all pairs.
+#
+# Intervals resample pairs. They say how much depends on these pairs; the phenomena are not a sample of
+# anything.
+
+# %%
+import zlib
+
+import numpy as np
+import pandas as pd
+
+from mechscope import charts, charts_patching
+from mechscope.data.prompts import analysis_file, load_prompts
+from mechscope.ledger import RESAMPLED, Close, Ledger
+from mechscope.lens.attribution_patching import attribution_map, compare
+from mechscope.lens.patching import (
+    Pair,
+    Site,
+    encode_pairs,
+    important,
+    pair_scores,
+    patch_sites,
+    patching_map,
+)
+from mechscope.models import load_model
+from mechscope.stats.pairs import separation, separation_interval, separation_test
+from mechscope.stats.resampling import bootstrap_weights, percentile_interval
+
+MAP_PROMPT = "The capital of Texas is"
+ROLES = ("changed token", "between", "last token")
+ACTIVATION = Close(rtol=5e-3, atol=2e-3, because="float32 activations, divided by a gap of a few nats")
+BORDERLINE = Close(atol=1, because="one pair on the border")
+ends_too = {"*": ACTIVATION, "low": RESAMPLED, "high": RESAMPLED}
+
+ledger = Ledger("patching")
+prompts = load_prompts(
+    analysis_file("data/patching_pairs.csv"), columns=["corrupt", "answer", "wrong", "phenomenon"]
+)
+rows = prompts.frame
+every_pair = [Pair(row.prompt, row.corrupt, row.answer, row.wrong) for row in rows.itertuples(index=False)]
+
+
+def generator(name: str) -> np.random.Generator:
+    """A generator for each name, so that no record moves another's draws."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+def resampled_means(values: np.ndarray, name: str) -> np.ndarray:
+    """Means over pairs (the first dimension) in bootstrap resamples of them."""
+    weights = bootstrap_weights(np.zeros(len(values), dtype=np.int64), resamples, generator(name))
+    return weights @ values / len(values)
+
+
+# %% [markdown]
+# ## What the model knows
+
+# %%
+bridge = load_model(model)
+n_layers, n_heads = bridge.cfg.n_layers, bridge.cfg.n_heads
+whole = encode_pairs(bridge, every_pair)
+scores = pair_scores(bridge, whole)
+knows = (scores.clean > 0) & (scores.corrupt < 0)
+usable = knows & scores.usable(min_gap)
+used = np.flatnonzero(usable)
+pairs = [every_pair[at] for at in used]
+phenomena = [rows["phenomenon"][at] for at in used]
+encoded = encode_pairs(bridge, pairs)
+
+ledger.statistic("n_pairs", len(every_pair), label="Pairs of prompts")
+for name, count, label in (
+    ("n_unknown", (~knows).sum(), "Pairs of which the model does not prefer both answers"),
+    ("n_close", (knows & ~usable).sum(), "Known pairs whose scores are too close to divide by"),
+    ("n_used", len(pairs), "Pairs that are patched"),
+):
+    ledger.statistic(name, int(count), label=label, n=len(every_pair), tolerance=BORDERLINE)
+ledger.statistic("n_phenomena", rows["phenomenon"].nunique(), label="Phenomena")
+ledger.statistic(
+    "n_phenomena_used",
+    len(set(phenomena)),
+    label="Phenomena with a pair that is patched",
+    tolerance=BORDERLINE,
+)
+ledger.statistic(
+    "several_tokens",
+    sum(len(one) + len(other) > 2 for one, other in zip(whole.answer, whole.wrong, strict=True)),
+    label="Pairs with an answer of several tokens",
+    n=len(every_pair),
+)
+ledger.statistic(
+    "gap_median",
+    float(np.median((scores.clean - scores.corrupt)[used])),
+    label="Median gap between the two scores of a pair that is patched",
+    unit="nats",
+    n=len(pairs),
+    tolerance=ACTIVATION,
+)
+ledger.statistic(
+    "top_answers",
+    int((scores.rank[used] == 0).sum()),
+    label="Patched pairs in which the clean answer is the most probable next token",
+    n=len(pairs),
+    tolerance=BORDERLINE,
+)
+ledger.table(
+    "pairs",
+    pd.DataFrame(
+        {
+            "prompt": rows["prompt"],
+            "corrupt": rows["corrupt"],
+            "phenomenon": rows["phenomenon"],
+            "clean": scores.clean,
+            "corrupted": scores.corrupt,
+            "rank": scores.rank + 1,
+            "used": np.where(usable, "yes", np.where(knows, "too close", "not known")),
+        }
+    ),
+    key="prompt",
+    caption="Every pair: the score (how much more probable the clean prompt's answer is than the other, in "
+    "nats) after each prompt, the rank of the clean answer among all next tokens, and whether it is used.",
+    labels={"prompt": "clean prompt", "corrupt": "corrupted prompt"},
+    formats={"clean": "+.2f", "corrupted": "+.2f"},
+    tolerance={"*": ACTIVATION, "rank": Close(rtol=0.02, atol=1, because="near-equal logits change places")},
+    shown=12,
+)
+
+# %% [markdown]
+# ## Where the difference is carried
+
+# %%
+every = -(-n_layers // depths)
+layers = list(range(0, n_layers, every))
+places: list[dict[str, list[int]]] = []
+for pair in range(len(pairs)):
+    changed, last = encoded.changed(pair), len(encoded.clean[pair]) - 1
+    assert changed[0] >= encoded.n_special and changed[-1] < last, encoded.pairs[pair]
+    between = [at for at in range(changed[0], last) if at not in changed]
+    places.append({"changed token": changed, "between": between, "last token": [last]})
+
+
+def patch_roles(components, roles, blocks, members, least_gap=min_gap, **options):
+    """Effects by component, pair, role and block (NaN where a pair has no tokens of a role), and the pairs'
+    gaps.
+
+    Before the first block the residual stream is the embedding, which differs at the changed token only: its
+    effects are known and not run.
+    """
+    effects = np.full((len(components), len(members), len(roles), len(blocks)), np.nan)
+    todo = []
+    for kind, component in enumerate(components):
+        for row, pair in enumerate(members):
+            for at, role in enumerate(roles):
+                for number, layer in enumerate(blocks):
+                    if component == "residual" and layer == 0 and places[pair][role]:
+                        effects[kind, row, at, number] = float(role == ROLES[0])
+                    elif places[pair][role]:
+                        sites = [Site(component, layer, tuple(places[pair][role]))]
+                        todo.append(((kind, row, at, number), (pair, sites)))
+    found = patch_sites(bridge, encoded, [patch for _, patch in todo], min_gap=least_gap, **options)
+    gaps = np.zeros(len(members))
+    for (where, _), effect, gap in zip(todo, found.effects, np.abs(found.source - found.base), strict=True):
+        effects[where] = effect
+        gaps[where[1]] = gap
+    return effects, gaps
+
+
+def curves(effects, roles, blocks, **columns):
+    """Mean over the pairs that have tokens of a role, with its interval, as rows of a table."""
+    parts = []
+    for at, role in enumerate(roles):
+        values = effects[:, at][~np.isnan(effects[:, at, 0])]
+        name = " ".join([*map(str, columns.values()), role])
+        ends = percentile_interval(resampled_means(values, name))
+        parts.append(
+            pd.DataFrame(
+                {**columns, "label": role, "x": blocks, "value": values.mean(0), "low": ends.low,
+                 "high": ends.high, "pairs": len(values)}
+            )
+        )  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+all_pairs = list(range(len(pairs)))
+(denoised,), _ = patch_roles(["residual"], ROLES, layers, all_pairs)
+(noised,), _ = patch_roles(["residual"], ROLES, layers, all_pairs, direction="noising")
+roles = pd.concat(
+    [
+        curves(denoised, ROLES, layers, direction="denoising"),
+        curves(noised, ROLES, layers, direction="noising"),
+    ],
+    ignore_index=True,
+)
+
+
+# %%
+def handover_of(means: np.ndarray) -> np.ndarray:
+    """Depth of the first block before which the last token carries more; 1 where there is none.
+
+    `means` is … × role × block.
+    """
+    over = means[..., 2, :] > means[..., 0, :]
+    return np.where(over.any(-1), np.array(layers)[over.argmax(-1)] / n_layers, 1.0)
+
+
+def crossing_of(means: np.ndarray) -> np.ndarray:
+    """Where the two lines between blocks cross, as a share of the layers; 1 where they do not."""
+    ahead = means[..., 2, :] - means[..., 0, :]
+    over = ahead > 0
+    at = over.argmax(-1)
+    after = np.take_along_axis(ahead, at[..., None], -1)[..., 0]
+    before = np.take_along_axis(ahead, np.maximum(at - 1, 0)[..., None], -1)[..., 0]
+    crossed = (np.array(layers)[at] - every * after / np.where(over.any(-1), after - before, 1.0)) / n_layers
+    return np.where(over.any(-1), crossed, 1.0)
+
+
+draws = resampled_means(denoised[:, [0, 2]].reshape(len(pairs), -1), "handover").reshape(resamples, 2, -1)
+ends = percentile_interval(handover_of(draws[:, [0, 0, 1]])[:, None])
+ledger.statistic(
+    "handover",
+    float(handover_of(np.nan_to_num(denoised).mean(0))),
+    label="Depth, as a share of the layers, from which the last token carries more than the changed token",
+    ci=(ends.low[0], ends.high[0]),
+    n=len(pairs),
+    resamples=resamples,
+    tolerance=Close(atol=1.01 * every / n_layers, because="neighbouring blocks of a mean over pairs"),
+)
+ends = percentile_interval(crossing_of(draws[:, [0, 0, 1]])[:, None])
+ledger.statistic(
+    "handover_between_blocks",
+    float(crossing_of(np.nan_to_num(denoised).mean(0))),
+    label="The same depth, interpolated between these blocks",
+    ci=(ends.low[0], ends.high[0]),
+    n=len(pairs),
+    resamples=resamples,
+    tolerance=ACTIVATION,
+)
+with_between = denoised[:, 1][~np.isnan(denoised[:, 1, 0])]
+ends = percentile_interval(resampled_means(with_between, "between").max(1)[:, None])
+ledger.statistic(
+    "between_most",
+    float(with_between.mean(0).max()),
+    label="Largest mean effect of the tokens between, over blocks",
+    ci=(ends.low[0], ends.high[0]),
+    n=len(with_between),
+    resamples=resamples,
+    tolerance=ACTIVATION,
+)
+both = ~np.isnan(denoised[:, :, 1:])
+ledger.statistic(
+    "directions_r",
+    float(np.corrcoef(denoised[:, :, 1:][both], noised[:, :, 1:][both])[0, 1]),
+    label="Correlation of denoising and noising effects over pairs, roles and blocks",
+    format=".3f",
+    n=len(pairs),
+    tolerance=ACTIVATION,
+)
+ledger.statistic(
+    "directions_gap",
+    float(np.abs(denoised - noised)[:, :, 1:][both].mean()),
+    label="Mean absolute difference between a denoising and a noising effect",
+    format=".3f",
+    n=len(pairs),
+    tolerance=ACTIVATION,
+)
+ledger.table(
+    "role_effects",
+    roles.rename(columns={"x": "block"}),
+    key=["direction", "label", "block"],
+    caption="Mean effect of patching the residual stream before a block, by role of the position.",
+    labels={"label": "role", "value": "effect", "low": "from", "high": "to"},
+    formats={"block": "d", "value": ".2f", "low": ".2f", "high": ".2f"},
+    tolerance=ends_too,
+    shown=12,
+)
+for direction, verb in (("denoising", "restoring"), ("noising", "spoiling")):
+    ledger.figure(
+        f"roles_{direction}",
+        charts_patching.effect_curves(
+            roles[roles["direction"] == direction].reset_index(drop=True),
+            x_title="before block",
+            y_title="effect",
+        ),
+        caption=f"Mean effect of {verb} the residual stream at the changed token, at the tokens between and "
+        "at the last token; bands are intervals over pairs at the usual level.",
+        alt="Curves over blocks: the effect of the changed token falls while that of the last token rises.",
+        tolerance=ends_too,
+    )
+by_phenomenon = []
+for name in dict.fromkeys(rows["phenomenon"]):
+    own = denoised[np.array([one == name for one in phenomena], dtype=bool)]
+    has_between = own[~np.isnan(own[:, 1, 0]), 1]
+    by_phenomenon.append(
+        {
+            "phenomenon": name,
+            "pairs": int((rows["phenomenon"] == name).sum()),
+            "used": len(own),
+            "handover": float(handover_of(np.nan_to_num(own).mean(0))) if len(own) else None,
+            "between": float(has_between.mean(0).max()) if len(has_between) else None,
+        }
+    )
+ledger.table(
+    "phenomena",
+    pd.DataFrame(by_phenomenon),
+    key="phenomenon",
+    caption="Pairs of each phenomenon, how many are used, the depth of the handover of their mean "
+    "(one where there is none), and the largest mean effect of the tokens between.",
+    formats={"handover": ".2f", "between": ".2f"},
+    tolerance={
+        "*": ACTIVATION,
+        "handover": Close(atol=1.01 * every / n_layers, because="neighbouring blocks"),
+    },
+)
+ledger.claim(
+    "handed_over_midway",
+    # lint: allow numeral because it is what the criterion says
+    "The last token takes over from the changed tokens in the middle of the model, "
+    "between a third and five sixths of its depth.",
+    criterion="handover > 1 / 3 and handover < 5 / 6",
+)
+ledger.claim(
+    "nothing_between",
+    # lint: allow numeral because it is what the criterion says
+    "The tokens between never carry half of the difference.",
+    criterion="between_most.high < 0.5",
+)
+ledger.claim(
+    "directions_agree",
+    "Denoising and noising tell the same story.",
+    criterion="directions_r > 0.9",
+)
+
+# %% [markdown]
+# ### The same with the whole distribution as the score
+#
+# The score of a run is now −KL(source ‖ run) of the next token: not only the answers count. Its gap is the
+# divergence of the two unpatched runs; pairs below `min_divergence` nats are left out here.
+
+# %%
+two_roles = ("changed token", "last token")
+(by_divergence,), divergence = patch_roles(
+    ["residual"], two_roles, layers, all_pairs, least_gap=0.0, score="kl"
+)
+apart = divergence >= min_divergence
+whole_distribution = by_divergence[apart]
+same_places = denoised[apart][:, [0, 2]]
+ledger.statistic(
+    "n_kl",
+    int(apart.sum()),
+    label="Pairs whose distributions are far enough apart",
+    n=len(pairs),
+    tolerance=BORDERLINE,
+)
+ledger.statistic(
+    "kl_r",
+    float(np.corrcoef(whole_distribution[:, :, 1:].ravel(), same_places[:, :, 1:].ravel())[0, 1]),
+    label="Correlation of effects on the divergence with effects on the answers, over pairs and blocks",
+    format=".3f",
+    n=int(apart.sum()),
+    tolerance=ACTIVATION,
+)
+ledger.statistic(
+    "kl_gap",
+    float(np.abs(whole_distribution - same_places)[:, :, 1:].mean()),
+    label="Mean absolute difference between these effects",
+    format=".3f",
+    n=int(apart.sum()),
+    tolerance=ACTIVATION,
+)
+ledger.claim(
+    "kl_agrees",
+    "Judged by the whole next-token distribution the same places matter.",
+    criterion="kl_r > 0.9",
+)
+
+# %% [markdown]
+# ### Attention or MLP
+#
+# What a single block adds to the stream: the output of attention, or of the MLP. The handover can be the
+# work of one block, so every block is patched, on the first usable pairs of each phenomenon (`each` of them).
+
+# %%
+first_pairs = [at for at, name in enumerate(phenomena) if phenomena[:at].count(name) < each]
+every_block = list(range(n_layers))
+effects, _ = patch_roles(["attention", "mlp"], two_roles, every_block, first_pairs)
+parts = dict(zip(("attention", "mlp"), effects, strict=True))
+ledger.statistic(
+    "n_first_pairs",
+    len(first_pairs),
+    label="Pairs whose blocks are patched one by one",
+    tolerance=BORDERLINE,
+)
+shown_parts = []
+for name, word in (("attention", "attention"), ("mlp", "MLP")):
+    frame = curves(parts[name], two_roles, every_block, component=word)
+    frame["label"] = word + ", " + frame["label"]
+    shown_parts.append(frame)
+    total = parts[name].sum(-1)
+    difference = total[:, 0] - total[:, 1]
+    later = parts[name][:, :, 1:].sum(-1)
+    later_difference = later[:, 0] - later[:, 1]
+    ends = percentile_interval(resampled_means(difference[:, None], f"{name} difference"))
+    for at, role in enumerate(("changed", "last")):
+        span = percentile_interval(resampled_means(total[:, [at]], f"{name} {role}"))
+        ledger.statistic(
+            f"{name}_{role}",
+            float(total[:, at].mean()),
+            label=f"Summed effect of single blocks' {word} at the {role} token",
+            ci=(span.low[0], span.high[0]),
+            n=len(first_pairs),
+            resamples=resamples,
+            tolerance=ACTIVATION,
+        )
+    ledger.statistic(
+        f"{name}_changed_minus_last",
+        float(difference.mean()),
+        label=f"Summed effect of {word} at the changed token minus that at the last token",
+        ci=(ends.low[0], ends.high[0]),
+        n=len(first_pairs),
+        resamples=resamples,
+        tolerance=ACTIVATION,
+    )
+    span = percentile_interval(resampled_means(later_difference[:, None], f"{name} later"))
+    ledger.statistic(
+        f"{name}_later_changed_minus_last",
+        float(later_difference.mean()),
+        label=f"The same difference for {word} without the first block",
+        ci=(span.low[0], span.high[0]),
+        n=len(first_pairs),
+        resamples=resamples,
+        tolerance=ACTIVATION,
+    )
+carried = parts["attention"][:, 1].mean(0)
+ledger.statistic(
+    "strongest_attention",
+    float(carried.max()),
+    label="Largest mean effect of one block's attention at the last token",
+    n=len(first_pairs),
+    tolerance=ACTIVATION,
+)
+ledger.statistic(
+    "strongest_block",
+    int(carried.argmax()),
+    label="The block of that attention",
+    n=len(first_pairs),
+    tolerance=BORDERLINE,
+)
+ledger.statistic(
+    "strongest_depth",
+    int(carried.argmax()) / n_layers,
+    label="Its depth, as a share of the layers",
+    n=len(first_pairs),
+    tolerance=Close(atol=1.01 / n_layers, because="neighbouring blocks"),
+)
+first_mlp = parts["mlp"][:, 0, [0]]
+span = percentile_interval(resampled_means(first_mlp, "first MLP"))
+ledger.statistic(
+    "first_mlp",
+    float(first_mlp.mean()),
+    label="Effect of the first block's MLP at the changed token",
+    ci=(span.low[0], span.high[0]),
+    n=len(first_pairs),
+    resamples=resamples,
+    tolerance=ACTIVATION,
+)
+components = pd.concat(shown_parts, ignore_index=True)
+ledger.figure(
+    "components",
+    charts_patching.effect_curves(
+        components.drop(columns="component"), x_title="block", y_title="effect of the block's output"
+    ),
+    caption="Mean effect of restoring what a single block's attention or MLP adds, at the changed token and "
+    "at the last token; bands are intervals over pairs at the usual level.",
+    alt="Four curves over blocks: attention and MLP, at the changed and at the last token.",
+    tolerance=ends_too,
+)
+ledger.claim(
+    "mlps_where_the_word_is",
+    "MLPs matter more at the changed token than at the last one.",
+    criterion="mlp_changed_minus_last.low > 0",
+    exploratory="a look at every few blocks had missed the block of the handover, so all are patched now",
+)
+ledger.claim(
+    "attention_where_the_answer_is",
+    "Attention matters more at the last token than at the changed one.",
+    criterion="attention_changed_minus_last.high < 0",
+    exploratory="a look at every few blocks had missed the block of the handover, so all are patched now",
+)
+
+ledger.claim(
+    "first_mlp_is_the_embedding",
+    # lint: allow numeral because it is what the criterion says
+    "Restoring only what the first block's MLP adds at the changed token restores more than half of the "
+    "difference.",
+    criterion="first_mlp.low > 0.5",
+    exploratory="effects of some blocks were seen in both models",
+)
+ledger.claim(
+    "later_mlps_where_the_word_is",
+    "Without the first block, too, MLPs matter more at the changed token than at the last one.",
+    criterion="mlp_later_changed_minus_last.low > 0",
+    exploratory="effects of some blocks were seen in both models",
+)
+
+# %% [markdown]
+# ## Heads, single positions, and the fast approximation
+
+# %%
+first_of = [phenomena.index(name) for name in dict.fromkeys(phenomena)][:examples]
+few = encode_pairs(bridge, [pairs[at] for at in first_of])
+ledger.statistic(
+    "n_examples",
+    len(few),
+    label="Pairs whose heads and single positions are patched exactly",
+    tolerance=BORDERLINE,
+)
+blocks = {"residual": layers, "heads": list(range(n_layers))}
+exact = {
+    kind: list(patching_map(bridge, few, kind, layers=blocks[kind], min_gap=min_gap).effects)
+    for kind in blocks
+}
+quick = {
+    kind: [one[blocks[kind]] for one in attribution_map(bridge, few, kind, min_gap=min_gap).effects]
+    for kind in blocks
+}
+for maps in (exact, quick):
+    # Before the changed token both are nought whatever one does: not counted as agreement.
+    maps["residual"] = [one[:, few.changed(pair)[0] :] for pair, one in enumerate(maps["residual"])]
+for kind, words in (("residual", "single positions of the residual stream"), ("heads", "single heads")):
+    found = compare(quick[kind], exact[kind])
+    for name, value, label in (
+        ("r", found.correlation, "Correlation of attribution patching with the exact effects of"),
+        ("error", found.rms_error, "Root-mean-square error of attribution patching on"),
+        ("sign", found.sign, "Share of large effects whose sign attribution patching finds, for"),
+    ):
+        ledger.statistic(
+            f"attribution_{kind}_{name}",
+            value,
+            label=f"{label} {words}",
+            format=".3f",
+            n=len(few),
+            tolerance=ACTIVATION,
+        )
+    ledger.statistic(
+        f"{kind}_spread",
+        float(np.sqrt(np.mean(np.concatenate([one.ravel() for one in exact[kind]]) ** 2))),
+        label=f"Root mean square of the exact effects of {words}",
+        format=".3f",
+        n=len(few),
+        tolerance=ACTIVATION,
+    )
+
+# %%
+heads = np.stack(exact["heads"])
+sizes = np.sort(np.abs(heads).reshape(len(few), -1), axis=1)[:, ::-1]
+top = max(1, round(0.05 * sizes.shape[1]))
+ledger.statistic("n_heads", n_layers * n_heads, label="Heads")
+ledger.statistic("n_top_heads", top, label="A twentieth of them")
+ledger.statistic(
+    "heads_share",
+    float((sizes[:, :top].sum(1) / sizes.sum(1)).mean()),
+    label="Share of the summed absolute effect of all heads that the top twentieth has",
+    n=len(few),
+    tolerance=ACTIVATION,
+)
+largest = [important(one, 0.0)[0] for one in heads]
+ledger.statistic(
+    "largest_head",
+    float(max(abs(effect) for _, _, effect in largest)),
+    label="Largest absolute effect of a single head on any of these pairs",
+    n=len(few),
+    tolerance=ACTIVATION,
+)
+ledger.statistic(
+    "n_important_heads",
+    sum(len(important(one, 0.1)) for one in heads),
+    # lint: allow numeral because the threshold was fixed beforehand
+    label="Heads with an absolute effect above 0.1, summed over these pairs",
+    n=len(few),
+    tolerance=BORDERLINE,
+)
+ledger.table(
+    "top_heads",
+    pd.DataFrame(
+        [
+            {
+                "pair": one.clean,
+                "phenomenon": phenomena[at],
+                "place": place,
+                "head": f"L{layer}H{head}",
+                "effect": effect,
+                "approximate": quick["heads"][number][layer, head],
+            }
+            for number, (at, one) in enumerate(zip(first_of, few.pairs, strict=True))
+            for place, (layer, head, effect) in enumerate(important(heads[number], 0.0)[:5], start=1)
+        ]
+    ),
+    key=["pair", "place"],
+    caption="The heads with the largest effects on each of these pairs, and what attribution patching says.",
+    formats={"place": "d", "effect": "+.2f", "approximate": "+.2f"},
+    tolerance=ACTIVATION,
+)
+ledger.figure(
+    "heads",
+    charts.head_map(
+        pd.DataFrame(
+            [
+                {"layer": layer, "head": head, "label": title, "value": value, "marked": abs(value) > 0.1}
+                for title, one in (
+                    [(phenomena[at], heads[number]) for number, at in enumerate(first_of)
+                     if phenomena[at] in ("capitals", "indirect object", "agreement")]
+                    or [(phenomena[first_of[0]], heads[0])]
+                )
+                for (layer, head), value in np.ndenumerate(one)
+            ]
+        ),
+        value_title="effect",
+    ),
+    # lint: allow numeral because the threshold was fixed beforehand
+    caption="Effect of restoring a single head's output at all positions, on one pair of each of these "
+    "phenomena; dots where it exceeds 0.1 either way.",
+    alt="Maps of layers by heads, one for each phenomenon, with the effect of each head.",
+    tolerance=ACTIVATION,
+)  # fmt: skip
+ledger.figure(
+    "approximation",
+    charts_patching.approximation_scatter(
+        pd.DataFrame(
+            [
+                {
+                    "kind": words, "place": f"{few.pairs[pair].clean} · block {blocks[kind][layer]}, {words} "
+                    f"{place + (few.changed(pair)[0] if kind == 'residual' else 0)}",
+                    "exact": exact[kind][pair][layer, place], "approximate": quick[kind][pair][layer, place],
+                }
+                for kind, words in (("residual", "position"), ("heads", "head"))
+                for pair in range(len(few))
+                for layer, place in np.argwhere(np.abs(exact[kind][pair]) > 0.02)
+            ]
+        )
+    ),
+    # lint: allow numeral because the cut was fixed beforehand
+    caption="Attribution patching against the exact effect of each single patch (places with an "
+    "effect above 0.02 either way).",
+    alt="Scatter plot of approximate against exact effects of heads and residual positions "
+    "around the line of equality.",
+    tolerance=ACTIVATION,
+)  # fmt: skip
+ledger.claim(
+    "approximation_serves_heads",
+    "Attribution patching finds the effects of heads.",
+    criterion="attribution_heads_r > 0.8",
+)
+ledger.claim(
+    "approximation_fails_on_the_stream",
+    "It is worse on the residual stream than on heads.",
+    criterion="attribution_residual_r < attribution_heads_r",
+)
+ledger.claim(
+    "few_heads",
+    "A twentieth of the heads has more than half of the effect.",
+    criterion="heads_share > 0.5",
+)
+
+# %% [markdown]
+# ### One pair, position by position
+
+# %%
+mapped = next((pair for pair in pairs if pair.clean == MAP_PROMPT), few.pairs[0])
+one = encode_pairs(bridge, [mapped])
+tokens = [bridge.tokenizer.decode([token]).replace("'", "’") for token in one.clean[0]]
+ledger.statistic("map_prompt", mapped.clean, label="The clean prompt of the map")
+ledger.statistic("map_corrupt", mapped.corrupt, label="Its corrupted prompt")
+ledger.figure(
+    "map",
+    charts_patching.patching_heatmap(
+        patching_map(bridge, one, "residual", min_gap=min_gap).effects[0], tokens
+    ),
+    caption=f"Effect of restoring the residual stream before a block at one token of “{mapped.clean}” in "
+    f"the run on “{mapped.corrupt}”.",
+    alt="Heat map of layers by tokens: the effect moves from the changed token to the last token.",
+    tolerance=ACTIVATION,
+)
+
+# %% [markdown]
+# ### Do pairs of one phenomenon use the same heads?
+#
+# The maps of all heads (by attribution patching) are correlated between pairs. T is the mean correlation
+# within phenomena minus that across them; labels are permuted over pairs.
+
+# %%
+codes = pd.factorize(np.array(phenomena, dtype=object))[0]
+enough = np.isin(codes, [code for code in set(codes.tolist()) if (codes == code).sum() > 1])
+head_maps = np.stack(attribution_map(bridge, encoded, "heads", min_gap=min_gap).effects)[enough]
+alike = np.corrcoef(head_maps.reshape(len(head_maps), -1))
+labels = codes[enough]
+observed = float(separation(alike, labels)[0])
+same = labels[:, None] == labels[None, :]
+off = ~np.eye(len(labels), dtype=bool)
+ends = separation_interval(
+    alike, labels, strata=labels, resamples=resamples, rng=generator("heads separation interval")
+)
+test = separation_test(alike, labels, resamples=resamples, rng=generator("heads separation"))
+for name, mask, words in (
+    ("within", same & off, "of the same phenomenon"),
+    ("across", ~same, "of different phenomena"),
+):
+    ledger.statistic(
+        f"heads_{name}",
+        float(alike[mask].mean()),
+        label=f"Mean correlation of the head maps of two pairs {words}",
+        n=len(labels),
+        tolerance=ACTIVATION,
+    )
+ledger.statistic(
+    "heads_separation",
+    observed,
+    label="T(phenomenon): the first minus the second",
+    ci=(ends.low[0], ends.high[0]),
+    n=len(labels),
+    p=float(test.p[0]),
+    test="permutation of phenomena over pairs, one-sided",
+    resamples=resamples,
+    tolerance=ACTIVATION,
+)
+ledger.claim(
+    "heads_by_phenomenon",
+    "Pairs of the same phenomenon use more alike heads than pairs of different ones.",
+    criterion="heads_separation.low > 0 and heads_separation.p < 0.05",
+)
