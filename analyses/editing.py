@@ -569,7 +569,9 @@ for dose in DOSES:
     value, draws = mean_share(drifted, [(name, dose) for name in concepts], "near")
     ends = percentile_interval(draws[:, None])
     dose_rows.append({"label": "random", "x": dose, "value": value, "low": ends.low[0], "high": ends.high[0]})
-    harms = np.mean([random_damaged[name, dose][0].mean() for name in concepts])
+    # Without language, whose direction is by far the longest: its random twins would stand for all.
+    value, _ = mean_share(drifted, [(name, dose) for name in others], "near")
+    harms = np.mean([random_damaged[name, dose][0].mean() for name in others])
     trade_rows.append({"label": "random", "dose": dose, "share": value, "damage": harms})
 ledger.table(
     "by_depth",
@@ -599,7 +601,7 @@ ledger.figure(
     caption="How far held-out prompts of the same form move towards the other side, by dose of the direction "
     "of each concept in the middle of the model, and of random directions of the same length (mean over "
     "concepts); bands are intervals over prompts.",
-    alt="Curves over the dose: each concept rises, random directions stay near nought.",
+    alt="Curves over the dose: concepts rise, random directions do so much less.",
     tolerance=TOLERANCES,
 )
 ledger.figure(
@@ -619,8 +621,9 @@ ledger.figure(
         y_title="share of the way",
     ),
     caption="Effect against damage, from the smallest dose to the largest (written beside the first path). "
-    "The neutral sentences are English, so for language the damage is the effect.",
-    alt="Paths of effect against damage: concepts rise while random directions only do damage.",
+    "The neutral sentences are English, so for language the damage is the effect; random directions have the "
+    "lengths of the other concepts' ones.",
+    alt="Paths of effect against damage, dose by dose: concepts rise, random directions mostly do damage.",
     tolerance=ACTIVATION,
 )
 
