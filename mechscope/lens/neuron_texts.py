@@ -1,4 +1,4 @@
-"""Which texts drive which neurons: peaks by text, topics among the top texts, neurons that two prompts share."""
+"""Which texts drive which neurons: peaks by text, topics among the top texts, neurons that prompts share."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _CELLS = 40_000_000  # units × draws × topics held at a time: 160 MB of float3
 def same_length(tokenised: TokenisedTexts, length: int) -> TokenisedTexts:
     """The first `length` tokens of each text, and none that stands at the very first position.
 
-    The maximum over a text grows with its number of tokens, so texts are compared at one length. A row's first
-    position is an attention sink in most models, with activations of its own: where there is no BOS to stand
-    there, the text's first token is read but, like a special token, not counted.
+    The maximum over a text grows with its number of tokens, so texts are compared at one length. A row's
+    first position is an attention sink in most models, with activations of its own: where there is no BOS to
+    stand there, the text's first token is read but, like a special token, not counted.
 
     Raises:
         InvalidInput: A length below 1, or a text with too few tokens.
@@ -138,7 +138,7 @@ def token_activations(
     padding: Padding = "right",
     batch_size: int = 32,
 ) -> list[Float[Tensor, "text_token neuron"]]:
-    """Activations of a few neurons, each (layer, neuron), at every token of each text (special ones left out).
+    """Activations of a few neurons, each (layer, neuron), at each text's tokens (special ones left out).
 
     Raises:
         InvalidInput: No neurons, or one that is not there.

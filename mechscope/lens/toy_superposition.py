@@ -2,10 +2,11 @@
 
     x′ = ReLU(WᵀW x + b)
 
-W maps n features into m < n dimensions; the model is to give back what it was given. Features are independent,
-0 with probability 1 − density, else uniform between 0 and 1. When they are dense, the best that m dimensions
-can hold is the m most important features, each in a direction of its own, as in principal component analysis.
-When they are sparse, more than m are held, at angles that make them disturb each other little.
+W maps n features into m < n dimensions; the model is to give back what it was given. Features are
+independent, 0 with probability 1 − density, else uniform between 0 and 1. When they are dense, the best that
+m dimensions can hold is the m most important features, each in a direction of its own, as in principal
+component analysis. When they are sparse, more than m are held, at angles that make them disturb each other
+little.
 """
 
 from __future__ import annotations

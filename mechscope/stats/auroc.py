@@ -1,9 +1,9 @@
 """How well a unit's values tell the items of one label from all others: AUROC, averaged over many units.
 
-AUROC is the chance that a random item of the label has the larger value than a random other item (ties count
-one half): 0.5 tells nothing. Averages are over units, but units are no observations (all read the same items),
-so tests permute the labels of items and intervals resample items. A pair has one item of the label and one
-without it, so an item is never compared with its own copy.
+AUROC is the chance that a random item of the label has the larger value than a random other item (ties
+count one half): 0.5 tells nothing. Averages are over units, but units are no observations (all read the same
+items), so tests permute the labels of items and intervals resample items. A pair has one item of the label
+and one without it, so an item is never compared with its own copy.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ LABELS = np.repeat(np.arange(4), 5)
 
 
 def planted() -> np.ndarray:
-    """Activations of three neurons in 20 texts: one of topic 2, one of two topics, one that fires anywhere."""
+    """Activations of three neurons in 20 texts: one of topic 2, one of two topics, one of all."""
     rng = np.random.default_rng(0)
     values = rng.random((3, 20))
     values[0, LABELS == 2] += 5

@@ -20,7 +20,7 @@ def test_auroc_is_that_of_the_mann_whitney_test():
     found = auroc(values, LABELS)
     for unit, row in enumerate(values):
         for label in range(3):
-            inside, outside = row[LABELS == label], row[LABELS != label]
+            inside, outside = row[label == LABELS], row[label != LABELS]
             expected = mannwhitneyu(inside, outside).statistic / (len(inside) * len(outside))
             assert found[unit, label] == pytest.approx(expected)
 
