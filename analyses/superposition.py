@@ -51,8 +51,8 @@ shuffles = 2_000
 #
 # <!-- lint: allow numeral because these are definitions -->
 # **Held out.** On one half each neuron is given the category for which its activation has the highest AUROC;
-# on the other half that AUROC is measured again (0.5 by chance). Intervals resample texts within
-# categories, tests shuffle the categories of the second half. The two neurons shown are chosen on one half,
+# on the other half that AUROC is measured again (0.5 by chance). Intervals resample held-out texts
+# within categories, with the neurons' categories as they were chosen; tests shuffle the categories of the second half. The two neurons shown are chosen on one half,
 # in the middle third of the layers, among those whose fifth text is at least half as strong as the first:
 # the one of highest kurtosis whose top 5 texts are of one category, and the one of highest kurtosis whose
 # top 5 texts are of 5 categories and peak on 5 different tokens. Their passages are from the other half.
@@ -776,9 +776,10 @@ ledger.figure(
         [f"{density:g}" for density in DENSITIES],
         x_title="density of features (dense to sparse)",
         value_title="length of the feature's direction",
+        written=dims,
     ),
     caption="Which features a toy holds, from dense (left) to sparse (right): the length of each feature's "
-    "direction, in the replicate with the lowest loss.",
+    "direction and, in the cells, its dimensionality; replicates with the lowest loss.",
     alt="A grid of features by density. On the left only the most important features are dark; to the right "
     "more and more are.",
     tolerance={

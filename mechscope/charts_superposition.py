@@ -184,14 +184,18 @@ def toy_grid(
     *,
     x_title: str,
     value_title: str,
+    written: Float[np.ndarray, "column feature"],
     width: int = WIDTH,
 ) -> Any:
     """How much of each feature a toy model holds (darker: more), one column a model.
 
+    Args:
+        written: Numbers that stand in the cells of features held at least half (a value of 0.5 or more).
+
     Raises:
         InvalidInput: A number of columns that does not fit the values.
     """
-    if values.ndim != 2 or len(values) != len(columns):
+    if values.ndim != 2 or len(values) != len(columns) or values.shape != written.shape:
         raise InvalidInput(f"values of shape {values.shape} do not fit {len(columns)} columns.")
     column, feature = (index.ravel() for index in np.indices(values.shape))
     frame = pd.DataFrame(
@@ -199,6 +203,7 @@ def toy_grid(
             "model": np.array(columns, dtype=object)[column],
             "feature": feature + 1,
             "value": values.ravel().astype(float).round(3),
+            "written": written.ravel().astype(float).round(3),
         }
     )
     base = alt.Chart(frame).encode(
@@ -215,9 +220,19 @@ def toy_grid(
             scale=alt.Scale(domain=[0, 0.6, 1.2], range=_SEQUENTIAL, clamp=True, interpolate="rgb"),
             legend=alt.Legend(title=value_title, gradientLength=180, gradientThickness=10, tickCount=4),
         ),
-        tooltip=["model:N", "feature:O", alt.Tooltip("value:Q", format=".2f")],
+        tooltip=[
+            "model:N",
+            "feature:O",
+            alt.Tooltip("value:Q", format=".2f"),
+            alt.Tooltip("written:Q", format=".2f"),
+        ],
     )
-    return themed(cells.properties(width=width - 80, height=14 * values.shape[1]))
+    texts = (
+        base.transform_filter("datum.value >= 0.5")
+        .mark_text(fontSize=10, color="#ffffff")
+        .encode(text=alt.Text("written:Q", format=".2f"))
+    )
+    return themed(alt.layer(cells, texts).properties(width=width - 80, height=15 * values.shape[1]))
 
 
 def toy_plane(

@@ -61,14 +61,15 @@ def test_a_density_of_nought_is_refused_on_a_logarithmic_axis():
         cosine_densities(frame.assign(density=0.0), frame, reach=0.5)
 
 
-def test_a_toy_grid_has_a_cell_for_each_model_and_feature():
-    rows = rows_of(
-        toy_grid(np.arange(6).reshape(2, 3) / 5, ["dense", "sparse"], x_title="x", value_title="v")
-    )
-    assert {(row["model"], row["feature"]): row["value"] for row in rows}["sparse", 3] == 1.0
+def test_a_toy_grid_has_a_cell_for_each_model_and_feature_and_a_number_where_it_is_held():
+    values = np.arange(6).reshape(2, 3) / 5
+    chart = toy_grid(values, ["dense", "sparse"], x_title="x", value_title="v", written=values + 10)
+    rows = {(row["model"], row["feature"]): row for row in rows_of(chart)}
     assert len(rows) == 6
+    assert (rows["sparse", 3]["value"], rows["sparse", 3]["written"]) == (1.0, 11.0)
+    assert [f">{number}<" in drawn(chart) for number in ("10.40", "10.60", "11.00")] == [False, True, True]
     with pytest.raises(InvalidInput, match="2 columns"):
-        toy_grid(np.zeros((3, 2)), ["a", "b"], x_title="x", value_title="v")
+        toy_grid(np.zeros((3, 2)), ["a", "b"], x_title="x", value_title="v", written=np.zeros((3, 2)))
 
 
 def test_arrows_in_a_plane_begin_at_nought_and_share_one_scale():
