@@ -50,12 +50,13 @@ shuffles = 2_000
 # observations: all of them read the same texts.
 #
 # <!-- lint: allow numeral because these are definitions -->
-# **Held out.** On one half each neuron is given the category for which its activation has the highest AUROC;
-# on the other half that AUROC is measured again (0.5 by chance). Intervals resample held-out texts
-# within categories, with the neurons' categories as they were chosen; tests shuffle the categories of the second half. The two neurons shown are chosen on one half,
-# in the middle third of the layers, among those whose fifth text is at least half as strong as the first:
-# the one of highest kurtosis whose top 5 texts are of one category, and the one of highest kurtosis whose
-# top 5 texts are of 5 categories and peak on 5 different tokens. Their passages are from the other half.
+# **Held out.** On one half each neuron is given the category for which its activation has the highest
+# AUROC; on the other half that AUROC is measured again (0.5 by chance). Intervals resample held-out texts
+# within categories, with the neurons' categories as they were chosen; tests shuffle the categories of the
+# second half. The two neurons shown are chosen on one half, in the middle third of the layers, among those
+# whose fifth text is at least half as strong as the first: the one of highest kurtosis whose top 5 texts
+# are of one category, and the one of highest kurtosis whose top 5 texts are of 5 categories and peak on 5
+# different tokens. Their passages are from the other half.
 #
 # <!-- lint: allow numeral because these are definitions -->
 # **Directions.** A neuron writes along its row of the output matrix, times the gain of the norm behind the
