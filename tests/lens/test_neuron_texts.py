@@ -3,6 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformer_lens.model_bridge import TransformerBridge
+from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from mechscope.errors import InvalidInput
 from mechscope.lens.neuron_texts import (
@@ -16,7 +20,7 @@ from mechscope.lens.neuron_texts import (
     topic_counts,
 )
 from mechscope.lens.neurons import neuron_statistics
-from mechscope.lens.texts import tokenise
+from mechscope.lens.texts import TokenisedTexts, tokenise
 
 LABELS = np.repeat(np.arange(4), 5)
 
@@ -34,6 +38,49 @@ def planted() -> np.ndarray:
 def test_planted_neurons_are_of_one_topic_two_and_all():
     counts = topic_counts(among_top(planted(), 5), LABELS)
     assert counts.tolist() == [[0, 0, 5, 0], [3, 0, 0, 2], [1, 2, 1, 1]]
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> TransformerBridge:
+    """A model whose stream is its token, as a one-hot vector, and whose neurons read what is planted.
+
+    Neuron 0 reads the tokens 1 to 4, neuron 1 the tokens 1 and 11, neuron 2 the token 21.
+    """
+    size = 30
+    ends = {"bos_token_id": 0, "eos_token_id": 0}
+    config = GPT2Config(vocab_size=size, n_embd=size, n_layer=1, n_head=1, n_positions=16, n_inner=3, **ends)
+    original = GPT2LMHeadModel(config).eval()
+    with torch.no_grad():
+        for name, weights in original.named_parameters():
+            if "ln_" not in name:
+                weights.zero_()
+        original.transformer.wte.weight.copy_(torch.eye(size))
+        into = original.transformer.h[0].mlp.c_fc
+        for neuron, tokens in enumerate(([1, 2, 3, 4], [1, 11], [21])):
+            into.weight[tokens, neuron] = 1.0
+    folder = tmp_path_factory.mktemp("reader")
+    core = Tokenizer(WordLevel({str(token): token for token in range(size)}, unk_token="0"))
+    PreTrainedTokenizerFast(tokenizer_object=core, bos_token="0", eos_token="0").save_pretrained(folder)
+    original.save_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)  # the bridge wants to know where it came from
+    return TransformerBridge.boot_transformers(
+        str(folder), hf_model=original, tokenizer=tokenizer, device="cpu", dtype=torch.float32
+    ).eval()
+
+
+def test_neurons_planted_in_a_model_are_of_the_topics_that_they_read(reader):
+    filler = [5, 12, 22]  # of each topic, a token that no neuron reads
+    own = [[1, 2, 3, 4], [11, 11, 11, 11], [21, 21, 21, 21]]
+    ids = [(0, filler[topic], token) for topic in range(3) for token in own[topic]]
+    tokenised = TokenisedTexts(tuple(map(str, ids)), tuple(ids), n_special=1)
+    statistics = neuron_statistics(reader, tokenised, [0], top=len(ids))
+    peaks = text_peaks(statistics, tokenised)
+    assert peaks.tokens[0, 0, :4].tolist() == [1, 2, 3, 4]
+    counts = topic_counts(among_top(peaks.values[0].numpy(), 4), np.repeat([0, 1, 2], 4))
+    assert counts[0].tolist() == [4, 0, 0], "of one topic, by four different tokens"
+    assert counts[2].tolist() == [0, 0, 4], "of one topic, by one token"
+    five = topic_counts(among_top(peaks.values[0, 1:2].numpy(), 5), np.repeat([0, 1, 2], 4))
+    assert five[0].tolist() == [1, 4, 0], "of two topics"
 
 
 def test_rates_of_the_true_labels_are_counts_and_of_shuffled_ones_the_hypergeometric():
