@@ -20,11 +20,16 @@ from mechscope.errors import InvalidInput
 from mechscope.lens.readout import norm_gain, require_layers
 
 
-def output_directions(bridge: TransformerBridge, layer: int) -> Float[Tensor, "neuron d_model"]:
+def output_directions(
+    bridge: TransformerBridge, layer: int, *, gain: bool = True
+) -> Float[Tensor, "neuron d_model"]:
     """The direction in which each MLP neuron writes: its row of W_out.
 
     Behind an MLP with a norm after it (Gemma) the stream receives that row times the norm's gain; the norm's
     scale depends on the text, but is one number for all neurons.
+
+    Args:
+        gain: Whether that gain counts; without it these are the rows as they are.
 
     Raises:
         InvalidInput: A layer out of range, or an MLP without plain neurons, or with a norm behind it that
@@ -35,7 +40,7 @@ def output_directions(bridge: TransformerBridge, layer: int) -> Float[Tensor, "n
     weights = getattr(getattr(block, "mlp", None), "W_out", None)
     if weights is None or weights.dim() != 2:
         raise InvalidInput(f"the MLP of layer {layer} has no neurons with output weights of their own.")
-    norm = getattr(block, "ln2_post", None)
+    norm = getattr(block, "ln2_post", None) if gain else None
     if norm is None:
         return weights.detach().double()
     if not norm.uses_rms_norm:

@@ -93,6 +93,9 @@ def test_a_neuron_switched_on_moves_the_stream_along_its_output_direction(bridge
     expected = output_directions(bridge, 1)[neuron]
     cosine = torch.nn.functional.cosine_similarity(moved, expected, dim=0)
     assert float(cosine) == pytest.approx(1, abs=1e-5)
+    row = bridge.blocks[1].mlp.W_out[neuron].double()
+    assert torch.equal(output_directions(bridge, 1, gain=False)[neuron], row)
+    assert torch.equal(expected, row) == (not hasattr(bridge.blocks[1], "ln2_post"))
 
 
 def test_refusals(bridge):
