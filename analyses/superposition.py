@@ -79,7 +79,6 @@ shuffles = 2_000
 # overlap with all English capital prompts, compared with the other prompt of the same company (sign flips).
 # Holm over the four hypotheses about prompts.
 #
-# <!-- lint: allow numeral because the design was fixed then -->
 # **After a first look** four things were added: rows of the output matrix without the gain of the norm
 # behind the MLP, output directions without the two dimensions in which those of a layer are longest, the
 # claim about rows, and the passages that chose each of the neurons shown. No criterion was changed.
