@@ -1,0 +1,1167 @@
+# ---
+# title: Superposition
+# description: What single neurons stand for, how their directions share a stream, and what prompts share.
+# mechscope:
+#   data: [data/topics_texts.csv, data/abstraction.csv]
+#   models: [model]
+#   saes: []
+#   needs: []
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Superposition
+#
+# Field notes on a transformer's insides tell four stories: a neuron answers to unrelated things; there are
+# more features than dimensions, so they share them; toy models show why; and prompts that say the same in
+# other words use the same features. Here each story is measured, with what chance gives beside it.
+
+# %% tags=["parameters"]
+model = "smollm2-135m"
+seed = 0
+resamples = 10_000
+shuffles = 2_000
+
+# %% [markdown]
+# ## What was fixed beforehand
+#
+# <!-- lint: allow numeral because the design was fixed beforehand -->
+# **Texts.** `topics_texts.csv` holds 70 short texts of our own, 10 of each of 7 categories. A category is a
+# kind of text, and kinds differ in script, punctuation and register as well as in topic; whatever is said of
+# a neuron "of one topic" is said of such kinds. Each text counts with 20 tokens, because the maximum over a
+# text grows with its length. The first position of a row counts in no text: it is an attention sink. BOS
+# follows the model's own convention. *Halves* are every other text of each
+# category: the choosing texts and the held-out texts.
+#
+# <!-- lint: allow numeral because these are definitions -->
+# **Of one topic.** A text's activation is the largest over its tokens; only this upper end is looked at,
+# although neurons of a gated MLP have a lower one too. A neuron is of one topic when 8 of its 10 top texts
+# are of one category (4 of 5 on a half), of one token when it peaks on the same token (without case and
+# spaces) in 8 of the 10, and mixed when the 10 texts come from at least 5 categories and peak on at least 8
+# different tokens. Chance: the categories shuffled over texts, for all neurons at once. Neurons are no
+# observations: all of them read the same texts.
+#
+# <!-- lint: allow numeral because these are definitions -->
+# **Held out.** On one half each neuron is given the category for which its activation has the highest
+# AUROC; on the other half that AUROC is measured again (0.5 by chance). Intervals resample held-out texts
+# within categories, with the neurons' categories as they were chosen; tests shuffle the categories of the
+# second half. The two neurons shown are chosen on one half, in the middle third of the layers, among those
+# whose fifth text is at least half as strong as the first: the one of highest kurtosis whose top 5 texts
+# are of one category, and the one of highest kurtosis whose top 5 texts are of 5 categories and peak on 5
+# different tokens. Their passages are from the other half.
+#
+# <!-- lint: allow numeral because these are definitions -->
+# **Directions.** A neuron writes along its row of the output matrix, times the gain of the norm behind the
+# MLP where there is one. Independent Gaussian directions in d dimensions have cosines of standard deviation
+# 1/√d, and n of them the effective dimension n·d/(n + d − 1); the weights are all there are, so nothing is
+# tested. A pair is opposed below −0.5 and aligned above 0.5.
+#
+# <!-- lint: allow numeral because the design was fixed beforehand -->
+# **Prompts.** `abstraction.csv` holds sentences that end in one of four words. Three forms are about
+# capitals ("The capital of Texas is", "Paris is the capital of", and Chinese ones that end in "为") with 8
+# different places each, none in two forms; each has 8 unrelated prompts of the same shape and the same last
+# token. The fourth is the test case, "Tesla headquarters moved to", for 8 companies; beside it the same
+# companies with something else that ends in "to", and 8 prompts in which a person moved.
+#
+# <!-- lint: allow numeral because these are definitions -->
+# **Overlap** of two prompts in a layer: Jaccard index of the 50 most active MLP neurons at the last token;
+# over layers, the mean. T = mean overlap of capital prompts of different forms − mean overlap of all other
+# pairs of different forms (an unrelated prompt is a group of its own). Null: who is a capital prompt is
+# shuffled within each form. Layers: maximum statistic. For the test case the value of a prompt is its mean
+# overlap with all English capital prompts, compared with the other prompt of the same company (sign flips).
+# Holm over the four hypotheses about prompts.
+#
+# **After a first look** four things were added: rows of the output matrix without the gain of the norm
+# behind the MLP, output directions without the two dimensions in which those of a layer are longest, the
+# claim about rows, and the passages that chose each of the neurons shown. No criterion was changed.
+
+# %%
+import zlib
+
+import numpy as np
+import pandas as pd
+import torch
+
+from mechscope import charts_superposition as charts
+from mechscope.data.prompts import analysis_file, load_prompts
+from mechscope.ledger import EXACT, Close, Ledger, Passage
+from mechscope.lens.directions import output_directions, random_cosine_density, spread
+from mechscope.lens.geometry import dominance, without_dimensions
+from mechscope.lens.neuron_texts import (
+    among_top,
+    last_token_neurons,
+    one_topic_rates,
+    same_length,
+    shared_neurons,
+    text_peaks,
+    token_activations,
+    topic_counts,
+)
+from mechscope.lens.neurons import neuron_statistics, topics_among_top
+from mechscope.lens.texts import tokenise
+from mechscope.lens.toy_superposition import ToyRecipe, dimensionality, represented, train_toys
+from mechscope.models import load_model
+from mechscope.stats.auroc import auroc, mean_auroc_interval, mean_auroc_resampled, mean_auroc_test
+from mechscope.stats.multiple import holm
+from mechscope.stats.pairs import separation, separation_interval, separation_test
+from mechscope.stats.resampling import (
+    bootstrap_weights,
+    compare_with_null,
+    percentile_interval,
+    permuted_within,
+)
+from mechscope.stats.samples import (
+    mean_difference_interval,
+    mean_difference_test,
+    sign_flip_test,
+)
+
+LENGTH, TOP, OF_ONE = 20, 10, 8
+TOP_HALF, OF_ONE_HALF = 5, 4
+WITHOUT = 2
+K = 50
+COUNTED = Close(rtol=0.01, atol=3, because="neurons at a threshold change sides with float32 noise")
+SHARE = Close(rtol=0.01, atol=1e-3, because="neurons at a threshold change sides with float32 noise")
+AUROC = Close(rtol=2e-3, atol=1e-3, because="float32 activations of almost the same size change places")
+OVERLAP = Close(rtol=0.02, atol=2e-3, because="neurons at the border of the most active change places")
+WEIGHTS = Close(rtol=1e-4, atol=1e-5, because="sums over many pairs")
+BORDERLINE = Close(atol=1, because="one item at a threshold")
+TRAINED = Close(rtol=0.05, atol=0.05, because="training amplifies the last digits of float32")
+
+
+def draws(name: str) -> np.random.Generator:
+    """A generator for one purpose, so that adding one moves no other's draws."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
+
+
+ledger = Ledger("superposition")
+bridge = load_model(model)
+n_layers = bridge.cfg.n_layers
+n_neurons = bridge.blocks[0].mlp.W_out.shape[0]
+layers = range(n_layers)
+ledger.statistic("n_layers", n_layers, label="Layers")
+ledger.statistic("n_neurons", n_layers * n_neurons, label="MLP neurons")
+ledger.statistic("neurons_in_layer", n_neurons, label="MLP neurons of a layer")
+
+# %% [markdown]
+# ## Neurons and kinds of text
+
+# %%
+texts = pd.read_csv(analysis_file("data/topics_texts.csv"))
+labels, categories = pd.factorize(texts["category"])
+half = texts.groupby("category").cumcount().to_numpy() % 2
+statistics, peaks, tokenised = {}, {}, {}
+for which in (0, 1):
+    tokenised[which] = same_length(tokenise(bridge, texts.loc[half == which, "text"].tolist()), LENGTH)
+    statistics[which] = neuron_statistics(bridge, tokenised[which], layers, top=len(tokenised[which]))
+    peaks[which] = text_peaks(statistics[which], tokenised[which])
+
+n_units = n_layers * n_neurons
+layer_of = np.repeat(np.arange(n_layers), n_neurons)
+values = np.empty((n_units, len(texts)), dtype=np.float32)
+peak_tokens = np.empty((n_units, len(texts)), dtype=np.int64)
+for which in (0, 1):
+    values[:, half == which] = peaks[which].values.flatten(0, 1).numpy()
+    peak_tokens[:, half == which] = peaks[which].tokens.flatten(0, 1).numpy()
+# Tokens that differ in case and in the spaces around them count as the same.
+ids, inverse = np.unique(peak_tokens, return_inverse=True)
+written = pd.factorize(
+    np.array([bridge.tokenizer.decode([int(token)]).strip().lower() for token in ids], dtype=object)
+)[0]
+peak_words = written[inverse].reshape(peak_tokens.shape)
+
+top = among_top(values, TOP)
+counts = topic_counts(top, labels)
+largest = counts.max(1)
+own_topic = counts.argmax(1)
+n_topics_of = (counts > 0).sum(1)
+words = np.sort(peak_words[top].reshape(n_units, TOP), axis=1)
+n_words = 1 + (np.diff(words, axis=1) != 0).sum(1)
+same_word = (words[:, :, None] == words[:, None, :]).sum(-1).max(1)
+of_one_topic = largest >= OF_ONE
+of_one_token = same_word >= OF_ONE
+mixed = (n_topics_of >= 5) & (n_words >= 8)
+
+in_layer = np.eye(n_layers)[:, layer_of] / n_neurons
+means = np.concatenate([in_layer, np.full((1, n_units), 1 / n_units)])
+shuffled = permuted_within(labels, None, shuffles, draws("categories"))
+null_shares, null_reached = one_topic_rates(top, shuffled, means, OF_ONE)
+shares, reached = one_topic_rates(top, labels[None], means, OF_ONE)
+test = compare_with_null(reached[0, -1:], null_reached[:, -1:], alternative="greater")
+
+ledger.statistic("n_texts", len(texts), label="Texts")
+ledger.statistic("n_categories", len(categories), label="Categories of texts")
+ledger.statistic("tokens_read", statistics[0].n_tokens + statistics[1].n_tokens, label="Tokens counted")
+ledger.statistic("one_topic", int(of_one_topic.sum()), label="Neurons of one topic", tolerance=COUNTED)
+ledger.statistic(
+    "one_topic_share",
+    of_one_topic.mean(),
+    label="Share of all neurons that are of one topic",
+    format=".3f",
+    n=len(texts),
+    p=test.p[0],
+    test="categories shuffled over texts, one-sided",
+    resamples=shuffles,
+    tolerance=SHARE,
+)
+ledger.statistic(
+    "one_topic_chance",
+    null_reached[:, -1].mean(),
+    label="The same with shuffled categories",
+    format=".1e",
+    tolerance=Close(rtol=0.5, atol=1e-6, because="a handful of neurons in thousands of shuffles"),
+)
+ledger.statistic(
+    "largest_share",
+    shares[0, -1],
+    label="Share of the commonest category among a neuron's top texts, mean over neurons",
+    format=".3f",
+    tolerance=SHARE,
+)
+ledger.statistic(
+    "largest_share_chance",
+    null_shares[:, -1].mean(),
+    label="The same with shuffled categories",
+    format=".3f",
+    tolerance=SHARE,
+)
+ledger.statistic(
+    "categories_among_top",
+    n_topics_of.mean(),
+    label="Categories among a neuron's top texts, mean over neurons",
+    tolerance=SHARE,
+)
+some = torch.from_numpy(np.argsort(-values, axis=1, kind="stable")[:, :TOP].copy())
+by_chance = np.array(
+    [
+        (found.mean(), ((found >= 5) & (n_words >= 8)).mean())
+        for found in (topics_among_top(some, row) for row in shuffled[:100])
+    ]
+).mean(0)
+ledger.statistic(
+    "categories_among_top_chance",
+    by_chance[0],
+    label="The same with shuffled categories",
+    tolerance=SHARE,
+)
+ledger.statistic(
+    "one_token_share",
+    of_one_token.mean(),
+    label="Share of all neurons that are of one token",
+    format=".3f",
+    tolerance=SHARE,
+)
+ledger.statistic(
+    "one_topic_one_token_share",
+    (of_one_topic & of_one_token).sum() / of_one_topic.sum(),
+    label="Share of the neurons of one topic that are of one token as well",
+    format=".3f",
+    tolerance=SHARE,
+)
+ledger.statistic(
+    "mixed_share", mixed.mean(), label="Share of all neurons that are mixed", format=".3f", tolerance=SHARE
+)
+ledger.statistic(
+    "mixed_share_chance",
+    by_chance[1],
+    label="The same with shuffled categories",
+    format=".3f",
+    tolerance=SHARE,
+)
+ledger.claim(
+    "few_of_one_topic",
+    "Few neurons are of one topic, though more than chance gives.",
+    criterion="one_topic_share < 0.1 and one_topic_share > one_topic_chance and one_topic_share.p < 0.05",
+)
+
+# %%
+by_kind = pd.DataFrame(
+    [
+        {
+            "category": name,
+            "neurons": int((of_one_topic & (own_topic == at)).sum()),
+            "share": float((of_one_topic & (own_topic == at)).mean()),
+            "of_one_token": int((of_one_topic & of_one_token & (own_topic == at)).sum()),
+        }
+        for at, name in enumerate(categories)
+    ]
+)
+ledger.table(
+    "one_topic_by_category",
+    by_kind,
+    key="category",
+    caption="Neurons of one topic, by category; how many of them peak on one token.",
+    labels={"share": "share of all neurons", "of_one_token": "of one token as well"},
+    formats={"share": ".4f"},
+    tolerance={"neurons": COUNTED, "of_one_token": COUNTED, "share": SHARE},
+)
+most = by_kind.loc[by_kind["neurons"].idxmax()]
+ledger.statistic("commonest_category", most["category"], label="Category with most neurons of its own")
+ledger.statistic(
+    "commonest_category_neurons", int(most["neurons"]), label="Neurons of this category", tolerance=COUNTED
+)
+ledger.figure(
+    "one_topic_by_layer",
+    charts.stacked_by_layer(
+        pd.DataFrame(
+            [
+                {
+                    "layer": layer,
+                    "kind": name,
+                    "value": float((of_one_topic & (own_topic == at) & (layer_of == layer)).sum())
+                    / n_neurons,
+                }
+                for at, name in enumerate(categories)
+                for layer in layers
+            ]
+        ),
+        y_title="share of a layer's neurons",
+    ),
+    caption="Neurons of one topic: share of each layer's neurons, by category.",
+    alt="Stacked bars, one for each layer: which share of its neurons is of one topic, cut by category.",
+    tolerance={"*": SHARE},
+)
+
+# %% [markdown]
+# ### Held out
+
+# %%
+first, second = values[:, half == 0], values[:, half == 1]
+labels_first, labels_second = labels[half == 0], labels[half == 1]
+on_first = auroc(first, labels_first)
+target = on_first.argmax(1)
+everything = np.zeros(n_units, dtype=np.int64)
+scan = mean_auroc_test(
+    second, labels_second, target, layer_of, resamples=resamples, rng=draws("held out test")
+)
+scan_ends = mean_auroc_interval(
+    second, labels_second, target, layer_of, resamples=resamples, rng=draws("held out")
+)
+late = (layer_of >= n_layers / 2).astype(np.int64)
+halves = mean_auroc_resampled(second, labels_second, target, late, resamples=resamples, rng=draws("late"))
+on_second = auroc(second, labels_second)[np.arange(n_units), target]
+ends = percentile_interval((halves[:, 1] - halves[:, 0])[:, None])
+whole = mean_auroc_test(second, labels_second, target, everything, resamples=resamples, rng=draws("all test"))
+whole_ends = mean_auroc_interval(
+    second, labels_second, target, everything, resamples=resamples, rng=draws("all")
+)
+ledger.statistic(
+    "auroc_all",
+    whole.observed[0],
+    label="Held-out AUROC of the category chosen for each neuron, mean over all neurons",
+    format=".3f",
+    ci=(whole_ends.low[0], whole_ends.high[0]),
+    n=len(labels_second),
+    p=whole.p[0],
+    test="categories of the held-out texts shuffled, one-sided",
+    resamples=resamples,
+    tolerance=AUROC,
+)
+ledger.statistic(
+    "auroc_layers",
+    int((scan.p_max < 0.05).sum()),
+    label="Layers whose mean held-out AUROC is above chance (maximum statistic)",
+    n=n_layers,
+    tolerance=BORDERLINE,
+)
+best_layer = int(scan.observed.argmax())
+ledger.statistic("auroc_best_layer", best_layer, label="Layer with the highest", tolerance=BORDERLINE)
+ledger.statistic(
+    "auroc_best",
+    scan.observed[best_layer],
+    label="Its held-out AUROC",
+    format=".3f",
+    ci=(scan_ends.low[best_layer], scan_ends.high[best_layer]),
+    tolerance=AUROC,
+)
+ledger.statistic(
+    "late_minus_early",
+    on_second[late == 1].mean() - on_second[late == 0].mean(),
+    label="Held-out AUROC, later layers minus earlier layers",
+    format="+.3f",
+    ci=(ends.low[0], ends.high[0]),
+    n=len(labels_second),
+    resamples=resamples,
+    tolerance=AUROC,
+)
+ledger.claim(
+    "deeper_is_more_topical",
+    "Neurons of later layers tell kinds of text better than those of earlier layers.",
+    criterion="late_minus_early.low > 0",
+)
+ledger.figure(
+    "held_out_by_layer",
+    charts.scan_by_layer(
+        pd.DataFrame(
+            {
+                "layer": np.arange(n_layers),
+                "value": scan.observed,
+                "low": scan_ends.low,
+                "high": scan_ends.high,
+                "threshold": scan.threshold,
+                "label": "mean over a layer's neurons",
+            }
+        ),
+        y_title="held-out AUROC",
+        chance=0.5,
+    ),
+    caption="How well a layer's neurons tell their own category from the others on texts that did not choose "
+    "it, with 95% intervals. Dashed: what a layer must exceed. Line: chance.",
+    alt="A curve over the layers with an interval band, a dashed threshold and a line at chance: mean "
+    "held-out AUROC.",
+    tolerance={"*": AUROC},
+)
+
+# %%
+counts_first = topic_counts(among_top(first, TOP_HALF), labels_first)
+counts_second = topic_counts(among_top(second, TOP_HALF), labels_second)
+chosen = counts_first.max(1) >= OF_ONE_HALF
+chosen_topic = counts_first.argmax(1)
+kept = mean_auroc_test(
+    second[chosen],
+    labels_second,
+    chosen_topic[chosen],
+    everything[chosen],
+    resamples=resamples,
+    rng=draws("kept test"),
+)
+kept_ends = mean_auroc_interval(
+    second[chosen],
+    labels_second,
+    chosen_topic[chosen],
+    everything[chosen],
+    resamples=resamples,
+    rng=draws("kept"),
+)
+again = counts_second[np.arange(n_units), chosen_topic] >= OF_ONE_HALF
+ledger.statistic(
+    "chosen", int(chosen.sum()), label="Neurons of one topic on the choosing texts", tolerance=COUNTED
+)
+ledger.statistic(
+    "kept_share",
+    again[chosen].mean(),
+    label="Share of these that are of the same topic on the held-out texts",
+    format=".3f",
+    tolerance=SHARE,
+)
+ledger.statistic(
+    "kept_auroc",
+    kept.observed[0],
+    label="Their AUROC for that topic on the held-out texts, mean over these neurons",
+    format=".3f",
+    ci=(kept_ends.low[0], kept_ends.high[0]),
+    n=len(labels_second),
+    p=kept.p[0],
+    test="categories of the held-out texts shuffled, one-sided",
+    resamples=resamples,
+    tolerance=AUROC,
+)
+ledger.claim(
+    "keep_their_topic",
+    "Neurons of one topic on the choosing texts tell that topic on the held-out texts.",
+    criterion="kept_auroc.low > 0.9",
+)
+
+# %%
+kurtosis = statistics[0].kurtosis.flatten().double().nan_to_num(nan=0.0).numpy()
+place = pd.Series(kurtosis).groupby(layer_of).rank(pct=True).to_numpy()
+ends_only = (place <= 0.25) | (place > 0.75)
+peaked = (place > 0.75).astype(np.int64)[ends_only]
+quarters = mean_auroc_resampled(
+    second[ends_only],
+    labels_second,
+    target[ends_only],
+    peaked,
+    resamples=resamples,
+    rng=draws("kurtosis"),
+)
+ends = percentile_interval((quarters[:, 1] - quarters[:, 0])[:, None])
+firing = statistics[0].firing_rate.flatten().numpy()
+ledger.statistic(
+    "kurtosis_median",
+    np.median(kurtosis),
+    label="Kurtosis of a neuron's activation over tokens of the choosing texts, median",
+    format=".1f",
+    tolerance=Close(rtol=1e-3, because="fourth powers of float32 activations"),
+)
+ledger.statistic(
+    "kurtosis_one_topic",
+    np.median(kurtosis[of_one_topic]),
+    label="The same, neurons of one topic",
+    format=".1f",
+    tolerance=Close(rtol=0.02, because="neurons at a threshold change sides"),
+)
+ledger.statistic(
+    "firing_median",
+    np.median(firing),
+    label="Share of tokens at which a neuron's activation is above 0, median over neurons",
+    tolerance=SHARE,
+)
+ledger.statistic(
+    "peaked_minus_flat",
+    on_second[ends_only][peaked == 1].mean() - on_second[ends_only][peaked == 0].mean(),
+    label="Held-out AUROC, quarter of highest kurtosis minus quarter of lowest, within layers",
+    format="+.3f",
+    ci=(ends.low[0], ends.high[0]),
+    n=len(labels_second),
+    resamples=resamples,
+    tolerance=AUROC,
+)
+ledger.claim(
+    "peaked_is_more_topical",
+    "Neurons that are rarely but strongly active tell kinds of text better than evenly active ones.",
+    criterion="peaked_minus_flat.low > 0",
+)
+
+# %% [markdown]
+# ### A neuron of each kind
+#
+# Chosen on some texts, shown on the others.
+
+# %%
+order_first = np.argsort(-first, axis=1, kind="stable")[:, :TOP_HALF]
+top_values = np.take_along_axis(first, order_first, axis=1)
+words_first = np.sort(np.take_along_axis(peak_words[:, half == 0], order_first, axis=1), axis=1)
+different_words = 1 + (np.diff(words_first, axis=1) != 0).sum(1)
+middle = (layer_of >= n_layers / 3) & (layer_of < 2 * n_layers / 3)
+strong = middle & (top_values[:, -1] >= top_values[:, 0] / 2)
+one = strong & (counts_first.max(1) == TOP_HALF)
+spread_out = strong & ((counts_first > 0).sum(1) == TOP_HALF) & (different_words == TOP_HALF)
+ledger.statistic(
+    "candidates_one", int(one.sum()), label="Candidates for the neuron of one topic", tolerance=COUNTED
+)
+ledger.statistic(
+    "candidates_mixed", int(spread_out.sum()), label="Candidates for the mixed neuron", tolerance=COUNTED
+)
+
+
+def passages_of(layer: int, neuron: int, which: int) -> list[Passage]:
+    """The top texts of a neuron on one half, strongest first."""
+    some = texts.loc[half == which, "category"].tolist()
+    strongest = np.argsort(-(first, second)[which][layer * n_neurons + neuron], kind="stable")[:TOP_HALF]
+    each = token_activations(bridge, tokenised[which], [(layer, neuron)])
+    # A first position that does not count is shown where it is text, without a shade.
+    start = 1 if bridge.cfg.default_prepend_bos else 0
+    passages = []
+    for text in strongest:
+        row = tokenised[which].ids[text][start:]
+        shade = [round(float(value), 4) for value in each[text][:, 0]]
+        passages.append(
+            Passage(
+                tokens=tuple(bridge.tokenizer.decode([token]) for token in row),
+                values=(*[0.0] * (len(row) - len(shade)), *shade),
+                title=some[text],
+            )
+        )
+    return passages
+
+
+for name, candidates, what in (
+    ("one_topic_neuron", one, "of one topic"),
+    ("mixed_neuron", spread_out, "of many topics"),
+):
+    unit = int(np.where(candidates, kurtosis, -np.inf).argmax())
+    layer, neuron = int(layer_of[unit]), unit % n_neurons
+    found = counts_second[unit]
+    ledger.statistic(f"{name}_name", f"L{layer}N{neuron}", label=f"The neuron {what}")
+    ledger.statistic(
+        f"{name}_kurtosis",
+        float(kurtosis[unit]),
+        label="Its kurtosis on the choosing texts",
+        format=".0f",
+        tolerance=Close(rtol=0.01, because="fourth powers of float32 activations"),
+    )
+    ledger.statistic(
+        f"{name}_categories",
+        int((found > 0).sum()),
+        label="Categories among its top held-out texts",
+        n=TOP_HALF,
+        tolerance=BORDERLINE,
+    )
+    if name == "one_topic_neuron":
+        category = int(counts_first[unit].argmax())
+        ledger.statistic(
+            f"{name}_chosen_for", str(categories[category]), label="Category of its top choosing texts"
+        )
+        ledger.statistic(
+            f"{name}_again",
+            int(found[category]),
+            label="Its top held-out texts that are of this category",
+            n=TOP_HALF,
+            tolerance=BORDERLINE,
+        )
+    for which, suffix, kind_of_texts in ((0, "_choosing", "choosing"), (1, "", "held-out")):
+        ledger.passages(
+            f"{name}{suffix}",
+            passages_of(layer, neuron, which),
+            caption=f"The neuron {what}, L{layer}N{neuron}: its top {kind_of_texts} texts, tokens shaded by "
+            "activation.",
+            tolerance=Close(rtol=5e-3, atol=5e-3, because="float32 activations"),
+        )
+
+# %% [markdown]
+# ## More directions than dimensions
+
+# %%
+spreads, spreads_rows, spreads_without = [], [], []
+crowding, largest_dimension = [], []
+has_gain = hasattr(bridge.blocks[0], "ln2_post")
+for layer in layers:
+    directions = output_directions(bridge, layer)
+    spreads.append(spread(directions))
+    spreads_rows.append(spread(output_directions(bridge, layer, gain=False)) if has_gain else spreads[-1])
+    unit_directions = directions / directions.norm(dim=1, keepdim=True)
+    crowding.append(dimensionality(unit_directions.T).numpy())
+    by_dimension = dominance(unit_directions)
+    largest_dimension.append((by_dimension.shares[0], int(by_dimension.dimensions[0])))
+    spreads_without.append(spread(without_dimensions(directions, by_dimension.dimensions[:WITHOUT])))
+d_model = spreads[0].d
+ratio, ratio_rows, ratio_without = (
+    np.array([found.rms / found.rms_random for found in some])
+    for some in (spreads, spreads_rows, spreads_without)
+)
+effective, effective_rows, effective_without = (
+    np.array([found.participation for found in some]) for some in (spreads, spreads_rows, spreads_without)
+)
+effective_random = spreads[0].participation_random
+opposed, aligned = (sum(getattr(found, name) for found in spreads) for name in ("opposed", "aligned"))
+pairs = n_layers * n_neurons * (n_neurons - 1) // 2
+ledger.statistic("d_model", d_model, label="Dimensions of the residual stream")
+ledger.statistic(
+    "neurons_per_dimension", n_neurons / d_model, label="Neurons of a layer for each dimension of the stream"
+)
+ledger.statistic(
+    "cosine_random",
+    spreads[0].rms_random,
+    label="Root mean square cosine of random directions",
+    format=".4f",
+)
+ledger.statistic(
+    "cosine_rms",
+    np.mean([found.rms for found in spreads]),
+    label="Root mean square cosine of two neurons' output directions, mean over layers",
+    format=".4f",
+    tolerance=WEIGHTS,
+)
+for name, value, label in (
+    ("cosine_ratio", ratio.mean(), "The latter over the former, mean over layers"),
+    ("cosine_ratio_most", ratio.max(), "The same in the layer where it is largest"),
+):
+    ledger.statistic(name, value, label=label, tolerance=WEIGHTS)
+ledger.statistic("cosine_ratio_most_layer", int(ratio.argmax()), label="That layer", tolerance=BORDERLINE)
+ledger.statistic(
+    "effective_dimension",
+    effective.mean(),
+    label="Effective dimension of a layer's output directions, mean over layers",
+    format=".0f",
+    tolerance=WEIGHTS,
+)
+ledger.statistic(
+    "effective_dimension_least",
+    effective.min(),
+    label="The same in the layer where it is smallest",
+    format=".0f",
+    tolerance=WEIGHTS,
+)
+ledger.statistic(
+    "effective_dimension_random",
+    effective_random,
+    label="Effective dimension of as many random directions",
+    format=".0f",
+)
+ledger.statistic(
+    "own_dimension",
+    float(np.median(crowding)),
+    label="Share of a dimension that a neuron's direction has for itself, median over neurons",
+    format=".3f",
+    tolerance=WEIGHTS,
+)
+ledger.statistic(
+    "own_dimension_random",
+    1 / (1 + (n_neurons - 1) / d_model),
+    label="About the same of random directions",
+    format=".3f",
+)
+for name, value, label in (
+    (
+        "rows_ratio",
+        ratio_rows.mean(),
+        "Root mean square cosine over that of random directions, rows of the output matrix alone, mean over "
+        "layers",
+    ),
+    (
+        "without_ratio",
+        ratio_without.mean(),
+        f"The same of output directions without the {WITHOUT} largest dimensions of their layer",
+    ),
+):
+    ledger.statistic(name, value, label=label, tolerance=WEIGHTS)
+for name, value, label in (
+    (
+        "effective_dimension_rows",
+        effective_rows.mean(),
+        "Effective dimension of the rows alone, mean over layers",
+    ),
+    (
+        "effective_dimension_without",
+        effective_without.mean(),
+        f"Effective dimension without the {WITHOUT} largest dimensions of a layer, mean over layers",
+    ),
+):
+    ledger.statistic(name, value, label=label, format=".0f", tolerance=WEIGHTS)
+widest = int(np.argmax([share for share, _ in largest_dimension]))
+ledger.statistic(
+    "largest_dimension_share",
+    largest_dimension[widest][0],
+    label="Share of an output direction's squared length that lies in one dimension, most over layers",
+    format=".3f",
+    tolerance=WEIGHTS,
+)
+ledger.statistic("largest_dimension_layer", widest, label="That layer")
+ledger.statistic(
+    "largest_dimension", str(largest_dimension[widest][1]), label="That dimension of the residual stream"
+)
+ledger.statistic("direction_pairs", pairs, label="Pairs of neurons within layers")
+ledger.statistic("opposed_pairs", opposed, label="Pairs of opposed directions", tolerance=BORDERLINE)
+ledger.statistic("aligned_pairs", aligned, label="Pairs of aligned directions", tolerance=BORDERLINE)
+ledger.statistic(
+    "cosine_least",
+    min(found.smallest for found in spreads),
+    label="Most negative cosine of two output directions",
+    tolerance=WEIGHTS,
+)
+ledger.statistic(
+    "cosine_most", max(found.largest for found in spreads), label="Largest cosine", tolerance=WEIGHTS
+)
+ledger.claim(
+    "nearly_random_directions",
+    "Output directions of a layer are spread out nearly as random ones are.",
+    criterion="cosine_ratio < 1.5",
+)
+ledger.claim(
+    "nearly_random_rows",
+    "Rows of the output matrix, without the gain of a norm behind it, are spread out nearly as random "
+    "directions are.",
+    criterion="rows_ratio < 1.5",
+    exploratory="output directions with the gain were seen before, and some layers without it",
+)
+series = {
+    "output directions": effective,
+    **({"rows without the norm's gain": effective_rows} if has_gain else {}),
+    f"output directions without {WITHOUT} dimensions": effective_without,
+    "random directions": np.full(n_layers, effective_random),
+}
+ledger.figure(
+    "effective_dimension_by_layer",
+    charts.scan_by_layer(
+        pd.DataFrame(
+            {
+                "layer": np.tile(np.arange(n_layers), len(series)),
+                "value": np.concatenate(list(series.values())),
+                "label": np.repeat(list(series), n_layers),
+            }
+        ),
+        y_title="effective dimension",
+        chance=float(d_model),
+    ),
+    caption="Effective dimension of the output directions of each layer's neurons, also without the "
+    f"{WITHOUT} dimensions in which they are longest, and of as many random directions. Grey line: all "
+    "dimensions that there are.",
+    alt="Curves over the layers, of the neurons' output directions and of random directions, with a line at "
+    "the number of dimensions.",
+    tolerance={"*": WEIGHTS},
+)
+rows = []
+for layer in sorted({0, n_layers // 2, n_layers - 1}):
+    found = spreads[layer]
+    density = found.counts / found.counts.sum() / np.diff(found.edges)
+    centre = (found.edges[1:] + found.edges[:-1]) / 2
+    some = (found.counts > 0) & (np.abs(centre) < 0.6)
+    rows.append(pd.DataFrame({"cosine": centre[some], "density": density[some], "label": f"layer {layer}"}))
+grid = np.linspace(-0.6, 0.6, 241)
+ledger.figure(
+    "cosines",
+    charts.cosine_densities(
+        pd.concat(rows, ignore_index=True),
+        pd.DataFrame({"cosine": grid, "density": random_cosine_density(grid, d_model)}),
+        reach=0.6,
+    ),
+    caption="Cosines of all pairs of output directions in the first, the middle and the last layer; dashed: "
+    "random directions.",
+    alt="Densities of cosines on a logarithmic axis for three layers, with the narrow arch of random "
+    "directions dashed.",
+    tolerance={"*": Close(rtol=0.02, atol=1e-4, because="pairs at the border of a bin change sides")},
+)
+
+# %% [markdown]
+# ## A toy that shows why
+#
+# <!-- lint: allow numeral because it is the design, and the known values of regular arrangements -->
+# After Elhage et al. (2022): ReLU(WᵀWx + b) is trained to give back features x that are 0 with probability
+# 1 − density; a feature's importance is 0.8 times (in the plane 0.9 times) that of the one before. A feature
+# is held when its direction has at least half of full length. Its dimensionality is 1 when it has a dimension
+# for itself, 1/2 in an antipodal pair, 2/5 in a pentagon. No model of the run is involved: this part is the
+# same in all runs.
+
+# %%
+DENSITIES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+recipe = ToyRecipe(densities=DENSITIES, replicates=4, seed=seed)
+toys = train_toys(recipe)
+held = represented(toys.weights).sum(-1).numpy()
+dims = dimensionality(toys.best()).numpy()
+best_held = represented(toys.best()).numpy()
+ledger.statistic("toy_features", recipe.features, label="Features of the toy")
+ledger.statistic("toy_dimensions", recipe.hidden, label="Its dimensions")
+ledger.statistic("toy_sparse_density", DENSITIES[-1], label="Lowest density of features")
+ledger.statistic(
+    "toy_dense_most",
+    int(held[0].max()),
+    label="Features held when all are dense, most over replicates",
+    n=4,
+    tolerance=BORDERLINE,
+)
+ledger.statistic(
+    "toy_sparse_least",
+    int(held[-1].min()),
+    label="Features held at the lowest density, least over replicates",
+    n=4,
+    tolerance=Close(atol=3, because="training amplifies the last digits of float32"),
+)
+ledger.statistic(
+    "toy_sparse_most",
+    int(held[-1].max()),
+    label="Features held at the lowest density, most over replicates",
+    n=4,
+    tolerance=Close(atol=3, because="training amplifies the last digits of float32"),
+)
+for name, at, label in (
+    ("toy_dense_dimensionality", 0, "Dimensionality of the features held when all are dense, mean"),
+    ("toy_sparse_dimensionality", -1, "Dimensionality of the features held at the lowest density, mean"),
+):
+    ledger.statistic(name, dims[at][best_held[at]].mean(), label=label, tolerance=TRAINED)
+flat = ToyRecipe(
+    features=5, hidden=2, densities=(1.0, 0.5, 0.2, 0.05, 0.02), decay=0.9, replicates=4, seed=seed
+)
+plane = train_toys(flat)
+pentagon = dimensionality(plane.best()[-1]).numpy()
+ledger.statistic(
+    "toy_pentagon",
+    pentagon.mean(),
+    label="Dimensionality of sparse features in a plane, mean",
+    tolerance=TRAINED,
+)
+ledger.claim(
+    "toy_superposes",
+    "A toy holds no more features than it has dimensions when they are dense, and many more when they are "
+    "sparse.",
+    criterion="toy_dense_most <= toy_dimensions and toy_sparse_least > 2 * toy_dimensions",
+    exploratory="what such toys do is published, and these were tried out before",
+)
+ledger.figure(
+    "toy_phases",
+    charts.toy_grid(
+        toys.best().norm(dim=-2).numpy(),
+        [f"{density:g}" for density in DENSITIES],
+        x_title="density of features (dense to sparse)",
+        value_title="length of the feature's direction",
+        written=dims,
+    ),
+    caption="Which features a toy holds, from dense (left) to sparse (right): the length of each feature's "
+    "direction and, in the cells, its dimensionality; replicates with the lowest loss.",
+    alt="A grid of features by density. On the left only the most important features are dark; to the right "
+    "more and more are.",
+    tolerance={
+        "*": Close(atol=1.3, because="which of the less important features is held is decided by noise")
+    },
+)
+ledger.figure(
+    "toy_plane",
+    charts.toy_plane(plane.best().numpy(), [f"density {density:g}" for density in flat.densities]),
+    caption="Features as directions in a plane, from dense (left) to sparse (right), in the replicate with "
+    "the lowest loss.",
+    alt="Panels of arrows: few at right angles where features are dense, a star with as many arms as "
+    "features where they are sparse.",
+    tolerance={"*": Close(atol=3, because="a plane can be turned, and noise turns it")},
+)
+
+# %% [markdown]
+# ## Do prompts that say the same share neurons?
+
+# %%
+prompts = load_prompts(analysis_file("data/abstraction.csv"), columns=["form", "kind"])
+form = np.array(prompts.column("form"))
+kind = np.array(prompts.column("kind"))
+read = tokenise(bridge, prompts.prompts)
+for ending in dict.fromkeys(form):
+    assert len({read.ids[row][-1] for row in np.flatnonzero(form == ending)}) == 1, ending
+activations = last_token_neurons(bridge, read)
+overlap = shared_neurons(activations, K)
+overlap_mean = overlap.mean(0)
+NAMES = {"is": "is", "of": "of", "为": "zh", "to": "to"}
+codes = pd.factorize(form)[0]
+is_capital = kind == "capital"
+# Capital prompts are one group; every other prompt is a group of its own.
+group = np.where(is_capital, 0, 1 + np.arange(len(prompts)))
+cell = pd.factorize(pd.Series(form) + " " + pd.Series(kind))[0]
+asks_capital = np.isin(form, ["is", "of", "为"])
+
+
+def shared_t(of: np.ndarray, name: str, similarity: np.ndarray = overlap_mean) -> tuple:
+    """T of the capital prompts among some prompts, with its interval and its test."""
+    part = similarity[..., of, :][..., :, of]
+    test = separation_test(
+        part, group[of], within=codes[of], between=codes[of], resamples=resamples, rng=draws(f"{name} test")
+    )
+    ends = separation_interval(
+        part, group[of], between=codes[of], strata=cell[of], resamples=resamples, rng=draws(name)
+    )
+    return test, ends
+
+
+def mean_overlap(some: np.ndarray, others: np.ndarray) -> float:
+    """Mean overlap of two groups of prompts, a prompt with itself left out."""
+    block = overlap_mean[np.ix_(some, others)]
+    return float(block[some[:, None] != others[None, :]].mean())
+
+
+cells = {
+    (ending, what): np.flatnonzero((form == ending) & (kind == what))
+    for ending, what in dict.fromkeys(zip(form, kind, strict=True))
+}
+ledger.statistic("k", K, label="Most active neurons compared in each layer")
+ledger.statistic("n_prompts", len(prompts), label="Prompts")
+ledger.statistic(
+    "overlap_chance", K / (2 * n_neurons - K), label="Overlap of two random sets of neurons", format=".3f"
+)
+forms = ("is", "of", "为")
+ledger.statistic(
+    "overlap_same_form",
+    np.mean([mean_overlap(cells[one, "capital"], cells[one, "capital"]) for one in forms]),
+    label="Overlap of capital prompts of the same form, mean",
+    tolerance=OVERLAP,
+)
+across = [(one, other) for one in forms for other in forms if one < other]
+ledger.statistic(
+    "overlap_capitals",
+    np.mean([mean_overlap(cells[one, "capital"], cells[other, "capital"]) for one, other in across]),
+    label="Overlap of capital prompts of different forms, mean",
+    tolerance=OVERLAP,
+)
+ledger.statistic(
+    "overlap_unrelated",
+    np.mean([mean_overlap(cells[one, "unrelated"], cells[other, "unrelated"]) for one, other in across]),
+    label="Overlap of unrelated prompts of different forms, mean",
+    tolerance=OVERLAP,
+)
+test, ends = shared_t(asks_capital, "capitals")
+ledger.statistic(
+    "capital",
+    test.observed[0],
+    label="T of capital prompts over three forms",
+    format="+.3f",
+    ci=(ends.low[0], ends.high[0]),
+    n=int(asks_capital.sum()),
+    p=test.p[0],
+    test="capital prompts shuffled within forms, one-sided",
+    resamples=resamples,
+    tolerance=OVERLAP,
+)
+
+# %%
+company = np.array([prompt.split()[0] for prompt in prompts.prompts])
+headquarters, others = cells["to", "headquarters"], cells["to", "unrelated"]
+assert (company[headquarters] == company[others]).all(), "the same companies in the same order"
+english = np.flatnonzero(is_capital & np.isin(form, ["is", "of"]))
+towards = overlap[:, :, english].mean(2).T  # (prompt, layer)
+difference = (towards[headquarters] - towards[others]).mean(1)
+flips = sign_flip_test(difference, alternative="greater")
+paired = bootstrap_weights(np.zeros(len(difference), dtype=np.int64), resamples, draws("headquarters"))
+ends_headquarters = percentile_interval(paired @ difference[:, None] / len(difference))
+
+found = {}
+for one, other in (("is", "of"), ("is", "为"), ("of", "为")):
+    found[f"capital_{NAMES[one]}_{NAMES[other]}"] = shared_t(
+        np.isin(form, [one, other]), f"{NAMES[one]} {NAMES[other]}"
+    )
+adjusted = holm([*(test.p[0] for test, _ in found.values()), flips.p])
+for (name, (test, ends)), p in zip(found.items(), adjusted[:-1], strict=True):
+    _, one, other = name.split("_")
+    ledger.statistic(
+        name,
+        test.observed[0],
+        label=f"T of capital prompts, forms “{one}” and “{other}”",
+        format="+.3f",
+        ci=(ends.low[0], ends.high[0]),
+        n=32,
+        p=p,
+        test="capital prompts shuffled within forms, one-sided; Holm over the hypotheses about prompts",
+        resamples=resamples,
+        tolerance=OVERLAP,
+    )
+ledger.statistic(
+    "headquarters",
+    difference.mean(),
+    label="Overlap with English capital prompts: headquarters that moved minus the same companies otherwise",
+    format="+.3f",
+    ci=(ends_headquarters.low[0], ends_headquarters.high[0]),
+    n=len(difference),
+    p=adjusted[-1],
+    test="sign flips over companies, one-sided; Holm over the hypotheses about prompts",
+    resamples=resamples,
+    tolerance=OVERLAP,
+)
+ledger.claim(
+    "capital_both_ways",
+    "Capital sentences share neurons whichever of place and capital is asked for.",
+    criterion="capital_is_of > 0 and capital_is_of.p < 0.05",
+)
+ledger.claim(
+    "capital_across_languages",
+    "Chinese and English capital sentences share neurons.",
+    criterion="capital_is_zh > 0 and capital_is_zh.p < 0.05 and capital_of_zh > 0 and capital_of_zh.p < 0.05",
+)
+ledger.claim(
+    "headquarters_share",
+    "Headquarters that moved share more neurons with capitals than the same companies do otherwise.",
+    criterion="headquarters > 0 and headquarters.p < 0.05",
+)
+
+# %% [markdown]
+# A person who moved goes to a place too, without any headquarters: is it the place that is shared? These
+# prompts are not paired with the companies, so whole groups are compared.
+
+# %%
+moved = cells["to", "person moved"]
+
+
+def contrast(one: np.ndarray, other: np.ndarray, name: str) -> tuple:
+    """Mean overlap with English capital prompts of one group minus another's."""
+    items = np.concatenate([one, other])
+    label = np.repeat([1, 0], [len(one), len(other)])
+    value = towards[items].mean(1, keepdims=True)
+    test = mean_difference_test(value, label, resamples=resamples, rng=draws(f"{name} test"))
+    ends = mean_difference_interval(value, label, strata=label, resamples=resamples, rng=draws(name))
+    return test, ends
+
+
+for name, one, other, label in (
+    ("moved", moved, others, "a person moved minus companies otherwise"),
+    ("headquarters_vs_moved", headquarters, moved, "headquarters that moved minus a person who moved"),
+):
+    test, ends = contrast(one, other, name)
+    ledger.statistic(
+        name,
+        test.observed[0],
+        label=f"Overlap with English capital prompts: {label}",
+        format="+.3f",
+        ci=(ends.low[0], ends.high[0]),
+        n=len(one) + len(other),
+        p=test.p[0],
+        test="permutation of the two groups, two-sided",
+        resamples=resamples,
+        tolerance=OVERLAP,
+    )
+
+# %%
+curves = []
+for name, of, label in (
+    ("capital_layers_english", np.isin(form, ["is", "of"]), "capitals, English"),
+    ("capital_layers_languages", np.isin(form, ["is", "为"]), "capitals, English and Chinese"),
+):
+    test, ends = shared_t(of, name, overlap)
+    curves.append(
+        pd.DataFrame(
+            {"layer": layers, "value": test.observed, "low": ends.low, "high": ends.high,
+             "threshold": test.threshold, "label": label}
+        )
+    )  # fmt: skip
+    ledger.statistic(
+        name,
+        int((test.p_max < 0.05).sum()),
+        label=f"Layers in which capital prompts share neurons (maximum statistic), {label}",
+        n=n_layers,
+        tolerance=Close(atol=2, because="layers at the threshold"),
+    )
+    ledger.statistic(
+        f"{name}_peak", int(test.observed.argmax()), label="Layer with the largest T", tolerance=BORDERLINE
+    )
+items = np.concatenate([headquarters, others])
+label = np.repeat([1, 0], len(headquarters))
+pair = np.tile(np.arange(len(headquarters)), 2)
+test = mean_difference_test(
+    towards[items], label, within=pair, resamples=resamples, alternative="greater", rng=draws("hq layers")
+)
+by_layer = percentile_interval(paired @ (towards[headquarters] - towards[others]) / len(headquarters))
+curves.append(
+    pd.DataFrame(
+        {"layer": layers, "value": test.observed, "low": by_layer.low, "high": by_layer.high,
+         "threshold": test.threshold, "label": "headquarters moved"}
+    )
+)  # fmt: skip
+ledger.statistic(
+    "headquarters_layers",
+    int((test.p_max < 0.05).sum()),
+    label="Layers in which headquarters that moved share neurons with capitals (maximum statistic)",
+    n=n_layers,
+    tolerance=Close(atol=2, because="layers at the threshold"),
+)
+ledger.statistic(
+    "headquarters_peak",
+    int(test.observed.argmax()),
+    label="Layer with the largest such difference",
+    tolerance=BORDERLINE,
+)
+ledger.figure(
+    "abstraction_by_layer",
+    charts.scan_by_layer(pd.concat(curves, ignore_index=True), y_title="extra overlap (Jaccard)", chance=0.0),
+    caption="How much more the most active neurons of related prompts overlap than those of unrelated ones, "
+    "by layer, with 95% intervals. Dashed: what a layer must exceed; filled dots do.",
+    alt="Three curves over the layers with bands: extra overlap of capital prompts in English, across "
+    "languages, and of headquarters that moved.",
+    tolerance={"*": OVERLAP},
+)
+names = [f"{NAMES[ending]}: {what}" for ending, what in cells]
+grid_values = np.array([[mean_overlap(one, other) for other in cells.values()] for one in cells.values()])
+ledger.figure(
+    "overlap_grid",
+    charts.overlap_grid(grid_values, names, value_title="overlap"),
+    caption="Mean overlap of the most active neurons between groups of prompts, over all layers. Groups are "
+    "named by the word that their prompts end in (zh: the Chinese ones) and what they are about.",
+    alt="A triangle of cells, one for every two groups of prompts, darker where they share more neurons.",
+    tolerance={"*": OVERLAP},
+)
+
+# %% [markdown]
+# ### Does the number of neurons compared matter?
+
+# %%
+rows = []
+for k in (20, 50, 100, 200):
+    similarity = shared_neurons(activations, k).mean(0)
+    near = similarity[:, english].mean(1)
+    row = {"k": k}
+    for one, other in (("is", "of"), ("is", "为"), ("of", "为")):
+        of = np.isin(form, [one, other])
+        value = separation(similarity[np.ix_(of, of)], group[of], between=codes[of])[0]
+        row[f"{NAMES[one]}_{NAMES[other]}"] = float(value)
+    row["headquarters"] = float((near[headquarters] - near[others]).mean())
+    row["moved"] = float(near[moved].mean() - near[others].mean())
+    rows.append(row)
+ledger.table(
+    "by_k",
+    pd.DataFrame(rows),
+    key="k",
+    caption="T of capital prompts for every two forms, and extra overlap of the two kinds of prompts about "
+    "moving, by the number of most active neurons that are compared.",
+    labels={"is_of": "is, of", "is_zh": "is, zh", "of_zh": "of, zh"},
+    formats={name: "+.3f" for name in ("is_of", "is_zh", "of_zh", "headquarters", "moved")},
+    tolerance={"*": OVERLAP, "k": EXACT},
+)

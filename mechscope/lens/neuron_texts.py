@@ -1,0 +1,211 @@
+"""Which texts drive which neurons: peaks by text, topics among the top texts, neurons that prompts share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+from mechscope.errors import InvalidInput
+from mechscope.lens.neurons import NeuronStatistics
+from mechscope.lens.readout import last_only, read_positions, require_layers
+from mechscope.lens.texts import Padding, TokenisedTexts, batches
+
+_CELLS = 40_000_000  # units × draws × topics held at a time: 160 MB of float32
+
+
+def same_length(tokenised: TokenisedTexts, length: int) -> TokenisedTexts:
+    """The first `length` tokens of each text, and none that stands at the very first position.
+
+    The maximum over a text grows with its number of tokens, so texts are compared at one length. A row's
+    first position is an attention sink in most models, with activations of its own: where there is no BOS to
+    stand there, the text's first token is read but, like a special token, not counted.
+
+    Raises:
+        InvalidInput: A length below 1, or a text with too few tokens.
+    """
+    special = max(1, tokenised.n_special)
+    if length < 1:
+        raise InvalidInput(f"texts cannot be cut to {length} tokens.")
+    for text, row in zip(tokenised.texts, tokenised.ids, strict=True):
+        if len(row) < special + length:
+            raise InvalidInput(
+                f"the text {text[:40]!r}… has {len(row) - special} tokens after its first position, "
+                f"fewer than {length}."
+            )
+    cut = tuple(row[: special + length] for row in tokenised.ids)
+    return TokenisedTexts(tokenised.texts, cut, special)
+
+
+@dataclass(frozen=True)
+class TextPeaks:
+    """The largest activation of every neuron in every text.
+
+    Attributes:
+        values: That activation.
+        tokens: Id of the token that it stands on.
+    """
+
+    values: Float[Tensor, "layer neuron text"]
+    tokens: Int[Tensor, "layer neuron text"]
+
+
+def text_peaks(statistics: NeuronStatistics, tokenised: TokenisedTexts) -> TextPeaks:
+    """Texts in their own order again, from statistics that kept all of them (`top=len(tokenised)`).
+
+    Raises:
+        InvalidInput: Only some texts were kept.
+    """
+    if statistics.top_texts.shape[-1] != len(tokenised):
+        raise InvalidInput(
+            f"{statistics.top_texts.shape[-1]} of {len(tokenised)} texts were kept for each neuron.",
+            hint="neuron_statistics(…, top=len(tokenised))",
+        )
+    longest = max(len(row) for row in tokenised.ids)
+    ids = torch.zeros(len(tokenised), longest, dtype=torch.long)
+    for at, row in enumerate(tokenised.ids):
+        ids[at, : len(row)] = torch.tensor(row)
+    order = statistics.top_texts.argsort(-1)
+    positions = statistics.top_positions.gather(-1, order) + tokenised.n_special
+    tokens = ids.expand(*positions.shape[:2], -1, -1).gather(-1, positions[..., None])[..., 0]
+    return TextPeaks(statistics.top_values.gather(-1, order), tokens)
+
+
+def among_top(values: Float[np.ndarray, "unit text"], k: int) -> Bool[np.ndarray, "unit text"]:
+    """Whether a text is among the k with the largest values of a unit; of equal values the first text counts.
+
+    Raises:
+        InvalidInput: A k that is not between 1 and the number of texts.
+    """
+    if not 1 <= k <= values.shape[1]:
+        raise InvalidInput(f"there are no top {k} of {values.shape[1]} texts.")
+    order = np.argsort(-values, axis=1, kind="stable")[:, :k]
+    found = np.zeros(values.shape, dtype=bool)
+    np.put_along_axis(found, order, True, axis=1)
+    return found
+
+
+def topic_counts(
+    top: Bool[np.ndarray, "unit text"], labels: Int[np.ndarray, " text"]
+) -> Int[np.ndarray, "unit topic"]:
+    """How many of a unit's top texts are of each topic (0, 1, 2 …)."""
+    return (top.astype(np.float32) @ np.eye(labels.max() + 1, dtype=np.float32)[labels]).astype(np.int64)
+
+
+def one_topic_rates(
+    top: Bool[np.ndarray, "unit text"],
+    draws: Int[np.ndarray, "draw text"],
+    weights: Float[np.ndarray, "mean unit"],
+    at_least: int,
+) -> tuple[Float[np.ndarray, "draw mean"], Float[np.ndarray, "draw mean"]]:
+    """For many labellings: weighted sums over units of the largest topic's share, and of who is of one topic.
+
+    Args:
+        draws: A label for each text, one row a labelling.
+        weights: What each unit counts in each sum (1/n in the units of a layer for a layer's mean).
+        at_least: How many of its top texts must be of one topic for a unit to be of one topic.
+
+    Returns:
+        Sums of (largest count of a topic / number of top texts), and sums of (that count ≥ at_least).
+    """
+    n_topics = int(draws.max()) + 1
+    k = int(top[0].sum())
+    members = torch.from_numpy(top.astype(np.float32))
+    mixed = torch.from_numpy(np.ascontiguousarray(weights, dtype=np.float32))
+    shares, reached = np.empty((2, len(draws), len(weights)))
+    step = max(1, _CELLS // (len(top) * n_topics))
+    for start in range(0, len(draws), step):
+        part = slice(start, start + step)
+        labels = torch.from_numpy(draws[part])
+        most = torch.zeros(len(top), len(labels))
+        for topic in range(n_topics):
+            torch.maximum(most, members @ (labels == topic).float().T, out=most)
+        shares[part] = (mixed @ (most / k)).T.numpy()
+        reached[part] = (mixed @ (most >= at_least).float()).T.numpy()
+    return shares, reached
+
+
+def token_activations(
+    bridge: TransformerBridge,
+    tokenised: TokenisedTexts,
+    neurons: Sequence[tuple[int, int]],
+    *,
+    padding: Padding = "right",
+    batch_size: int = 32,
+) -> list[Float[Tensor, "text_token neuron"]]:
+    """Activations of a few neurons, each (layer, neuron), at each text's tokens (special ones left out).
+
+    Raises:
+        InvalidInput: No neurons, or one that is not there.
+    """
+    layers = sorted({layer for layer, _ in neurons})
+    _check_neurons(bridge, neurons, layers)
+    found: list[Tensor] = [torch.empty(0)] * len(tokenised)
+    for batch in batches(tokenised, padding=padding, batch_size=batch_size):
+        read = read_positions(bridge, batch, _hooks(layers), batch.scored, logits=False)
+        columns = [read[f"blocks.{layer}.mlp.hook_post"][:, neuron] for layer, neuron in neurons]
+        each = torch.stack(columns, -1).float().cpu()
+        lengths = batch.scored.sum(1).tolist()
+        for row, part in zip(batch.rows.tolist(), each.split(lengths), strict=True):
+            found[row] = part
+    return found
+
+
+def last_token_neurons(
+    bridge: TransformerBridge,
+    tokenised: TokenisedTexts,
+    *,
+    padding: Padding = "right",
+    batch_size: int = 32,
+) -> Float[Tensor, "layer neuron text"]:
+    """Activations of all MLP neurons at the last token of each text."""
+    layers = range(bridge.cfg.n_layers)
+    kept: Tensor | None = None
+    for batch in batches(tokenised, padding=padding, batch_size=batch_size):
+        read = read_positions(bridge, batch, _hooks(layers), last_only(batch), logits=False)
+        values = torch.stack([read[name].float().cpu().T for name in _hooks(layers)])
+        if kept is None:
+            kept = torch.empty(*values.shape[:2], len(tokenised))
+        kept[..., batch.rows] = values
+    assert kept is not None
+    return kept
+
+
+def shared_neurons(
+    activations: Float[Tensor, "layer neuron text"], k: int
+) -> Float[np.ndarray, "layer text text"]:
+    """Jaccard index of the k most active neurons of every two texts, layer by layer.
+
+    Two random sets of k among n neurons have an index of about k / (2n − k); 1 when they are the same.
+
+    Raises:
+        InvalidInput: A k that is not between 1 and the number of neurons.
+    """
+    n_neurons = activations.shape[1]
+    if not 1 <= k <= n_neurons:
+        raise InvalidInput(f"there are no top {k} of {n_neurons} neurons.")
+    order = activations.argsort(dim=1, descending=True, stable=True)[:, :k]
+    member = torch.zeros(activations.shape, dtype=torch.float64).scatter_(1, order, 1.0)
+    both = member.transpose(1, 2) @ member
+    return (both / (2 * k - both)).numpy()
+
+
+def _hooks(layers: Sequence[int]) -> list[str]:
+    return [f"blocks.{layer}.mlp.hook_post" for layer in layers]
+
+
+def _check_neurons(
+    bridge: TransformerBridge, neurons: Sequence[tuple[int, int]], layers: Sequence[int]
+) -> None:
+    if not neurons:
+        raise InvalidInput("no neurons to look at.")
+    require_layers(bridge, layers)
+    for layer, neuron in neurons:
+        width = bridge.blocks[layer].mlp.W_out.shape[0]
+        if not 0 <= neuron < width:
+            raise InvalidInput(f"layer {layer} has no neuron {neuron}.", hint=f"valid: 0 to {width - 1}")

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.integrate import quad
+
+from mechscope.errors import InvalidInput
+from mechscope.lens.directions import output_directions, random_cosine_density, spread
+
+
+def test_orthogonal_directions_fill_every_dimension_whatever_their_lengths():
+    found = spread(torch.diag(torch.tensor([1.0, 2.0, 5.0, 0.1])))
+    assert (found.rms, found.smallest, found.largest) == (0, 0, 0)
+    assert found.participation == pytest.approx(4)
+    assert (found.opposed, found.aligned) == (0, 0)
+
+
+def test_pairs_of_opposites_have_half_as_many_dimensions_as_directions():
+    found = spread(torch.cat([torch.eye(3), -torch.eye(3)]))
+    assert found.participation == pytest.approx(3)
+    assert (found.opposed, found.aligned, found.smallest) == (3, 0, -1)
+    assert found.mean == pytest.approx(-3 / 15)
+    assert found.rms == pytest.approx((3 / 15) ** 0.5)
+
+
+def test_copies_of_one_direction_fill_a_single_dimension():
+    found = spread(torch.ones(5, 8))
+    assert found.participation == pytest.approx(1)
+    assert found.aligned == found.counts.sum() == 10
+
+
+def test_gaussian_directions_are_what_the_closed_forms_say():
+    directions = torch.randn(700, 50, generator=torch.Generator().manual_seed(0))
+    found = spread(directions, bins=40)
+    assert found.rms == pytest.approx(found.rms_random, rel=0.01)
+    assert found.participation == pytest.approx(found.participation_random, rel=0.01)
+    middle = (found.edges[1:] + found.edges[:-1]) / 2
+    shares = found.counts / found.counts.sum() / np.diff(found.edges)
+    assert shares == pytest.approx(random_cosine_density(middle, 50), abs=0.06)
+
+
+@pytest.mark.parametrize("d", [3, 10, 576])
+def test_the_density_of_cosines_has_mass_one_and_variance_one_over_d(d):
+    def part(power: int) -> float:
+        def height(cosine: float) -> float:
+            return cosine**power * float(random_cosine_density(np.array([cosine]), d)[0])
+
+        return quad(height, -1, 1, points=[0])[0]
+
+    assert part(0) == pytest.approx(1, rel=1e-6)
+    assert part(2) == pytest.approx(1 / d, rel=1e-6)
+
+
+@pytest.fixture
+def uneven_gain(bridge):
+    """The norm behind an MLP, where there is one, with a gain that differs by dimension."""
+    norm = getattr(bridge.blocks[1], "ln2_post", None)
+    if norm is None:
+        yield
+        return
+    before = norm.weight.detach().clone()
+    with torch.no_grad():
+        norm.weight.copy_(torch.rand(before.shape, generator=torch.Generator().manual_seed(0)))
+    yield
+    with torch.no_grad():
+        norm.weight.copy_(before)
+
+
+@pytest.mark.usefixtures("uneven_gain")
+def test_a_neuron_switched_on_moves_the_stream_along_its_output_direction(bridge):
+    ids = torch.tensor([[3, 4, 5]])
+    name, neuron = "blocks.1.mlp.hook_post", 5
+    size = 1e4  # so large that the norm behind the MLP sees this neuron alone
+
+    def only(value, hook):
+        value = torch.zeros_like(value)
+        value[..., neuron] = size
+        return value
+
+    written = {}
+
+    def keep(value, hook):
+        written["mid"] = value
+
+    def after(value, hook):
+        written["post"] = value
+
+    hooks = [(name, only), ("blocks.1.hook_resid_mid", keep), ("blocks.1.hook_resid_post", after)]
+    with torch.no_grad(), bridge.hooks(fwd_hooks=hooks):
+        bridge(ids)
+    moved = (written["post"] - written["mid"])[0, -1].double()
+    expected = output_directions(bridge, 1)[neuron]
+    cosine = torch.nn.functional.cosine_similarity(moved, expected, dim=0)
+    assert float(cosine) == pytest.approx(1, abs=1e-5)
+    row = bridge.blocks[1].mlp.W_out[neuron].double()
+    assert torch.equal(output_directions(bridge, 1, gain=False)[neuron], row)
+    assert torch.equal(expected, row) == (not hasattr(bridge.blocks[1], "ln2_post"))
+
+
+def test_refusals(bridge):
+    with pytest.raises(InvalidInput):
+        output_directions(bridge, 3)
+    with pytest.raises(InvalidInput, match="length 0"):
+        spread(torch.zeros(2, 3))
+    with pytest.raises(InvalidInput, match="no other"):
+        spread(torch.ones(1, 3))
+    with pytest.raises(InvalidInput, match="no angles"):
+        random_cosine_density(np.array([0.0]), 1)
