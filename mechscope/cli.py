@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mechscope.errors import InvalidInput, MechscopeError
+from mechscope.pipeline.cores import analyses_at_a_time
 
 if TYPE_CHECKING:
     from mechscope.pipeline.schedule import Outcome
@@ -55,6 +56,15 @@ def _project(context: click.Context) -> Project:
     return find_project(context.obj)
 
 
+_jobs = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=analyses_at_a_time,
+    show_default="as many as have cores of their own",
+    help="Analyses at a time.",
+)
+
+
 @cli.command()
 @click.argument("analyses", nargs=-1, metavar="[ANALYSIS]...")
 @click.option(
@@ -73,7 +83,7 @@ def _project(context: click.Context) -> Project:
     "--as", "new_run", metavar="NAME", help="Declare a run with these parameters in runs.yml, and run it."
 )
 @click.option("--force", is_flag=True, help="Run also what is fresh.")
-@click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Analyses at a time.")
+@_jobs
 @click.option("--scheduler", default="", metavar="ADDRESS", help="Run on this dask.distributed scheduler.")
 @click.pass_context
 def run(
@@ -238,7 +248,7 @@ def accept(context: click.Context, analysis: str, because: str, run_name: str | 
 @click.option("--all-runs", is_flag=True, help="Every run, except those that need a hub and have no results.")
 @click.option("--quick", is_flag=True, help="Run nothing: look at hashes, inputs, printed texts, cited keys.")
 @click.option("--list", "every", is_flag=True, help="List the records that were reproduced as well.")
-@click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Analyses at a time.")
+@_jobs
 @click.pass_context
 def verify(
     context: click.Context,

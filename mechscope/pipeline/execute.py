@@ -22,16 +22,13 @@ from mechscope.files import folder_in_place, write_atomically
 from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import LEDGER_NAME, NOTEBOOK_NAME, figure_files, findings_hash, ledger_text
 from mechscope.pipeline import notebook as notebooks
+from mechscope.pipeline.cores import THREADS
 from mechscope.pipeline.extract import extract
 from mechscope.pipeline.fingerprint import data_files, local_modules, model_of, present_inputs, why_stale
 from mechscope.pipeline.freshness import State, failed_notebook
 from mechscope.pipeline.reads import VARIABLE, UndeclaredRead, how_to_declare
 from mechscope.pipeline.scripts import Analysis
 from mechscope.project import Project, cache_folder
-
-THREADS = 2
-"""Threads of a kernel's arithmetic. How a sum is split changes its last digits, so this is a constant: the
-same machine gives the same bytes whatever else runs on it."""
 
 _THREADED = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 _VERSIONS = (

@@ -15,9 +15,7 @@ def failures(outcomes: Sequence[Outcome]) -> list[str]:
     return list(dict.fromkeys(outcome.detail for outcome in outcomes if outcome.what == "failed"))
 
 
-def run(
-    project: Project, runs: Sequence[str], *, analyses: Sequence[str] = (), jobs: int = 2
-) -> list[Outcome]:
+def run(project: Project, runs: Sequence[str], *, analyses: Sequence[str] = ()) -> list[Outcome]:
     """Run what is stale in `runs`, with progress on standard error.
 
     Args:
@@ -31,7 +29,7 @@ def run(
         MechscopeError: As `run_analyses` does.
     """
     with reporter() as screen:
-        outcomes = run_analyses(project, Order(tuple(analyses), tuple(runs), jobs=jobs), screen)
+        outcomes = run_analyses(project, Order(tuple(analyses), tuple(runs)), screen)
     if failed := failures(outcomes):
         raise AnalysisFailed("\n".join(failed))
     return outcomes

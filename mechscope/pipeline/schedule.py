@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -25,6 +25,7 @@ from mechscope.files import hash_text, recover_folder, write_atomically
 from mechscope.ledger import claims
 from mechscope.ledger.store import LEDGER_NAME, NOTEBOOK_NAME, ledger_text
 from mechscope.pipeline import notebook as notebooks
+from mechscope.pipeline.cores import analyses_at_a_time
 from mechscope.pipeline.freshness import State, look
 from mechscope.pipeline.lock import results_lock
 from mechscope.pipeline.runs import Runs, check_parameters, load_runs, parse_overrides
@@ -104,7 +105,7 @@ class Order:
     runs: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
     force: bool = False
-    jobs: int = 2
+    jobs: int = field(default_factory=analyses_at_a_time)
     scheduler: str = ""
 
 

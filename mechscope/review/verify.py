@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from mechscope.errors import LedgerDamaged, MechscopeError
 from mechscope.ledger.schema import KINDS, LedgerFile
 from mechscope.ledger.store import damages, load_ledger
+from mechscope.pipeline.cores import analyses_at_a_time
 from mechscope.pipeline.fingerprint import why_stale
 from mechscope.pipeline.freshness import NEVER_RUN, State, look
 from mechscope.pipeline.lock import results_lock
@@ -32,7 +33,7 @@ def verify(
     analyses: Sequence[str] = (),
     runs: Sequence[str] = (),
     *,
-    jobs: int = 2,
+    jobs: int | None = None,
     reporter: Reporter | None = None,
 ) -> list[Verdict]:
     """Rerun analyses and compare; writes `verification.json` of each run.
@@ -40,7 +41,7 @@ def verify(
     Args:
         analyses: By name; none means all.
         runs: By name; none means the default run.
-        jobs: How many analyses at a time.
+        jobs: How many analyses at a time; None for as many as have cores of their own.
 
     Raises:
         UnknownName: A run or analysis that there isn't.
@@ -52,7 +53,7 @@ def verify(
     declared, chosen = _plan(project, analyses, runs)
     with results_lock(project, reporter.say):
         todo = [(run, analysis) for run in _named(runs, declared) for analysis in chosen]
-        with ThreadPoolExecutor(max(1, jobs)) as pool:
+        with ThreadPoolExecutor(jobs or analyses_at_a_time()) as pool:
             try:
                 futures = [pool.submit(_verdict, project, declared, *one, reporter) for one in todo]
                 verdicts = [future.result() for future in futures]
