@@ -1,4 +1,4 @@
-"""After every render: no page calls another host, and the first page leads to the default run."""
+"""After every render: no page calls another host, and what was rendered becomes the site."""
 
 import sys
 

@@ -3,7 +3,8 @@
 An append-only file, a JSON object a line. A criterion gets an entry when a script that contains it is about
 to be run for the first time, and again whenever it changed. An entry names the runs that had results of
 that analysis by then: for those the claim is *exploratory*, because whoever wrote the criterion could have
-seen them.
+seen them. Entries of an analysis that is gone stay: it may be on another branch, and one that comes back with
+other criteria is no new one.
 """
 
 from __future__ import annotations

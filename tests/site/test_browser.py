@@ -137,6 +137,25 @@ def test_in_the_dark_a_chart_is_turned_dark_too_and_has_no_white_sheet(
     context.close()
 
 
+@pytest.mark.parametrize(
+    "mark", ["class='cell tag-{}'", "class='cell' data-tags='[\"{}\"]'"], ids=["built-in", "quarto"]
+)
+def test_a_notebook_shows_its_parameters_once_with_the_values_of_the_run(
+    page: Any, address: str, mark: str
+) -> None:
+    page.goto(f"{address}/smollm2-135m/results/smollm2-135m/topic_geometry/notebook.html")
+    cells = page.locator(".cell")
+    assert not cells.nth(0).is_visible() and "# Parameters" in cells.nth(1).inner_text()
+    tags = ("parameters", "injected-parameters", "other")
+    page.evaluate(
+        "cells => { document.querySelector('main').innerHTML = cells; }",
+        "".join(f"<div id='of-{tag}' {mark.format(tag)}>{tag}</div>" for tag in tags),
+    )
+    assert [page.locator(f"#of-{tag}").is_visible() for tag in tags] == [False, True, True]
+    content = "getComputedStyle(document.querySelector('#of-injected-parameters'), '::before').content"
+    assert "as this run set them" in page.evaluate(content)
+
+
 def test_the_site_works_from_disk(page: Any, site: Path) -> None:
     page.goto((site / ARTICLE).as_uri())
     page.locator("a.ms-stat").first.hover()
