@@ -101,7 +101,7 @@ def effect_curves(
     colour = alt.Color(
         "label:N",
         scale=alt.Scale(domain=names, range=list(PALETTE)),
-        legend=alt.Legend(title=None, symbolType="stroke", symbolStrokeWidth=3),
+        legend=alt.Legend(title=None, symbolType="stroke", symbolStrokeWidth=3, symbolOpacity=1),
     )
     base = alt.Chart(frame.round(6)).encode(
         x=alt.X("x:Q", title=x_title, axis=alt.Axis(grid=False), scale=alt.Scale(nice=False, padding=8))
