@@ -95,6 +95,7 @@ from mechscope.data.prompts import analysis_file, load_prompts
 from mechscope.ledger import EXACT, Close, Ledger, Passage
 from mechscope.lens.directions import output_directions, random_cosine_density, spread
 from mechscope.lens.geometry import dominance, without_dimensions
+from mechscope.lens.neuron_ablation import TextLosses, ablate_neurons
 from mechscope.lens.neuron_texts import (
     among_top,
     last_token_neurons,
@@ -564,12 +565,31 @@ def passages_of(layer: int, neuron: int, which: int) -> list[Passage]:
     return passages
 
 
+bins = []
 for name, candidates, what in (
     ("one_topic_neuron", one, "of one topic"),
     ("mixed_neuron", spread_out, "of many topics"),
 ):
     unit = int(np.where(candidates, kurtosis, -np.inf).argmax())
     layer, neuron = int(layer_of[unit]), unit % n_neurons
+    activations = np.concatenate(
+        [
+            each[:, 0].numpy()
+            for which in (0, 1)
+            for each in token_activations(bridge, tokenised[which], [(layer, neuron)])
+        ]
+    )
+    tokens_in, edges = np.histogram(activations, bins=40)
+    bins.append(
+        pd.DataFrame(
+            {
+                "label": f"L{layer}N{neuron}, {what}",
+                "from": edges[:-1],
+                "to": edges[1:],
+                "tokens": tokens_in,
+            }
+        )
+    )
     found = counts_second[unit]
     ledger.statistic(f"{name}_name", f"L{layer}N{neuron}", label=f"The neuron {what}")
     ledger.statistic(
@@ -606,6 +626,129 @@ for name, candidates, what in (
             "activation.",
             tolerance=Close(rtol=5e-3, atol=5e-3, because="float32 activations"),
         )
+
+ledger.figure(
+    "activations",
+    charts.activation_histograms(pd.concat(bins, ignore_index=True)),
+    caption="Activations of the neurons shown, at all tokens of all texts; tokens are counted on a "
+    "logarithmic scale.",
+    alt="A histogram of activations for each of the neurons shown.",
+    tolerance={
+        "*": Close(rtol=5e-3, atol=5e-3, because="float32 activations"),
+        "tokens": Close(atol=2, because="a token at the border of a bin"),
+    },
+)
+
+# %% [markdown]
+# ### Taken out
+#
+# <!-- lint: allow numeral because the design was fixed beforehand -->
+# All neurons of one topic on the choosing texts are set to their mean over these texts, category by
+# category, and the last 10 tokens of each held-out text are predicted. *Extra* is the rise of the loss on
+# texts of that category minus its rise on all others, mean over categories. Controls are as many other
+# neurons of the same layers, drawn twice. Intervals resample texts within categories.
+
+# %%
+LAST, CONTROLS = 10, 2
+losses = TextLosses(bridge, tokenised[1], LAST)
+reference = statistics[0].mean.float()
+
+
+def rise_without(units: np.ndarray) -> np.ndarray:
+    """Rise of each held-out text's loss with these neurons at their mean, in nats a token."""
+    mask = torch.zeros(n_units, dtype=torch.bool)
+    mask[torch.from_numpy(units)] = True
+    edit = ablate_neurons(bridge, mask.view(n_layers, n_neurons), reference)
+    return (losses.edited(edit) - losses.clean).numpy()
+
+
+def control_units(units: np.ndarray, name: str) -> np.ndarray:
+    """As many neurons of each layer that are of no topic on the choosing texts."""
+    generator = draws(name)
+    picked = []
+    for layer in layers:
+        free = np.flatnonzero((layer_of == layer) & ~chosen)
+        wanted = int((layer_of[units] == layer).sum())
+        picked.append(generator.choice(free, size=min(wanted, len(free)), replace=False))
+    return np.concatenate(picked)
+
+
+rises = np.zeros((2, len(categories), len(labels_second)))
+for at in range(len(categories)):
+    units = np.flatnonzero(chosen & (chosen_topic == at))
+    rises[0, at] = rise_without(units)
+    rises[1, at] = np.mean(
+        [rise_without(control_units(units, f"control {at} {draw}")) for draw in range(CONTROLS)], axis=0
+    )
+weights = bootstrap_weights(labels_second, resamples, draws("taken out")).astype(np.float64)
+is_own = labels_second[None] == np.arange(len(categories))[:, None]
+
+
+def extra(rise: np.ndarray, some: np.ndarray) -> np.ndarray:
+    """For each resample, the rise on a category's own texts minus that on others, mean over categories."""
+    own = np.einsum("rt,ct,ct->rc", some, rise, is_own) / (some @ is_own.T)
+    other = np.einsum("rt,ct,ct->rc", some, rise, ~is_own) / (some @ (~is_own).T)
+    return (own - other).mean(1)
+
+
+once = np.ones((1, len(labels_second)))
+for name, values_of, draws_of, label in (
+    ("taken_out_extra", extra(rises[0], once), extra(rises[0], weights), "Neurons of one topic taken out"),
+    ("taken_out_control", extra(rises[1], once), extra(rises[1], weights), "As many other neurons taken out"),
+    (
+        "taken_out_difference",
+        extra(rises[0], once) - extra(rises[1], once),
+        extra(rises[0], weights) - extra(rises[1], weights),
+        "The first minus the second",
+    ),
+):
+    ends = percentile_interval(draws_of[:, None])
+    ledger.statistic(
+        name,
+        float(values_of[0]),
+        label=f"{label}: extra loss on texts of their own category"
+        if name != "taken_out_difference"
+        else label,
+        format="+.3f",
+        ci=(ends.low[0], ends.high[0]),
+        n=len(labels_second),
+        resamples=resamples,
+        unit="nats",
+        tolerance=Close(rtol=0.02, atol=2e-3, because="neurons at a threshold change sides"),
+    )
+ledger.table(
+    "taken_out",
+    pd.DataFrame(
+        {
+            "category": categories,
+            "neurons": [int((chosen & (chosen_topic == at)).sum()) for at in range(len(categories))],
+            "own": [rises[0, at][is_own[at]].mean() for at in range(len(categories))],
+            "others": [rises[0, at][~is_own[at]].mean() for at in range(len(categories))],
+            "control_own": [rises[1, at][is_own[at]].mean() for at in range(len(categories))],
+            "control_others": [rises[1, at][~is_own[at]].mean() for at in range(len(categories))],
+        }
+    ),
+    key="category",
+    caption="Rise of the loss (nats a token) on held-out texts of a category and on all others, without the "
+    "neurons of that category, and without as many other neurons of the same layers.",
+    labels={
+        "own": "own texts",
+        "others": "other texts",
+        "control_own": "own texts, control",
+        "control_others": "other texts, control",
+    },
+    formats={name: "+.3f" for name in ("own", "others", "control_own", "control_others")},
+    tolerance={
+        "*": Close(rtol=0.02, atol=5e-3, because="neurons at a threshold change sides"),
+        "neurons": COUNTED,
+    },
+)
+ledger.claim(
+    "needed_for_their_topic",
+    "Without the neurons of one kind of text the model gets worse on that kind more than on others, and more "
+    "so than without as many other neurons.",
+    criterion="taken_out_extra.low > 0 and taken_out_difference.low > 0",
+)
 
 # %% [markdown]
 # ## More directions than dimensions

@@ -331,6 +331,43 @@ def _rounded(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return out
 
 
+def activation_histograms(frame: pd.DataFrame, *, width: int = WIDTH, height: int = 110) -> Any:
+    """How often a few neurons have which activation, one panel each; tokens are counted on a log scale.
+
+    Args:
+        frame: One row a bin: `label` (the panel), `from`, `to` and `tokens`.
+
+    Raises:
+        InvalidInput: A column is missing.
+    """
+    _require(frame, ["label", "from", "to", "tokens"])
+    names = list(dict.fromkeys(frame["label"]))
+    rounded = frame[frame["tokens"] > 0].copy()
+    for column in ("from", "to"):
+        rounded[column] = rounded[column].astype(float).round(4)
+    # Bars stand on half a token: on a log scale nothing can stand on nought, and one token must be seen.
+    rounded["foot"] = 0.5
+    panels = [
+        alt.Chart(rounded[rounded["label"] == name], title=name)
+        .mark_bar(color=PALETTE[at % len(PALETTE)])
+        .encode(
+            x=alt.X("from:Q", title="activation", axis=alt.Axis(grid=False)),
+            x2="to:Q",
+            y=alt.Y(
+                "tokens:Q",
+                title="tokens",
+                scale=alt.Scale(type="log", domainMin=0.5),
+                axis=alt.Axis(values=[1, 10, 100, 1000], format="d"),
+            ),
+            y2="foot:Q",
+            tooltip=[alt.Tooltip("from:Q", format=".2f"), alt.Tooltip("to:Q", format=".2f"), "tokens:Q"],
+        )
+        .properties(width=width - 70, height=height)
+        for at, name in enumerate(names)
+    ]
+    return themed(alt.vconcat(*panels, spacing=18))
+
+
 def _require(frame: pd.DataFrame, wanted: Sequence[str]) -> None:
     missing = [column for column in wanted if column not in frame.columns]
     if missing:

@@ -6,6 +6,7 @@ import pytest
 import vl_convert
 
 from mechscope.charts_superposition import (
+    activation_histograms,
     cosine_densities,
     overlap_grid,
     scan_by_layer,
@@ -101,3 +102,13 @@ def test_columns_that_are_missing_are_named():
     ):
         with pytest.raises(InvalidInput, match="lack value"):
             chart()
+
+
+def test_histograms_have_a_bar_for_each_bin_that_holds_a_token():
+    frame = pd.DataFrame(
+        {"label": ["a", "a", "b"], "from": [0.0, 1.0, 0.0], "to": [1.0, 2.0, 1.0], "tokens": [100, 0, 1]}
+    )
+    svg = drawn(activation_histograms(frame))
+    assert svg.count('aria-roledescription="bar"') == 2
+    with pytest.raises(InvalidInput, match="tokens"):
+        activation_histograms(frame.drop(columns="tokens"))

@@ -1,0 +1,89 @@
+"""What MLP neurons are for: set some of them to a constant and read what the model then makes of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+from mechscope.errors import InvalidInput
+from mechscope.lens.edited import edited_logits, read_streams
+from mechscope.lens.steering import Hook
+from mechscope.lens.texts import TokenisedTexts
+
+
+def ablate_neurons(
+    bridge: TransformerBridge,
+    chosen: Bool[Tensor, "layer neuron"],
+    values: Float[Tensor, "layer neuron"] | None = None,
+) -> list[Hook]:
+    """Hooks that set MLP neurons to a constant at all positions.
+
+    Args:
+        chosen: Which neurons, for all layers of the model.
+        values: What each is set to (mean ablation: its mean over reference texts); None for 0.
+
+    Raises:
+        InvalidInput: Masks or values of another shape than the model's neurons.
+    """
+    shape = (bridge.cfg.n_layers, int(bridge.blocks[0].mlp.W_out.shape[0]))
+    for what, given in (("mask", chosen), ("values", values)):
+        if given is not None and tuple(given.shape) != shape:
+            raise InvalidInput(
+                f"a {what} of shape {tuple(given.shape)} does not fit the neurons of this model.",
+                hint=f"expected: {shape} (layers, neurons of a layer)",
+            )
+
+    def put(mask: Tensor, constant: Tensor) -> Callable[[Tensor, Any], Tensor]:
+        def hook(value: Float[Tensor, "batch pos neuron"], hook: Any) -> Float[Tensor, "batch pos neuron"]:
+            return torch.where(mask.to(value.device), constant.to(value), value)
+
+        return hook
+
+    constants = torch.zeros(shape) if values is None else values
+    return [
+        (f"blocks.{layer}.mlp.hook_post", put(chosen[layer], constants[layer]))
+        for layer in range(shape[0])
+        if bool(chosen[layer].any())
+    ]
+
+
+class TextLosses:
+    """Loss of each text's last tokens, with and without edits; the unedited pass is made once."""
+
+    def __init__(
+        self, bridge: TransformerBridge, tokenised: TokenisedTexts, last: int, *, batch_size: int = 8
+    ) -> None:
+        """Read how well the last `last` tokens of each text are predicted.
+
+        Raises:
+            InvalidInput: `last` below 1, or a text with too few tokens before them.
+        """
+        shortest = min(len(row) for row in tokenised.ids)
+        if not 1 <= last < shortest:
+            raise InvalidInput(
+                f"the last {last} tokens of each text cannot be read: the shortest has {shortest}.",
+                hint=f"1 to {shortest - 1}",
+            )
+        reads = [list(range(len(row) - last - 1, len(row) - 1)) for row in tokenised.ids]
+        self._bridge, self._last, self._batch_size = bridge, last, batch_size
+        self._streams = read_streams(bridge, tokenised, [0], reads=reads)
+        self._next = torch.tensor([row[-last:] for row in tokenised.ids])
+        self.clean = self._loss(self._streams.logits, self._next)
+
+    def edited(self, edit: list[Hook]) -> Float[Tensor, " text"]:
+        """Mean loss of each text's last tokens under an edit, in nats a token."""
+        parts = []
+        for rows in torch.arange(len(self._next)).split(self._batch_size):
+            logits = edited_logits(self._bridge, self._streams, 0, edit, rows=rows.tolist())
+            parts.append(self._loss(logits, self._next[rows]))
+        return torch.cat(parts)
+
+    def _loss(self, logits: Float[Tensor, "item vocab"], wanted: Tensor) -> Float[Tensor, " text"]:
+        flat = wanted.flatten().to(logits.device)
+        own = logits.gather(1, flat[:, None])[:, 0].double() - torch.logsumexp(logits, 1).double()
+        return -own.view(-1, self._last).mean(1).cpu()
