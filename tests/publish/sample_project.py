@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -273,7 +274,10 @@ def build_sample(root: Path) -> Project:
     shutil.copytree(REPOSITORY / "paper" / "assets", root / "paper" / "assets")
     (root / "results").mkdir()
     shutil.copy(REPOSITORY / "results" / "_metadata.yml", root / "results")
-    shutil.copy(REPOSITORY / "_quarto.yml", root)
+    # Of the repository's navigation only what the sample has: it has one article.
+    configuration = (REPOSITORY / "_quarto.yml").read_text()
+    others = r"      - text: [^\n]+\n        href: paper/articles/(?!topic-geometry)[^\n]+\n"
+    (root / "_quarto.yml").write_text(re.sub(others, "", configuration))
     for hook in ("prerender.py", "postrender.py"):
         shutil.copy(REPOSITORY / "paper" / hook, root / "paper")
     project = Project(root)
