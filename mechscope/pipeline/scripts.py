@@ -8,6 +8,7 @@ modules for the scripts to import, not analyses.
 from __future__ import annotations
 
 import ast
+import functools
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -182,7 +183,12 @@ def read_analysis(project: Project, path: Path) -> Analysis:
             f"{shown}: an analysis is named with lower-case letters, digits and underscores.",
             hint="rename it, or begin its name with _ if analyses only import it",
         )
-    lines = path.read_text(encoding="utf-8").splitlines()
+    return _analysis(path, shown, path.read_text(encoding="utf-8"))
+
+
+@functools.lru_cache(maxsize=256)  # a render asks for every script a dozen times
+def _analysis(path: Path, shown: str, text: str) -> Analysis:
+    lines = text.splitlines()
     header, first = _header(lines, shown)
     title, description, declared = _declarations(header, shown)
     cells = list(_cells(lines, first))
