@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 _CHUNK = 1 << 20
+_SCALARS = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True)
 
 
 def write_atomically(path: Path, data: str | bytes) -> bool:
@@ -106,7 +107,7 @@ def _json(value: Any, margin: str) -> str:
 
 
 def _scalar(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True)
+    return _SCALARS.encode(value)
 
 
 def hash_text(text: str) -> str:
@@ -117,6 +118,18 @@ def hash_text(text: str) -> str:
 def hash_value(value: Any) -> str:
     """SHA-256 of a JSON-like value; independent of the order of its keys."""
     return hash_text(stable_json(value))
+
+
+def file_state(path: Path) -> tuple[int, int, int]:
+    """What tells that a file is still the one that was read: another writing, another state.
+
+    For caches within a process; what is committed is told apart by hashes.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def hash_file(path: Path) -> str:

@@ -70,9 +70,24 @@ def register(project: Project, claims: Iterable[tuple[str, ClaimText]]) -> list[
     Raises:
         LedgerDamaged: The lock can't be read.
     """
-    entries = read_claims(project)
-    latest = {(entry.analysis, entry.claim): entry.criterion for entry in entries}
-    new = [
+    new = unregistered(project, claims)
+    if new:
+        lines = [
+            json.dumps(entry.model_dump(mode="json"), ensure_ascii=False, sort_keys=True)
+            for entry in read_claims(project) + new
+        ]
+        write_atomically(project.claims_lock, "\n".join(lines) + "\n")
+    return new
+
+
+def unregistered(project: Project, claims: Iterable[tuple[str, ClaimText]]) -> list[ClaimEntry]:
+    """The entries that the lock lacks, for each (analysis, claim) whose criterion is new or changed.
+
+    Raises:
+        LedgerDamaged: The lock can't be read.
+    """
+    latest = {(entry.analysis, entry.claim): entry.criterion for entry in read_claims(project)}
+    return [
         ClaimEntry(
             analysis=analysis,
             claim=claim.name,
@@ -83,13 +98,6 @@ def register(project: Project, claims: Iterable[tuple[str, ClaimText]]) -> list[
         for analysis, claim in claims
         if latest.get((analysis, claim.name)) != claim.criterion
     ]
-    if new:
-        lines = [
-            json.dumps(entry.model_dump(mode="json"), ensure_ascii=False, sort_keys=True)
-            for entry in entries + new
-        ]
-        write_atomically(project.claims_lock, "\n".join(lines) + "\n")
-    return new
 
 
 def is_exploratory(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mechscope.errors import InvalidInput, LedgerDamaged, UnknownName
-from mechscope.files import hash_file, hash_value, stable_json
+from mechscope.files import file_state, hash_file, hash_value, stable_json
 from mechscope.ledger.schema import SCHEMA_VERSION, Findings, LedgerFile
 from mechscope.project import Project, find_project
 
@@ -40,6 +41,12 @@ def read_ledger(folder: Path) -> LedgerFile:
         FileNotFoundError: There is none.
         LedgerDamaged: It is not JSON, is of another schema, or it or one of its figures was changed by hand.
     """
+    files = [folder / LEDGER_NAME, *sorted((folder / "figures").glob("*"))]
+    return _read_whole(folder, tuple(file_state(file) for file in files))
+
+
+@functools.lru_cache(maxsize=256)  # rendering asks for each ledger a dozen times, and its hash takes a while
+def _read_whole(folder: Path, states: tuple[tuple[int, ...], ...]) -> LedgerFile:
     ledger = load_ledger(folder)
     for damage in damages(folder, ledger):
         raise LedgerDamaged(damage, hint=_mend(folder))

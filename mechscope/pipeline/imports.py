@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mechscope.errors import InvalidInput
+from mechscope.files import file_state
 from mechscope.pipeline.code import code_hash, without_docstring
 from mechscope.syntax import parse
 
@@ -51,7 +52,7 @@ class Import:
 
 
 @dataclass(frozen=True)
-class _Module:
+class _Code:
     tree: ast.Module
     sha256: str
 
@@ -85,12 +86,12 @@ class ImportGraph:
                     continue
                 found[module] = path
                 package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-                waiting.extend(imports_of(_module(path).tree, package))
+                waiting.extend(_imports(path, package))
         return found
 
     def sha256(self, path: Path) -> str:
         """The hash of a module's code."""
-        return _module(path).sha256
+        return _code(path).sha256
 
     def _is_plumbing(self, wanted: Import) -> bool:
         dotted = f"{wanted.module}.{wanted.name}" if wanted.name else wanted.module
@@ -252,25 +253,32 @@ def _is_literal(value: ast.expr) -> bool:
     return True
 
 
-def _module(path: Path) -> _Module:
-    stat = path.stat()
-    return _read_module(path, stat.st_mtime_ns, stat.st_size)
+def _code(path: Path) -> _Code:
+    return _read_code(path, file_state(path))
+
+
+def _imports(path: Path, package: str) -> tuple[Import, ...]:
+    return _read_imports(path, package, file_state(path))
 
 
 def _init(path: Path, package: str) -> _Init:
-    stat = path.stat()
-    return _read_init(path, package, stat.st_mtime_ns, stat.st_size)
+    return _read_init(path, package, file_state(path))
 
 
 @functools.lru_cache(maxsize=4096)
-def _read_module(path: Path, modified: int, size: int) -> _Module:
+def _read_code(path: Path, state: tuple[int, ...]) -> _Code:
     try:
         tree = parse(path.read_bytes())
     except SyntaxError as error:
         raise InvalidInput(f"{path}:{error.lineno}: this is not Python: {error.msg}.") from error
-    return _Module(tree, code_hash(tree))
+    return _Code(tree, code_hash(tree))
 
 
 @functools.lru_cache(maxsize=4096)
-def _read_init(path: Path, package: str, modified: int, size: int) -> _Init:
-    return _Init(_read_module(path, modified, size).tree, package)
+def _read_imports(path: Path, package: str, state: tuple[int, ...]) -> tuple[Import, ...]:
+    return tuple(imports_of(_read_code(path, state).tree, package))
+
+
+@functools.lru_cache(maxsize=4096)
+def _read_init(path: Path, package: str, state: tuple[int, ...]) -> _Init:
+    return _Init(_read_code(path, state).tree, package)

@@ -119,7 +119,13 @@ def run_analyses(project: Project, order: Order, reporter: Reporter | None = Non
         ModelUnavailable: The run needs the hub, which can't be reached, for a model that is not here.
     """
     reporter = reporter or Silent()
-    _plan(project, order)  # a mistake is told before waiting for anybody
+    runs, analyses, wanted, unread = _plan(project, order)  # a mistake is told before waiting for anybody
+    if not (unread or order.force or order.overrides):
+        nodes = _with_needs(wanted, analyses, runs)
+        if fresh := _all_fresh(project, nodes, runs, analyses):
+            for outcome in fresh:
+                reporter.finished(outcome)
+            return fresh
     with results_lock(project, reporter.say):
         runs, analyses, wanted, unread = _plan(project, order)  # as things are now that it is our turn
         for outcome in unread:
@@ -133,11 +139,34 @@ def run_analyses(project: Project, order: Order, reporter: Reporter | None = Non
         forced = set(wanted) if order.force else set()
         if not order.scheduler:
             _require_hub(project, nodes, runs, analyses, forced)
-        reached = dict.fromkeys(name for _, name in nodes)
-        claims.register(project, [(name, claim) for name in reached for claim in analyses[name].claims])
+        claims.register(project, _claims_of(nodes, analyses))
         if order.scheduler:
             return unread + _distributed(project, nodes, analyses, forced, order.scheduler, reporter)
         return unread + _threaded(project, nodes, analyses, forced, order.jobs, reporter)
+
+
+def _claims_of(nodes: Sequence[Node], analyses: Mapping[str, Analysis]) -> list[tuple[str, claims.ClaimText]]:
+    reached = dict.fromkeys(name for _, name in nodes)
+    return [(name, claim) for name in reached for claim in analyses[name].claims]
+
+
+def _all_fresh(
+    project: Project, nodes: Sequence[Node], runs: Runs, analyses: Mapping[str, Analysis]
+) -> list[Outcome]:
+    """The outcomes of `nodes` if there is nothing to do for any of them, else none: then nobody has to wait.
+
+    Results are exchanged as whole folders, so this may look while somebody else holds the lock: whatever is
+    under way is either not there yet or whole.
+    """
+    if claims.unregistered(project, _claims_of(nodes, analyses)):
+        return []
+    outcomes = []
+    for run, name in nodes:
+        state = look(project, runs, run, analyses[name])
+        if not state.fresh or _refreshed(project, state, analyses[name]):
+            return []
+        outcomes.append(Outcome(run, name, "fresh", folder=project.shown(project.found(run, name))))
+    return outcomes
 
 
 def _plan(project: Project, order: Order) -> tuple[Runs, dict[str, Analysis], list[Node], list[Outcome]]:
@@ -281,7 +310,8 @@ def _attempt(project: Project, run: str, name: str, forced: bool, reporter: Repo
         analysis = read_analysis(project, project.analyses / f"{name}.py")
         state = look(project, load_runs(project), run, analysis)
         if state.fresh and not forced:
-            _refresh(project, state, analysis)
+            for path, text in _refreshed(project, state, analysis).items():
+                write_atomically(path, text)
             return Outcome(run, name, "fresh", folder=folder)
         why = "; ".join(state.reasons) or "forced"
         _execute(project, state, analysis, why, reporter)
@@ -317,18 +347,20 @@ def _execute(
     )
 
 
-def _refresh(project: Project, state: State, analysis: Analysis) -> None:
-    """Bring the title and the notebook's prose up to date, where no code changed."""
+def _refreshed(project: Project, state: State, analysis: Analysis) -> dict[Path, str]:
+    """Files of fresh results whose title or prose is an older one than the script's, as they should be."""
     folder = project.found(state.run, state.analysis)
     text = analysis.path.read_text(encoding="utf-8")
+    files = {}
     if notebooks.script_of(folder / NOTEBOOK_NAME) != hash_text(text):
         changed = notebooks.refreshed(folder / NOTEBOOK_NAME, analysis, text)
         if changed:
-            write_atomically(folder / NOTEBOOK_NAME, changed)
+            files[folder / NOTEBOOK_NAME] = changed
     ledger = state.ledger
     if ledger and (ledger.title, ledger.description) != (analysis.title, analysis.description):
         title = {"title": analysis.title, "description": analysis.description}
-        write_atomically(folder / LEDGER_NAME, ledger_text(ledger.model_copy(update=title)))
+        files[folder / LEDGER_NAME] = ledger_text(ledger.model_copy(update=title))
+    return files
 
 
 def _trial(

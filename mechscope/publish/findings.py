@@ -54,13 +54,17 @@ class Shelf:
     def __init__(self, project: Project, run: str) -> None:
         self.project = project
         self.run = run
+        self._analyses: dict[str, list[str]] = {}
         self._ledgers: dict[tuple[str, str], LedgerFile] = {}
         self._checked: dict[str, dict[str, Any]] = {}
 
     def analyses(self, run: str | None = None) -> list[str]:
         """The analyses with results in a run (default: the run that is rendered)."""
-        folder = self.project.results / (run or self.run)
-        return sorted(path.parent.name for path in folder.glob(f"[!._]*/{LEDGER_NAME}"))
+        run = run or self.run
+        if run not in self._analyses:
+            found = (self.project.results / run).glob(f"[!._]*/{LEDGER_NAME}")
+            self._analyses[run] = sorted(path.parent.name for path in found)
+        return self._analyses[run]
 
     def ledger(self, analysis: str, run: str | None = None) -> LedgerFile:
         """A ledger, checked.

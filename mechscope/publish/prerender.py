@@ -67,7 +67,7 @@ def prepare(project: Project, run: str, mode: Mode = "run") -> Prepared:
     check_citations(project, run, codes)
     _check_references(project)
     write_codecheck(project)
-    warnings = () if mode == "skip" else stale_beside(project, run)
+    warnings = () if mode == "skip" else stale_beside(project, [run])
     return Prepared(run, ran, write_pages(project, run, codes), codes, warnings)
 
 
@@ -177,10 +177,10 @@ def _stale_line(state: State) -> str:
     return f"  {state.run}:{state.analysis}: {'; '.join(state.reasons)}"
 
 
-def stale_beside(project: Project, run: str) -> tuple[str, ...]:
-    """What is stale in the other runs that have results, a sentence each."""
+def stale_beside(project: Project, runs: Iterable[str]) -> tuple[str, ...]:
+    """What is stale in runs with results other than `runs`, a sentence each."""
     declared = load_runs(project).runs
-    others = [other for other in runs_with_results(project) if other in declared and other != run]
+    others = [other for other in runs_with_results(project) if other in declared and other not in runs]
     return tuple(
         f"{state.run}:{state.analysis} is stale, and the pages that compare runs show it: "
         f"{'; '.join(state.reasons)}"

@@ -98,7 +98,7 @@ def render(
         report(f"preparing {run}")
         began = time.perf_counter() - took
         prepare(project, run, "skip")
-        warnings = () if mode == "skip" else stale_beside(project, run)
+        warnings = () if mode == "skip" else stale_beside(project, wanted)
         ready = time.perf_counter()
         report(f"rendering {run} with {chosen}")
         built = _build(project, run, chosen, program, only)

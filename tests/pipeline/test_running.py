@@ -17,6 +17,7 @@ import pytest
 from mechscope.errors import ModelUnavailable
 from mechscope.ledger import read_ledger
 from mechscope.pipeline.freshness import look
+from mechscope.pipeline.lock import results_lock
 from mechscope.pipeline.run import failures
 from mechscope.pipeline.runs import load_runs
 from mechscope.pipeline.schedule import Order, Outcome, Silent, run_analyses
@@ -51,6 +52,14 @@ def test_a_second_run_runs_nothing_and_changes_nothing(executed: Project) -> Non
     before = files(executed.results)
     assert what(run(executed)) == {"source": "fresh", "derived": "fresh", "apart": "fresh"}
     assert files(executed.results) == before
+
+
+def test_where_nothing_is_stale_nobody_waits_for_whoever_is_running(executed: Project) -> None:
+    def waited(text: str) -> None:
+        raise AssertionError(text)
+
+    with results_lock(executed, waited):
+        assert what(run(executed)) == {"source": "fresh", "derived": "fresh", "apart": "fresh"}
 
 
 def test_running_again_on_the_same_machine_leaves_no_diff(project: Project) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 
 from mechscope.ledger.schema import LedgerFile
 from mechscope.pipeline.runs import load_runs
@@ -63,15 +64,19 @@ class Context:
 
     def citations(self, key: str) -> list[tuple[str, Shortcode]]:
         """Every place that cites a record, with each page that shows it, by page and line."""
-        found = []
-        for item in self.codes:
-            if item.key and self.same(item.key, key) and item.place != "comment":
-                found += [(page, item) for page in pages_with(item.file, self.codes, self.project)]
-        return sorted(found, key=lambda pair: (pair[0], pair[1].file, pair[1].line, pair[1].column))
+        return self._citations.get(key.removeprefix(f"{self.run}:"), [])
 
-    def same(self, cited: str, key: str) -> bool:
-        """Whether an article that cites `cited` means the record that is `key` here."""
-        return cited in (key, f"{self.run}:{key}")
+    @cached_property
+    def _citations(self) -> dict[str, list[tuple[str, Shortcode]]]:
+        pages = {file: pages_with(file, self.codes, self.project) for file in {c.file for c in self.codes}}
+        found: dict[str, list[tuple[str, Shortcode]]] = {}
+        for item in self.codes:
+            if item.key and item.place != "comment":
+                places = found.setdefault(item.key.removeprefix(f"{self.run}:"), [])
+                places += [(page, item) for page in pages[item.file]]
+        for places in found.values():
+            places.sort(key=lambda pair: (pair[0], pair[1].file, pair[1].line, pair[1].column))
+        return found
 
     def shown(self, run: str | None = None) -> dict[str, list[Shown]]:
         """What each page shows in a run (default: this one), dropped branches left out, in reading order."""

@@ -100,9 +100,10 @@ def split_front_matter(text: str, shown: str) -> tuple[Metadata, str, int]:
 
 
 def _collect(project: Project, source: Source, file: Path, body: str, offset: int, stack: list[Path]) -> None:
+    shown = project.shown(file)
     for number, text in enumerate(body.splitlines(), offset + 1):
         found = _INCLUDE.match(text)
-        line = Line(project.shown(file), number)
+        line = Line(shown, number)
         if not found:
             source.lines.append(line)
             source.written.append(text)
