@@ -1,18 +1,18 @@
 """A layer × position patching map: mechscope beside the loop that one would write, and TransformerLens' own.
 
-    python benchmarks/patching.py [MODEL] [--repeats N]
+    python benchmarks/patching.py [MODEL …]
 
-All three must find the same numbers; then the times are printed. Each time is the best of the repeats.
+All three must find the same numbers; then the times are printed. The exit code is 0
+if ours is at least 3 times as fast.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
-from collections.abc import Callable
+import sys
 
 import numpy as np
 import torch
+from timing import best_times, report
 from transformer_lens import patching as theirs
 
 from mechscope.lens.patching import Pair, Site, encode_pairs, patch_sites
@@ -21,22 +21,8 @@ from mechscope.models import load_model
 PAIR = Pair("The capital of France is", "The capital of Italy is", " Paris", " Rome")
 
 
-def best(work: Callable[[], np.ndarray], repeats: int) -> tuple[float, np.ndarray]:
-    """The shortest time of some repeats, in seconds, and what was found."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        found = work()
-        times.append(time.perf_counter() - start)
-    return min(times), found
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", nargs="?", default="smollm2-135m")
-    parser.add_argument("--repeats", type=int, default=2)
-    chosen = parser.parse_args()
-    bridge = load_model(chosen.model)
+def compare(model: str) -> bool:
+    bridge = load_model(model)
     encoded = encode_pairs(bridge, [PAIR])
     clean, corrupt = torch.tensor([encoded.clean[0]]), torch.tensor([encoded.corrupt[0]])
     answer, wrong = encoded.answer[0][0], encoded.wrong[0][0]
@@ -72,14 +58,13 @@ def main() -> None:
             _, cache = bridge.run_with_cache(clean)
             return theirs.get_act_patch_resid_pre(bridge, corrupt, cache, metric).numpy()
 
-    ours_s, found = best(ours, chosen.repeats)
-    print(f"{chosen.model}: {n_layers} layers × {places} positions")
-    print(f"  mechscope                     {ours_s:8.2f} s")
-    for name, work in (("loop over run_with_hooks", loop), ("transformer_lens.patching", library)):
-        seconds, expected = best(work, chosen.repeats)
-        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-3)
-        print(f"  {name:<28}  {seconds:8.2f} s   {seconds / ours_s:5.1f} times as long, same results")
+    ways = {"mechscope": ours, "loop over run_with_hooks": loop, "transformer_lens.patching": library}
+    times, found = best_times(ways, repeats=2)
+    for expected in (found["loop over run_with_hooks"], found["transformer_lens.patching"]):
+        np.testing.assert_allclose(found["mechscope"], expected, rtol=1e-3, atol=2e-3)
+    return report(f"patching map of {model}: {n_layers} layers × {places} positions", times)
 
 
 if __name__ == "__main__":
-    main()
+    reached = [compare(name) for name in sys.argv[1:] or ("smollm2-135m", "gemma-3-270m")]
+    sys.exit(0 if all(reached) else 1)
