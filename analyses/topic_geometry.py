@@ -232,6 +232,7 @@ with_hit = np.array([bool(found) for found in hits])
 ledger.statistic(
     "overlap_mean",
     overlap_pairs.mean(),
+    format=".0%",
     label=f"Mean share of their top {top_k} next tokens that two prompts have in common",
     ci=(overlap_ci.low[0], overlap_ci.high[0]),
     n=n,
@@ -241,6 +242,7 @@ ledger.statistic(
 ledger.statistic(
     "overlap_min",
     overlap_pairs.min(),
+    format=".0%",
     label="Least such share",
     n=n,
     tolerance=Close(atol=0.02, because="one token"),
@@ -333,6 +335,7 @@ kinds = pd.DataFrame(
     ]
 )
 kinds["p_holm"] = holm(kinds["p"].to_numpy())
+dispute = kinds.set_index("kind").loc["contention"]
 
 ledger.statistic(
     "evaluative_ratio",
@@ -346,7 +349,7 @@ ledger.statistic(
 )
 ledger.table(
     "evaluative_kinds",
-    kinds,
+    kinds.replace({"kind": {"contention": "dispute or legality", "prudential": "benefit or harm"}}),
     key="kind",
     caption="The same ratio for each kind of evaluative word, with intervals at 95% and p-values, "
     "as they are and corrected for the number of kinds (Holm).",
@@ -354,7 +357,6 @@ ledger.table(
     formats={"ratio": ".2f", "low": ".2f", "high": ".2f"},
     tolerance={"p": RESAMPLED, "p_holm": RESAMPLED, "low": RESAMPLED, "high": RESAMPLED},
 )
-dispute = kinds.set_index("kind").loc["contention"]
 ledger.statistic(
     "dispute_ratio",
     dispute["ratio"],
@@ -449,14 +451,14 @@ ledger.statistic(
     "mean_share",
     common.mean_share,
     label="Share of the common mean in the mean squared norm, last layer",
-    format=".3f",
+    format=".0%",
     n=n,
 )
 ledger.statistic(
     "largest_share",
     common.shares[:LARGEST].sum(),
     label=f"Share of the {LARGEST} largest of the dimensions in the squared norm, last layer",
-    format=".3f",
+    format=".0%",
     n=n,
 )
 ledger.statistic("n_dimensions", last.shape[-1], label="Dimensions of the residual stream")
@@ -515,7 +517,7 @@ ledger.statistic(
     "centred_largest_share",
     spread.shares[:LARGEST].sum(),
     label=f"Share of the {LARGEST} largest of the dimensions in the squared norm after centring, last layer",
-    format=".3f",
+    format=".0%",
     n=n,
     tolerance=CENTRED,
 )
@@ -688,6 +690,28 @@ ledger.claim(
 )
 
 # %% [markdown]
+# What such a difference of cosines amounts to: how often the topic with the highest cosine has the same
+# label. By chance it would be as often as another topic has it.
+
+# %%
+nearest = np.where(np.eye(n_crossed, dtype=bool), -np.inf, centred_crossed[-1]).argmax(1)
+for name, (values, _) in label_values.items():
+    ledger.statistic(
+        f"nearest_{name}",
+        (values[nearest] == values).mean(),
+        label=f"Topics whose nearest neighbour has the same label '{name}', last layer, crossed topics",
+        format=".0%",
+        n=n_crossed,
+        tolerance=Close(atol=0.02, because="two neighbours can be equally near"),
+    )
+ledger.statistic(
+    "nearest_chance",
+    (crossed.label("abstract").sum() - 1) / (n_crossed - 1),
+    label="The same by chance",
+    format=".0%",
+)
+
+# %% [markdown]
 # Two ways in which controversy might only seem to separate topics: because controversial topics are rarer
 # words (then it should vanish when labels are shuffled only among topics of like rarity; a token's id
 # stands in for its rarity, since vocabularies are built from the most frequent pieces on), or because a few
@@ -805,24 +829,26 @@ for prefix, similarity, where in (
 
 # %%
 names = list(dict.fromkeys(crossed.column("category")))
-cells = []
-for i, first in enumerate(names):
-    for j, second in enumerate(names[: i + 1]):
-        block = centred_crossed[-1][np.ix_(category == i, category == j)]
-        cells.append(
-            {
-                "category": first,
-                "with": second,
-                "cosine": off_diagonal(block).mean() if i == j else block.mean(),
-            }
-        )
+
+
+def mean_cosine(one: int, other: int) -> float:
+    """Of the pairs of two categories, or of one with itself."""
+    block = centred_crossed[-1][np.ix_(category == one, category == other)]
+    return float((off_diagonal(block) if one == other else block).mean())
+
+
 ledger.table(
     "categories",
-    pd.DataFrame(cells),
-    key=["category", "with"],
+    pd.DataFrame(
+        {
+            "category": names,
+            **{name: [mean_cosine(one, at) for one in range(len(names))] for at, name in enumerate(names)},
+        }
+    ),
+    key="category",
     caption="Mean of the mean-centred cosines within and between the categories of the crossed set, last "
     "layer.",
-    formats={"cosine": ".3f"},
+    formats=dict.fromkeys(names, ".3f"),
     tolerance=CENTRED,
 )
 
@@ -843,7 +869,7 @@ def by_layer(similarity: np.ndarray, prompts: PromptSet, name: str, *, between: 
             within=other,
             between=only,
             resamples=resamples,
-            rng=draws(f"{name} {label} test"),
+            rng=draws(f"{name}{label} test"),
         )
         interval = separation_interval(
             similarity,
@@ -851,7 +877,7 @@ def by_layer(similarity: np.ndarray, prompts: PromptSet, name: str, *, between: 
             between=only,
             strata=prompts.codes("category"),
             resamples=resamples,
-            rng=draws(f"{name} {label} interval"),
+            rng=draws(f"{name}{label} interval"),
         )
         parts.append(
             pd.DataFrame(
@@ -870,9 +896,10 @@ def by_layer(similarity: np.ndarray, prompts: PromptSet, name: str, *, between: 
     return pd.concat(parts, ignore_index=True)
 
 
-layers_topics = by_layer(centred, topics, "layers topics")
-layers = by_layer(centred_crossed, crossed, "layers")
-layers_between = by_layer(centred_crossed, crossed, "layers between", between=True)
+# The last layer's draws are those of the tests above: one quantity, one interval.
+layers_topics = by_layer(centred, topics, "")
+layers = by_layer(centred_crossed, crossed, "crossed_")
+layers_between = by_layer(centred_crossed, crossed, "between ", between=True)
 raw_by_layer = cosines(residuals_crossed, centred=False)
 ledger.table(
     "layer_values",
