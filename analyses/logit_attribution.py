@@ -232,7 +232,7 @@ ledger.figure(
 )
 ledger.table(
     "lens_cells",
-    cells,
+    cells.assign(**{name: cells[name].map(shown_token) for name in ("read", "says", "final")}),
     key=["layer", "position"],
     caption="The logit lens at every position: the token read, the most probable next token and its "
     "probability, the rank of the token that the model says at the end, the entropy of the distribution and "
