@@ -34,6 +34,14 @@ resamples = 10_000
 # **Known.** A model knows an answer when it would write all its tokens by always taking the most probable
 # one. Answers of several tokens are scored whole (Σ log p).
 #
+# **First tokens.** Everything else about an answer is about its first token: its rank in the lens, its
+# attribution, and whether it is favoured over another capital. Of an answer of several tokens that says how
+# it begins, not whether the rest would follow. `capitals_several` counts such answers. Numbers called
+# "single" leave them out.
+#
+# **Both ways.** The same places are asked for by their capital and the other way round. The shares that are
+# known are compared place by place: McNemar's exact test, and Bonett and Price's interval for the difference.
+#
 # **Logit.** Minus the mean logit over the vocabulary, on which no probability depends.
 #
 # **Attribution.** The parts that heads, MLPs, embedding and biases add to that logit, the scales of all norms
@@ -44,11 +52,31 @@ resamples = 10_000
 # of the next place of the same kind in the file, in the same prompt, is about this one. A share is the sum of
 # a kind of part over prompts divided by the sum of all parts; intervals resample prompts.
 #
+# <!-- lint: allow numeral because these are definitions -->
+# **Active and contributing.** Of the 10 MLP neurons with the largest absolute activation at the last token,
+# the share that is among the 10 with the largest absolute part of the answer's logit; the same with 100. Two
+# comparisons: neurons drawn without looking; and each neuron with another's output weights, drawn within its
+# layer, so that only activity counts.
+#
+# <!-- lint: allow numeral because the design was fixed beforehand -->
+# **Ten heads** are chosen on every other prompt and measured on the rest. Their share's interval resamples
+# the rest, the choice stays. It leans towards small shares: heads that chance lifts above nought in a
+# resample count in its denominator.
+#
 # **Convergence layer.** The first layer after which the lens' most probable token is the model's own and
-# stays so. Depth counts from the first block to the last, as a share of the layers.
+# stays so. **Peak.** The first layer after which the answer has its best rank. Depth counts from the first
+# block to the last, as a share of the layers.
+#
+# **One prompt.** Numbers and claims that say Texas are about that prompt alone and illustrate.
 #
 # **Looked at before.** How many capitals each model knows was seen while the prompts were put together, so
 # claims about that are exploratory. Everything about where and by what was fixed before it was measured.
+#
+# **After a first look** claims that had rested on the Texas prompt alone, about the peak and about active
+# neurons, were measured over all capitals; the two ways of asking were compared place by place instead of by
+# two intervals; the claim about few heads asks for the end of an interval, and the one about sums for every
+# capital. These claims count as exploratory. So does what neurons are compared with, and the separate look at
+# answers of a single token.
 
 # %%
 import zlib
@@ -66,12 +94,16 @@ from mechscope.lens.attribution import attribute, attribute_neurons
 from mechscope.lens.logit_lens import logit_by_layer, logit_lens
 from mechscope.lens.texts import tokenise
 from mechscope.models import load_model
+from mechscope.stats.paired_shares import compare_paired_shares
 from mechscope.stats.resampling import bootstrap_weights, percentile_interval
 
 PROMPT, ANSWER = "The capital of Texas is", " Austin"
 ACTIVATION = Close(rtol=2e-3, atol=1e-3, because="float32 activations, summed over many parts")
 PROBABILITY = Close(rtol=2e-3, atol=1e-5, because="float32 reductions, then exponentiated")
 BORDERLINE = Close(atol=1, because="two tokens that differ by float32 noise may change places")
+RANK = Close(rtol=0.02, atol=1, because="tokens of almost the same logit may change places")
+NATS = Close(rtol=5e-3, atol=1e-3, because="float32 activations, exponentiated")
+ONE_PROMPT = Close(atol=0.03, because="one prompt")
 
 
 def weights_of(name: str, n: int) -> np.ndarray:
@@ -137,6 +169,15 @@ ledger.statistic(
     label="Layer from which on the lens' most probable token is the final one",
     tolerance=BORDERLINE,
 )
+best_other = int(texas.first_rank[0] == 1)
+ledger.statistic(
+    "texas_margin",
+    float(last.log_prob[-1, 0] - last.top_probabilities[-1, 0, best_other].log()),
+    label="Log-probability of the answer minus that of the most probable other token",
+    format=".3f",
+    unit="nats",
+    tolerance=Close(rtol=2e-3, atol=1e-3, because="float32 reductions"),
+)
 best_row = int(last.rank[:, 0].argmin())
 ledger.statistic(
     "texas_best_rank",
@@ -152,13 +193,13 @@ ledger.statistic(
 )
 ledger.claim(
     "knows_texas",
-    "The answer is the model's most probable next token.",
-    criterion="texas_rank == 1",
+    "After this one prompt the answer is the model's most probable next token.",
+    criterion="texas_margin > 0",
     exploratory="the model's answer to this prompt was seen before",
 )
 ledger.claim(
     "texas_peaks_late",
-    "The answer has its best rank after a block of the second half.",
+    "After this one prompt the answer has its best rank after a block of the second half.",
     criterion="texas_best_layer >= n_layers / 2",
 )
 
@@ -171,6 +212,10 @@ cells = pd.DataFrame(
             "read": word(one.ids[0][int(grid.position[item])]),
             "says": word(int(grid.top_ids[row, item, 0])),
             "probability": float(grid.top_probabilities[row, item, 0]),
+            "final": word(int(grid.target[item])),
+            "rank": int(grid.rank[row, item]),
+            "entropy": float(grid.entropy[row, item]),
+            "kl": max(0.0, float(grid.kl[row, item])),
         }
         for row, layer in enumerate(grid.layers)
         for item in range(len(grid.position))
@@ -178,12 +223,29 @@ cells = pd.DataFrame(
 )
 ledger.figure(
     "lens_grid",
-    lens_grid(cells),
+    lens_grid(cells[["layer", "position", "read", "says", "probability", "rank", "entropy"]]),
     caption=f"The logit lens on “{PROMPT}”: the most probable next token at each position after each block. "
     "The top row is the model's own prediction.",
     alt="A grid of tokens by layers; each cell holds the next token that the model would predict there, "
     "darker where it is surer.",
-    tolerance={"*": PROBABILITY},
+    tolerance={"*": PROBABILITY, "rank": RANK, "entropy": NATS},
+)
+ledger.table(
+    "lens_cells",
+    cells.assign(**{name: cells[name].map(shown_token) for name in ("read", "says", "final")}),
+    key=["layer", "position"],
+    caption="The logit lens at every position: the token read, the most probable next token and its "
+    "probability, the rank of the token that the model says at the end, the entropy of the distribution and "
+    "its divergence from the final one (both in nats).",
+    labels={
+        "says": "most probable token",
+        "final": "says at the end",
+        "rank": "rank of that",
+        "kl": "KL(final ‖ lens)",
+    },
+    formats={"layer": "d", "position": "d", "probability": ".3f", "entropy": ".2f", "kl": ".2f"},
+    tolerance={"*": NATS, "probability": PROBABILITY, "rank": RANK},
+    shown=12,
 )
 ledger.table(
     "lens_rows",
@@ -203,8 +265,8 @@ ledger.table(
     labels={"kl": "KL(final ‖ lens)", "top": "most probable tokens"},
     formats={"layer": "d", "probability": ".4f", "entropy": ".2f", "kl": ".2f"},
     tolerance={
-        "*": Close(rtol=5e-3, atol=1e-3, because="float32 activations, exponentiated"),
-        "rank": Close(rtol=0.02, atol=1, because="tokens of almost the same logit may change places"),
+        "*": NATS,
+        "rank": RANK,
     },
 )
 
@@ -237,11 +299,6 @@ for name, value, label in (
     ("texas_embedding", (parts.embedding + parts.position)[0], "What the embedding adds to it"),
 ):
     ledger.statistic(name, float(value), label=label, tolerance=ACTIVATION)
-ledger.claim(
-    "sums_exactly",
-    "The parts sum to the model's logit.",
-    criterion="texas_rounding < 0.001",
-)
 
 steps = np.diff(course)
 jump = int(np.argmax(steps))
@@ -328,11 +385,6 @@ ledger.table(
     formats={"place": "d", "activation": ".2f", "adds": "+.3f"},
     tolerance=ACTIVATION,
 )
-ledger.claim(
-    "active_is_not_contributing",
-    "Few of the most active neurons are among those that add most to the answer.",
-    criterion="neurons_shared <= 3",
-)
 
 # %% [markdown]
 # ## What the model knows
@@ -376,7 +428,7 @@ ledger.table(
     formats={"log_prob": ".2f"},
     tolerance={
         "*": Close(rtol=2e-3, atol=2e-3, because="float32 activations"),
-        "first_rank": Close(rtol=0.02, atol=1, because="tokens of almost the same logit may change places"),
+        "first_rank": RANK,
     },
     shown=12,
 )
@@ -403,7 +455,7 @@ for name, found, label in (
         ci=proportion_confint(n_known, n_asked, method="wilson"),
         n=n_asked,
         test="Wilson interval of a proportion",
-        tolerance=Close(atol=0.03, because="one prompt"),
+        tolerance=ONE_PROMPT,
     )
 ledger.claim(
     "knows_most_capitals",
@@ -412,11 +464,50 @@ ledger.claim(
     criterion="capitals_share > 0.5",
     exploratory="the counts were seen while the prompts were put together",
 )
+
+# %%
+found_back = dict(zip(inverse.column("place"), scores_inverse.known.tolist(), strict=True))
+known_back = np.array([found_back[place] for place in capitals.column("place")])
+known = scores.known.numpy()
+single = (scores.n_tokens == 1).numpy()
+PAIRED = "exact McNemar test, two-sided; interval of Bonett and Price"
+both = compare_paired_shares(known_back, known)
+both_single = compare_paired_shares(known_back[single], known[single])
+for name, pairs, label in (
+    (
+        "inverse_minus_capitals",
+        both,
+        "Share of places found from their capital minus share of capitals known",
+    ),
+    ("inverse_minus_capitals_single", both_single, "The same, where the capital is a single token"),
+):
+    ledger.statistic(
+        name,
+        pairs.difference,
+        label=label,
+        ci=(pairs.low, pairs.high),
+        n=pairs.n,
+        p=pairs.p,
+        test=PAIRED,
+        tolerance=ONE_PROMPT,
+    )
+ledger.statistic(
+    "only_inverse", both.first_only, label="Places found whose capital is not known", tolerance=BORDERLINE
+)
+ledger.statistic(
+    "only_capital", both.second_only, label="Capitals known whose place is not found", tolerance=BORDERLINE
+)
 ledger.claim(
     "inverse_is_harder",
     "Fewer places are found from their capital than capitals from their place.",
-    criterion="inverse_share.high < capitals_share.low",
-    exploratory="the counts were seen while the prompts were put together",
+    criterion="inverse_minus_capitals.high < 0 and inverse_minus_capitals.p < 0.05",
+    exploratory="the counts were seen while the prompts were put together; paired after a first look",
+)
+ledger.claim(
+    "inverse_is_easier",
+    "More places are found from their capital than capitals from their place.",
+    criterion="inverse_minus_capitals.low > 0 and inverse_minus_capitals.p < 0.05",
+    exploratory="the counts were seen before, and this direction was added after a first look",
 )
 
 # %% [markdown]
@@ -430,12 +521,14 @@ n = len(capitals)
 kinds = capitals.column("kind")
 first = scores.first
 others = torch.empty_like(first)
+whole = torch.empty(n, dtype=torch.bool)  # neither the answer nor the other capital has several tokens
 for at in range(n):
     rivals = [
         (at + step) % n for step in range(1, n)
         if kinds[(at + step) % n] == kinds[at] and first[(at + step) % n] != first[at]
     ]  # fmt: skip
     others[at] = first[rivals[0]]
+    whole[at] = int(scores.n_tokens[at]) == int(scores.n_tokens[rivals[0]]) == 1
 asked = tokenise(bridge, capitals.prompts)
 lens = logit_lens(bridge, asked, first, top_k=1)
 fact = attribute(bridge, asked, first, others)
@@ -462,6 +555,17 @@ ledger.statistic(
     n=n,
     tolerance=Close(atol=1e-3, because="it is rounding"),
 )
+ledger.claim(
+    "sums_exactly",
+    "The parts sum to the model's logit, in each of these prompts.",
+    criterion="texas_rounding < 0.001 and worst_rounding < 0.001",
+    exploratory="after a first look it was extended from one prompt to all capitals",
+)
+value, ends = mean_with_interval(lens.rank.numpy().argmin(0) / n_layers, "peak")
+ledger.statistic(
+    "peak_depth", value, label="Mean depth at which the right capital has its best rank", ci=ends, n=n,
+    resamples=resamples, tolerance=Close(atol=0.01, because="a layer on a few prompts"),
+)  # fmt: skip
 total = fact.total.numpy()
 value, ends = mean_with_interval(total, "difference")
 ledger.statistic(
@@ -470,8 +574,21 @@ ledger.statistic(
 )  # fmt: skip
 favoured = int((total > 0).sum())
 ledger.statistic(
-    "favoured", favoured, label="Prompts in which the right capital has the larger logit", n=n,
+    "favoured", favoured, label="Prompts in which the right capital (its first token) has the larger logit",
+    n=n, tolerance=BORDERLINE,
+)  # fmt: skip
+single_total = total[whole.numpy()]
+ledger.statistic(
+    "favoured_single",
+    int((single_total > 0).sum()),
+    label="Of those in which both capitals are single tokens",
+    n=len(single_total),
     tolerance=BORDERLINE,
+)
+value, ends = mean_with_interval(single_total, "single difference")
+ledger.statistic(
+    "difference_single", value, label="Mean logit difference where both capitals are single tokens", ci=ends,
+    n=len(single_total), resamples=resamples, tolerance=ACTIVATION,
 )  # fmt: skip
 
 # %%
@@ -516,6 +633,13 @@ ledger.claim(
     criterion="convergence_depth.low > 0.5",
 )
 ledger.claim(
+    "peaks_late",
+    # lint: allow numeral because halves were fixed beforehand
+    "The right capital has its best rank in the second half of the layers.",
+    criterion="peak_depth.low > 0.5",
+    exploratory="it was claimed about one prompt; measured over all capitals after a first look",
+)
+ledger.claim(
     "fact_written_late",
     # lint: allow numeral because the threshold was fixed beforehand
     "More than nine tenths of the fact are written by the second half of the layers.",
@@ -539,12 +663,17 @@ order = fact.heads[..., chosen].mean(-1).flatten().sort(descending=True, stable=
 heads_rest = fact.heads[..., ~chosen].flatten(0, 1)
 n_rest = heads_rest.shape[1]
 per_head = heads_rest.mean(-1)
+ten = order[:10].numpy()
+head_draws = weights_of("ten heads", n_rest) @ heads_rest.numpy().T / n_rest
+ends_of_ten = percentile_interval((head_draws[:, ten].sum(1) / head_draws.clip(0).sum(1))[:, None])
 ledger.statistic(
     "ten_heads_share",
-    float(per_head[order[:10]].sum() / per_head.clamp_min(0).sum()),
+    float(per_head[ten].sum() / per_head.clamp_min(0).sum()),
     label="Share of what heads add on average, negative ones aside, that ten heads add, chosen on other "
     "prompts",
+    ci=(ends_of_ten.low[0], ends_of_ten.high[0]),
     n=n_rest,
+    resamples=resamples,
     tolerance=ACTIVATION,
 )
 ledger.statistic(
@@ -555,7 +684,12 @@ ledger.statistic(
     "best_head_adds", value, label="What it adds to the logit difference on average, on other prompts",
     ci=ends, n=n_rest, resamples=resamples, tolerance=ACTIVATION,
 )  # fmt: skip
-ledger.claim("few_heads", "Ten heads add most of what heads add.", criterion="ten_heads_share > 0.5")
+ledger.claim(
+    "few_heads",
+    "Ten heads add most of what heads add.",
+    criterion="ten_heads_share.low > 0.5",
+    exploratory="after a first look the criterion was tightened by the interval",
+)
 ledger.table(
     "heads_over_capitals",
     pd.DataFrame(
@@ -614,3 +748,55 @@ ledger.figure(
     alt="A falling curve over the layers: the rank of the right capital in the logit lens.",
     tolerance={"*": Close(rtol=5e-3, atol=5e-3, because="tokens of almost the same logit change places")},
 )  # fmt: skip
+
+# %% [markdown]
+# ## Active neurons and contributing neurons
+
+# %%
+over_capitals = attribute_neurons(bridge, asked, first, centred=True)
+activity, added = over_capitals.activations, over_capitals.contributions
+n_neurons = activity.shape[0] * activity.shape[1]
+
+
+def shared_largest(adds: torch.Tensor, k: int) -> np.ndarray:
+    """In each prompt, the share of the k most active neurons that is among the k that add most."""
+    most = [values.abs().flatten(0, 1).topk(k, dim=0).indices for values in (activity, adds)]
+    return (most[0][:, None] == most[1][None]).any(1).double().mean(0).numpy()
+
+
+def shuffled_weights(draws: int, k: int) -> np.ndarray:
+    """`shared_largest`, mean over draws in which neurons of a layer exchange their output weights."""
+    generator = torch.Generator().manual_seed(seed)
+    per_activation = (added / activity).nan_to_num(0.0, posinf=0.0, neginf=0.0)
+    found = []
+    for _ in range(draws):
+        swapped = torch.stack(
+            [layer[torch.randperm(len(layer), generator=generator)] for layer in per_activation]
+        )
+        found.append(shared_largest(activity * swapped, k))
+    return np.mean(found, axis=0)
+
+
+ledger.statistic("n_neurons", n_neurons, label="MLP neurons")
+overlap, exchanged = shared_largest(added, 10), shuffled_weights(20, 10)
+for name, shares, label in (
+    ("neurons_overlap", overlap, "Share of the ten most active among the ten with the largest parts"),
+    ("neurons_overlap_wide", shared_largest(added, 100), "The same with a hundred"),
+    ("neurons_shuffled", exchanged, "With ten, output weights exchanged within layers"),
+    ("neurons_overlap_minus_shuffled", overlap - exchanged, "What the model's own output weights change"),
+):
+    value, ends = mean_with_interval(shares, name)
+    ledger.statistic(
+        name, value, label=label, ci=ends, n=n, resamples=resamples,
+        tolerance=Close(atol=0.01, because="neurons of almost the same value may change places"),
+    )  # fmt: skip
+ledger.statistic(
+    "neurons_chance", 10 / n_neurons, label="With ten, neurons drawn without looking", format=".1e"
+)
+ledger.claim(
+    "active_is_not_contributing",
+    # lint: allow numeral because they are in the definition and in the criterion
+    "On average fewer than half of the ten most active neurons are among the ten with the largest parts.",
+    criterion="neurons_overlap.high < 0.5",
+    exploratory="it was claimed about one prompt; measured over all capitals after a first look",
+)

@@ -4,6 +4,11 @@ The stream after the last block is a sum of what every component wrote, and a lo
 final norm's scale is frozen (see `mechscope.lens.readout`). Where a norm stands behind a block's attention or
 MLP (Gemma's sandwich norms), its scale is frozen too, and every head's part goes through it. The sum is
 compared with the model's own logit on every call (Elhage et al. 2021; Wang et al. 2022).
+
+A model with folded norms (`load_model(name, folded=True)`) is taken as it is. Parts of centred logits and of
+logit differences stay what they were, but for the value biases: folding moves them from the heads into their
+layer's b_O (a row of attention sums to 1, so they are a constant). Only models that have some show it: GPT-2.
+Folding also centres the unembedding: raw logits become the unfolded model's centred ones.
 """
 
 from __future__ import annotations
@@ -164,7 +169,7 @@ def attribute(
         InvalidInput: Answers that do not fit the texts or the vocabulary, or a model with soft-capped logits
             without `before_cap`.
         ModelMismatch: The parts do not sum to the model's logit: it adds something up in another way than
-            embedding, attention and MLPs, or its norms are folded.
+            embedding, attention and MLPs.
     """
     _require_sum(bridge, before_cap)
     _fit(bridge, tokenised, answers)
@@ -363,7 +368,7 @@ def _require_exact(bridge: TransformerBridge, found: Attribution, sizes: Tensor)
         raise ModelMismatch(
             f"text {worst}: the parts sum to {found.total[worst]:.6f}, but the model's logit is "
             f"{found.logit[worst]:.6f}.",
-            hint="load the model without folding (load_model(name)); other architectures are not supported",
+            hint="attribution needs a model that only adds up embedding, attention and MLPs",
         )
 
 
