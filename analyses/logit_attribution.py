@@ -91,6 +91,7 @@ from mechscope.data.prompts import analysis_file, load_prompts
 from mechscope.ledger import RESAMPLED, Close, Ledger
 from mechscope.lens.answers import score_answers
 from mechscope.lens.attribution import attribute, attribute_neurons
+from mechscope.lens.last_position import read_last_position
 from mechscope.lens.logit_lens import logit_by_layer, logit_lens
 from mechscope.lens.texts import tokenise
 from mechscope.models import load_model
@@ -577,6 +578,30 @@ ledger.statistic(
     "favoured", favoured, label="Prompts in which the right capital (its first token) has the larger logit",
     n=n, tolerance=BORDERLINE,
 )  # fmt: skip
+# One rival is an easy test. The hard one: every capital of the file after the same prompt.
+said = read_last_position(bridge, asked, residuals=False, log_probs=True).log_probs
+assert said is not None
+rivals = torch.unique(first)
+own = said.gather(1, first[:, None])[:, 0]
+above = (said[:, rivals] > own[:, None]).sum(1)
+ledger.statistic(
+    "ranked_first", int((above == 0).sum()),
+    label="Prompts in which the right capital (its first token) is the most probable of all capitals", n=n,
+    tolerance=BORDERLINE,
+)  # fmt: skip
+ledger.statistic("n_rivals", len(rivals), label="Different first tokens of all capitals")
+ledger.statistic(
+    "median_rank_among_capitals", float(above.double().median() + 1), format=".0f",
+    label="Median rank of the right capital among all capitals", n=n, tolerance=BORDERLINE,
+)  # fmt: skip
+texas_at = list(capitals.prompts).index(PROMPT)
+not_texas = rivals[rivals != first[texas_at]]
+ledger.statistic(
+    "texas_others_logit",
+    float(texas_logit - (own[texas_at] - said[texas_at, not_texas].mean())),
+    label="Mean logit of the other capitals after this prompt",
+    tolerance=ACTIVATION,
+)
 single_total = total[whole.numpy()]
 ledger.statistic(
     "favoured_single",

@@ -12,13 +12,16 @@ import pandas as pd
 from mechscope.charts import NEUTRAL, PALETTE, WIDTH, themed
 from mechscope.errors import InvalidInput
 
+_MORE = (("rank", "rank of the final token", ",d"), ("entropy", "entropy (nats)", ".2f"))
+
 
 def lens_grid(frame: pd.DataFrame, *, width: int = WIDTH) -> Any:
     """What the logit lens says at every position (left to right) after every block (bottom to top).
 
     Args:
         frame: One row a cell: `layer` (−1 for the embedding), `position`, `read` (the token read there),
-            `says` (the most probable next token) and `probability`.
+            `says` (the most probable next token) and `probability`; `rank` (of the token that the last
+            block says) and `entropy` (nats) are shown on hovering if they are there.
 
     Raises:
         InvalidInput: A column is missing.
@@ -59,6 +62,11 @@ def lens_grid(frame: pd.DataFrame, *, width: int = WIDTH) -> Any:
             alt.Tooltip("layer:O"),
             alt.Tooltip("says:N"),
             alt.Tooltip("probability:Q", format=".3f"),
+            *(
+                alt.Tooltip(f"{name}:Q", title=title, format=spec)
+                for name, title, spec in _MORE
+                if name in cells
+            ),
         ],
     )
     texts = base.mark_text(fontSize=9, limit=(width - 80) / n_positions - 4).encode(
