@@ -37,7 +37,7 @@ def two_scores(
     missing = [column for column in ("head", "x", "y", "category") if column not in frame.columns]
     if missing:
         raise InvalidInput(f"the chart's data lack {', '.join(missing)}.")
-    if not frame[["x", "y"]].stack().between(0, 1).all():
+    if not all(frame[column].between(0, 1).all() for column in ("x", "y")):
         raise InvalidInput("a share of attention lies between 0 and 1.")
     unknown = [name for name in named if name not in set(frame["head"])]
     if unknown:
