@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from mechscope.lens.attention import HeadScores, head_scores
 from mechscope.lens.repeats import RepeatedTokens, repeated_tokens
 from mechscope.lens.training import Recipe, new_model
+from tests.lens.planted import BOS, INDUCTION, PREVIOUS, planted_model
 
 SHARES = ("induction", "duplicate", "previous", "first")
 RECIPE = Recipe(d_model=16, n_heads=2, vocabulary=30, context=32, periods=(4, 8))
 MODEL = new_model(RECIPE)
+PLANTED = planted_model()
 
 
 def scores_of(
@@ -68,6 +70,21 @@ def test_scores_of_different_keys_for_the_same_queries_share_one_attention(seed,
         second = rows.length / (width - 1)
         left = 1 - second * (scores.induction + scores.duplicate)
         assert (scores.first <= left + 1e-5).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**31 - 1), length=st.integers(4, 25), bos=st.booleans())
+def test_the_planted_heads_spend_all_their_attention_on_what_they_are_for(seed, length, bos):
+    rng = np.random.default_rng(seed)
+    rows = repeated_tokens(PLANTED, 3, length, rng=rng, prepend_bos=bos, bos_id=BOS if bos else None)
+    scores = head_scores(PLANTED, rows)
+    for name in SHARES:
+        values = getattr(scores, name)
+        assert (values >= 0).all() and (values <= 1 + 1e-5).all()
+    assert (scores.induction + scores.duplicate <= 1 + 1e-5).all()
+    induction = scores.induction[:, INDUCTION.layer, INDUCTION.head]
+    assert (induction >= 1 - 0.5 / length - 1e-5).all()  # without BOS the first position looks like a match
+    assert (scores.previous[:, PREVIOUS.layer, PREVIOUS.head] >= 1 - 1e-5).all()
 
 
 @settings(max_examples=15, deadline=None)

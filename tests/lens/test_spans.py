@@ -22,8 +22,12 @@ from mechscope.lens.spans import (
 from mechscope.lens.texts import TokenisedTexts
 from tests.lens.planted import INDUCTION, PREVIOUS, VOCABULARY, planted_model
 
-TEXTS = ["w1 w2 w3 w4 w5 w6 w7 w8 w2 w3 w4 w9", "w9 w8 w7 w6 w20 w21 w22 w7 w6 w30", "w5 w1 w2 w30 w31 w1 w2"]
-SPANS = ["w2 w3 w4", "w7 w6", "w1 w2"]
+TEXTS = [
+    "w1 w2 w3 w4 w10 w5 w6 w7 w8 w2 w3 w4 w10 w9",
+    "w9 w8 w7 w6 w20 w21 w22 w7 w6 w20 w30",
+    "w5 w1 w2 w30 w31 w1 w2",
+]
+SPANS = ["w2 w3 w4 w10", "w7 w6 w20", "w1 w2"]
 
 
 def text_of(before: int, length: int, between: int, after: int) -> tuple[tuple[int, ...], int, int]:
@@ -50,11 +54,11 @@ def planted():
 def test_a_span_is_found_where_it_stands_with_and_without_bos(bridge):
     plain = repeated_spans(bridge, TEXTS, SPANS, prepend_bos=False)
     assert plain.first.tolist() == [1, 2, 1]
-    assert plain.second.tolist() == [8, 7, 5]
-    assert plain.length.tolist() == [3, 2, 2]
+    assert plain.second.tolist() == [9, 7, 5]
+    assert plain.length.tolist() == [4, 3, 2]
     shifted = repeated_spans(bridge, TEXTS, SPANS, prepend_bos=True)
     assert (shifted.first == plain.first + 1).all() and (shifted.second == plain.second + 1).all()
-    assert shifted.width == plain.width + 1 == 13
+    assert shifted.width == plain.width + 1 == 15
 
 
 @settings(max_examples=20, deadline=None)
@@ -77,8 +81,10 @@ def test_scores_on_spans_are_shares_of_attention_and_are_read_off_the_pattern(br
     with torch.no_grad():
         _, cache = bridge.run_with_cache(torch.tensor([spans.tokenised.ids[0]]))
     pattern = cache["blocks.1.attn.hook_pattern"][0, 2]
-    # The span's tokens stand at 2, 3, 4 and again at 9, 10, 11; the last one foresees nothing.
-    assert found[0, 1, 2] == pytest.approx((pattern[9, 3] + pattern[10, 4]).item() / 2, rel=1e-4)
+    # The span's tokens stand at 2 to 5 and again at 10 to 13; the last one foresees nothing.
+    assert found[0, 1, 2] == pytest.approx(
+        (pattern[10, 3] + pattern[11, 4] + pattern[12, 5]).item() / 3, rel=1e-4
+    )
 
 
 def test_losses_on_spans_are_those_of_each_text_alone(bridge):
