@@ -20,6 +20,7 @@ from mechscope.errors import InvalidInput
 from mechscope.lens.ablation import Ablation, CopyingLoss
 from mechscope.lens.attention import attention_patterns
 from mechscope.lens.components import all_heads
+from mechscope.lens.repeats import RepeatedTokens
 from mechscope.lens.texts import TokenisedTexts, tokenise
 
 _LOGITS = 50_000_000  # logits held at a time: 200 MB of float32
@@ -94,6 +95,18 @@ def repeated_spans(
     return RepeatedSpans(tokenised, first, second, length)
 
 
+def spans_of_copies(repeated: RepeatedTokens) -> RepeatedSpans:
+    """Rows of random tokens that come twice, as texts whose span is the whole copy."""
+    n, special, length = len(repeated), repeated.n_special, repeated.length
+    rows = tuple(tuple(row) for row in repeated.ids.tolist())
+    return RepeatedSpans(
+        TokenisedTexts(("",) * n, rows, special),
+        np.full(n, special),
+        np.full(n, special + length),
+        np.full(n, length),
+    )
+
+
 def span_scores(
     bridge: TransformerBridge, spans: RepeatedSpans, *, batch_size: int = 8
 ) -> Float[np.ndarray, "text layer head"]:
@@ -145,6 +158,29 @@ def span_loss(
     Raises:
         InvalidInput: An ablation that was recorded on rows of another length.
     """
+    first, second = _losses(bridge, spans, [spans.first, spans.second], ablated, batch_size)
+    return CopyingLoss(first, second)
+
+
+def second_loss(
+    bridge: TransformerBridge,
+    spans: RepeatedSpans,
+    *,
+    ablated: Ablation | None = None,
+    batch_size: int = 8,
+) -> Float[np.ndarray, " text"]:
+    """`span_loss(…).second` alone, for half of its unembedding."""
+    return _losses(bridge, spans, [spans.second], ablated, batch_size)[0]
+
+
+def _losses(
+    bridge: TransformerBridge,
+    spans: RepeatedSpans,
+    starts: Sequence[Int[np.ndarray, " text"]],
+    ablated: Ablation | None,
+    batch_size: int,
+) -> list[Float[np.ndarray, " text"]]:
+    """Mean loss of each text's span but its first token, where the span begins at each of some places."""
     n, width = len(spans), spans.width
     ids = torch.zeros(n, width, dtype=torch.long)  # no result depends on the id of the padding
     attended = torch.zeros(n, width, dtype=torch.long)
@@ -156,11 +192,9 @@ def span_loss(
     real = torch.from_numpy(step < spans.length[:, None] - 1)
     # Shorter spans are filled up with the positions of their own last prediction, which then don't count.
     within = np.minimum(step, spans.length[:, None] - 2)
-    positions = torch.from_numpy(
-        np.concatenate([spans.first[:, None] + within, spans.second[:, None] + within], axis=1)
-    )
-    size = min(batch_size, max(1, _LOGITS // (2 * most * bridge.cfg.d_vocab)))
-    losses = torch.empty(n, 2, most, dtype=torch.float64)
+    positions = torch.from_numpy(np.concatenate([start[:, None] + within for start in starts], axis=1))
+    size = min(batch_size, max(1, _LOGITS // (positions.shape[1] * bridge.cfg.d_vocab)))
+    losses = torch.empty(n, len(starts), most, dtype=torch.float64)
     with torch.inference_mode():
         for start in range(0, n, size):
             rows = torch.arange(start, min(start + size, n))
@@ -180,9 +214,9 @@ def span_loss(
             each = torch.nn.functional.cross_entropy(
                 logits.flatten(0, 1).float(), targets.flatten(), reduction="none"
             )
-            losses[rows] = each.view(len(rows), 2, most).double().cpu()
+            losses[rows] = each.view(len(rows), len(starts), most).double().cpu()
     mean = ((losses * real[:, None]).sum(-1) / real.sum(-1)[:, None]).numpy()
-    return CopyingLoss(mean[:, 0], mean[:, 1])
+    return list(mean.T)
 
 
 def joined_rows(

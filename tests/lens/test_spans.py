@@ -9,15 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mechscope.errors import InvalidInput
-from mechscope.lens.ablation import ablation
+from mechscope.lens.ablation import ablation, copying_loss
 from mechscope.lens.components import Head, all_heads
+from mechscope.lens.repeats import repeated_tokens
 from mechscope.lens.spans import (
     RepeatedSpans,
     joined_rows,
     repeated_spans,
+    second_loss,
     span_chance,
     span_loss,
     span_scores,
+    spans_of_copies,
 )
 from mechscope.lens.texts import TokenisedTexts
 from tests.lens.planted import INDUCTION, PREVIOUS, VOCABULARY, planted_model
@@ -113,6 +116,20 @@ def test_the_planted_circuit_copies_spans_and_not_without_either_of_its_heads(pl
             ablation(planted, [head], "mean", reference=reference),
         ):
             assert (span_loss(planted, spans, ablated=taken).second > 2).all()
+
+
+@pytest.mark.parametrize("with_bos", [False, True])
+def test_copies_of_random_tokens_are_spans_with_the_same_losses_and_scores(bridge, with_bos):
+    rng = np.random.default_rng(0)
+    rows = repeated_tokens(bridge, 5, 9, rng=rng, prepend_bos=with_bos)
+    reference = repeated_tokens(bridge, 5, 9, rng=rng, prepend_bos=with_bos).ids
+    spans = spans_of_copies(rows)
+    for taken in (None, ablation(bridge, [Head(1, 2)], "mean", reference=reference)):
+        wanted = copying_loss(bridge, rows, ablated=taken)
+        found = span_loss(bridge, spans, ablated=taken, batch_size=2)
+        np.testing.assert_allclose(found.first, wanted.first, rtol=1e-4)
+        np.testing.assert_allclose(found.second, wanted.second, rtol=1e-4)
+        np.testing.assert_allclose(second_loss(bridge, spans, ablated=taken), wanted.second, rtol=1e-4)
 
 
 def test_joined_rows_hold_all_tokens_in_order_behind_the_special_one(bridge):
