@@ -224,17 +224,38 @@ def periodic_loss(
 
 @dataclass(frozen=True)
 class PhaseChange:
-    """Where a curve falls fastest.
+    """Where a curve falls fastest, how much of its fall that is, and whether the curve stays down.
 
     Attributes:
         start: The step at which the window of the steepest fall begins.
         end: The step at which it ends.
-        share: The part of the curve's whole fall that lies in the window.
+        share: The part of the curve's whole fall that lies in the window, 0 to 1. The whole fall is the
+            largest from any checkpoint to a later one, so that it doesn't matter what the curve does before
+            it falls or afterwards.
+        fall: The fall in the window itself, in the curve's unit; not above 0 where the curve never falls.
+        kept: The part of that fall which no later checkpoint takes back: 1 where the curve never rises above
+            its value at the end of the window again, negative where it rises above where the window began;
+            0 for a curve that never falls.
     """
 
     start: int
     end: int
     share: float
+    fall: float
+    kept: float
+
+    def sudden(self, *, fall: float, share: float = 0.5, kept: float = 0.9) -> bool:
+        """Whether it is a phase change: a fall that is large, comes mostly in the window, and lasts.
+
+        A share alone would not do. A curve that falls a little at first and then rises has most of its fall
+        in a few checkpoints as well, and so has noise.
+
+        Args:
+            fall: What the fall in the window must exceed, in the curve's unit.
+            share: What its share of the whole fall must exceed.
+            kept: What the part of it that lasts must exceed.
+        """
+        return self.fall > fall and self.share > share and self.kept > kept
 
 
 def phase_change(steps: Sequence[int], values: Sequence[float], *, window: int = 3) -> PhaseChange:
@@ -246,16 +267,19 @@ def phase_change(steps: Sequence[int], values: Sequence[float], *, window: int =
         window: How many intervals between checkpoints the fall may take.
 
     Raises:
-        InvalidInput: Fewer checkpoints than the window needs, or a curve that doesn't fall at all.
+        InvalidInput: Fewer checkpoints than the window needs, or values that are not finite.
     """
     if len(steps) != len(values) or not 1 <= window < len(steps):
         raise InvalidInput(f"a window of {window} intervals needs more than {len(steps)} checkpoints.")
     curve = np.asarray(values, dtype=np.float64)
-    whole = curve[0] - curve.min()
+    if not np.isfinite(curve).all():
+        raise InvalidInput("the curve is not finite at every checkpoint: its fall cannot be measured.")
+    whole = float((np.maximum.accumulate(curve) - curve).max())
     falls = curve[:-window] - curve[window:]
     at = int(falls.argmax())
-    if whole <= 0:
-        raise InvalidInput(
-            "the curve never falls below where it began: there is no phase change to look for."
-        )
-    return PhaseChange(int(steps[at]), int(steps[at + window]), float(falls[at] / whole))
+    fall = float(falls[at])
+    share = kept = 0.0
+    if fall > 0:
+        share = fall / whole
+        kept = float(curve[at] - curve[at + window :].max()) / fall
+    return PhaseChange(int(steps[at]), int(steps[at + window]), share, fall, kept)

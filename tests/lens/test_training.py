@@ -6,6 +6,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mechscope.errors import InvalidInput
 from mechscope.lens.attention import head_scores
@@ -95,14 +97,60 @@ def test_two_layers_learn_to_copy_and_one_layer_does_not():
     assert losses[2] < 1.2 < 2.0 < losses[1]
 
 
-def test_a_sudden_fall_is_found_where_it_is_and_a_steady_one_has_a_small_share():
-    steps = list(range(0, 210, 10))
-    sudden = [4.0] * 10 + [2.5, 1.0] + [0.5] * 9
-    found = phase_change(steps, sudden)
+STEPS = list(range(0, 250, 10))
+"""Of 25 checkpoints, as many as the analysis takes."""
+
+
+def test_a_sudden_fall_is_a_phase_change_where_it_is():
+    found = phase_change(STEPS, [4.0] * 10 + [2.5, 1.0] + [0.5] * 13)
     assert (found.start, found.end) == (90, 120)
-    assert found.share == pytest.approx(1.0)
-    steady = phase_change(steps, list(np.linspace(4, 0.5, 21)))
-    assert steady.share == pytest.approx(3 / 20)
+    assert found.share == pytest.approx(1) and found.kept == pytest.approx(1)
+    assert found.fall == pytest.approx(3.5)
+    assert found.sudden(fall=1.0)
+    assert not found.sudden(fall=3.6)
+
+
+def test_a_steady_fall_is_none_however_far_it_goes():
+    found = phase_change(STEPS, np.linspace(4, 0.5, 25).tolist())
+    assert found.share == pytest.approx(3 / 24) and found.kept == pytest.approx(1)
+    assert not found.sudden(fall=0.1)
+
+
+def test_a_spike_downwards_that_is_taken_back_is_none():
+    found = phase_change(STEPS, [4.0] * 10 + [2.0, 0.5, 2.0] + [4.0] * 12)
+    assert found.share == pytest.approx(1) and found.fall == pytest.approx(3.5)
+    assert found.kept == pytest.approx(0)
+    assert not found.sudden(fall=1.0)
+
+
+def test_a_curve_that_falls_a_little_and_then_rises_above_where_it_began_is_none():
+    found = phase_change(STEPS, [4.5, 4.2, 4.0, 3.9, *np.linspace(4, 9, 21)])
+    assert found.share == pytest.approx(1)  # the share of the whole fall says nothing about such a curve
+    assert found.kept < 0
+    assert not found.sudden(fall=0.1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_noise_about_a_level_is_none(seed):
+    curve = 4 + 0.05 * np.random.default_rng(seed).standard_normal(25)
+    assert not phase_change(STEPS, curve.tolist()).sudden(fall=1.0)
+
+
+def test_a_curve_that_never_falls_has_no_share_of_a_fall():
+    found = phase_change(STEPS, np.linspace(1, 2, 25).tolist())
+    assert (found.share, found.kept) == (0, 0) and found.fall < 0
+    assert not found.sudden(fall=-1.0)
+    assert phase_change(STEPS, [3.0] * 25).share == 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.floats(0, 20), min_size=5, max_size=30), st.integers(1, 4), st.floats(-5, 5))
+def test_shares_lie_between_nothing_and_all_and_do_not_depend_on_the_level(values, window, level):
+    steps = list(range(len(values)))
+    found = phase_change(steps, values, window=window)
+    assert 0 <= found.share <= 1 + 1e-9 and found.kept <= 1 + 1e-9
+    moved = phase_change(steps, [value + level for value in values], window=window)
+    assert moved.fall == pytest.approx(found.fall, abs=1e-9)
 
 
 def test_bad_input_is_told_what_would_do():
@@ -114,8 +162,8 @@ def test_bad_input_is_told_what_would_do():
         Recipe(n_heads=5)
     with pytest.raises(InvalidInput, match="trains nothing"):
         Recipe(learning_rate=0)
-    with pytest.raises(InvalidInput, match="never falls"):
-        phase_change([0, 1, 2, 3], [1.0, 1.0, 2.0, 3.0])
+    with pytest.raises(InvalidInput, match="not finite"):
+        phase_change([0, 1, 2, 3, 4], [1.0, 1.0, math.nan, 3.0, 2.0])
     with pytest.raises(InvalidInput, match="needs more than"):
         phase_change([0, 1], [1.0, 0.0])
     with pytest.raises(InvalidInput, match="from 2 to 18 tokens"):

@@ -1,0 +1,251 @@
+"""Ordinary texts in which a span of tokens comes twice: where heads attend in it, and what it costs to copy.
+
+Random tokens that come twice isolate copying from everything else a model does. In a text a span comes twice
+because somebody or something is named again; all around it the text helps, and the tokens of the span are
+not all equally surprising.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformer_lens.model_bridge import TransformerBridge
+
+from mechscope.errors import InvalidInput
+from mechscope.lens.ablation import Ablation, CopyingLoss
+from mechscope.lens.attention import attention_patterns
+from mechscope.lens.components import all_heads
+from mechscope.lens.repeats import RepeatedTokens
+from mechscope.lens.texts import TokenisedTexts, tokenise
+
+_LOGITS = 50_000_000  # logits held at a time: 200 MB of float32
+
+
+@dataclass(frozen=True)
+class RepeatedSpans:
+    """Texts, and where in each of them a span of tokens stands twice.
+
+    Attributes:
+        tokenised: The texts.
+        first: Position of the span's first token where it comes first (a BOS is a position too).
+        second: Position of its first token where it comes again.
+        length: Number of its tokens, the same both times.
+    """
+
+    tokenised: TokenisedTexts
+    first: Int[np.ndarray, " text"]
+    second: Int[np.ndarray, " text"]
+    length: Int[np.ndarray, " text"]
+
+    def __len__(self) -> int:
+        return len(self.tokenised)
+
+    @property
+    def width(self) -> int:
+        """Tokens of the longest text, special tokens included."""
+        return max(len(row) for row in self.tokenised.ids)
+
+
+def repeated_spans(
+    bridge: TransformerBridge,
+    texts: Sequence[str],
+    spans: Sequence[str],
+    *,
+    prepend_bos: bool | None = None,
+) -> RepeatedSpans:
+    """Find each text's span, which must come exactly twice, behind a space and as the same tokens.
+
+    Args:
+        bridge: The model; only its tokenizer is used.
+        texts: The texts.
+        spans: One a text, without the space before it.
+        prepend_bos: As in `mechscope.lens.texts.tokenise`.
+
+    Raises:
+        InvalidInput: Another number of spans than of texts; a span that does not come exactly twice as the
+            same tokens, or overlaps itself; or one of a single token, of which nothing can be foreseen.
+    """
+    if len(texts) != len(spans):
+        raise InvalidInput(f"{len(texts)} texts, but {len(spans)} spans.", hint="one span for each text")
+    tokenised = tokenise(bridge, texts, prepend_bos=prepend_bos)
+    wanted = bridge.tokenizer([f" {span}" for span in spans], add_special_tokens=False)["input_ids"]
+    found = []
+    for text, span, row, ids in zip(texts, spans, tokenised.ids, wanted, strict=True):
+        n = len(ids)
+        if n < 2:
+            raise InvalidInput(f"the span {span!r} is one token: nothing of it can be foreseen by copying.")
+        at = [
+            start
+            for start in range(tokenised.n_special, len(row) - n + 1)
+            if list(row[start : start + n]) == list(ids)
+        ]
+        if len(at) != 2 or at[1] < at[0] + n:
+            raise InvalidInput(
+                f"the span {span!r} must come twice as the same tokens in {text[:40]!r}…, and comes "
+                f"{len(at)} times.",
+                hint="put a space, not a quotation mark or bracket, before it both times",
+            )
+        found.append((*at, n))
+    first, second, length = np.array(found).T
+    return RepeatedSpans(tokenised, first, second, length)
+
+
+def spans_of_copies(repeated: RepeatedTokens) -> RepeatedSpans:
+    """Rows of random tokens that come twice, as texts whose span is the whole copy."""
+    n, special, length = len(repeated), repeated.n_special, repeated.length
+    rows = tuple(tuple(row) for row in repeated.ids.tolist())
+    return RepeatedSpans(
+        TokenisedTexts(("",) * n, rows, special),
+        np.full(n, special),
+        np.full(n, special + length),
+        np.full(n, length),
+    )
+
+
+def span_scores(
+    bridge: TransformerBridge, spans: RepeatedSpans, *, batch_size: int = 8
+) -> Float[np.ndarray, "text layer head"]:
+    """The induction score of every head on the repeated spans.
+
+    It is the attention from a token of the second occurrence to the one that followed it in the first, mean
+    over all tokens of the span but the last: what follows that one need not be the same again.
+
+    Args:
+        bridge: The model, in eval mode.
+        spans: From `repeated_spans`.
+        batch_size: Most texts in a batch.
+    """
+    heads = all_heads(bridge)
+    patterns = attention_patterns(bridge, spans.tokenised, heads, batch_size=batch_size)
+    scores = np.empty((len(spans), len(heads)))
+    for text, pattern in enumerate(patterns):
+        at = torch.arange(int(spans.length[text]) - 1)
+        wanted = pattern[:, int(spans.second[text]) + at, int(spans.first[text]) + at + 1]
+        scores[text] = wanted.double().mean(1).numpy()
+    return scores.reshape(len(spans), bridge.cfg.n_layers, bridge.cfg.n_heads)
+
+
+def span_chance(spans: RepeatedSpans) -> Float[np.ndarray, " text"]:
+    """What a head that attends evenly to all positions up to its own would score."""
+    ends = zip(spans.second.tolist(), spans.length.tolist(), strict=True)
+    return np.array([np.mean(1 / (np.arange(second, second + n - 1) + 1)) for second, n in ends])
+
+
+def span_loss(
+    bridge: TransformerBridge,
+    spans: RepeatedSpans,
+    *,
+    ablated: Ablation | None = None,
+    batch_size: int = 8,
+) -> CopyingLoss:
+    """How surprising a span is the first and the second time, in nats a token, with or without an ablation.
+
+    Both are means over the span's tokens but the first, which says that the span has come at all. The
+    unembedding is run at the positions that predict them only. All texts are padded on the right to the
+    longest one, which is how long the rows of an ablation's reference set must be (`spans.width`).
+
+    Args:
+        bridge: The model, in eval mode.
+        spans: From `repeated_spans`.
+        ablated: Zero or mean ablation, or resample ablation with a donor for each text.
+        batch_size: Most texts in a batch.
+
+    Raises:
+        InvalidInput: An ablation that was recorded on rows of another length.
+    """
+    first, second = _losses(bridge, spans, [spans.first, spans.second], ablated, batch_size)
+    return CopyingLoss(first, second)
+
+
+def second_loss(
+    bridge: TransformerBridge,
+    spans: RepeatedSpans,
+    *,
+    ablated: Ablation | None = None,
+    batch_size: int = 8,
+) -> Float[np.ndarray, " text"]:
+    """`span_loss(…).second` alone, for half of its unembedding."""
+    return _losses(bridge, spans, [spans.second], ablated, batch_size)[0]
+
+
+def _losses(
+    bridge: TransformerBridge,
+    spans: RepeatedSpans,
+    starts: Sequence[Int[np.ndarray, " text"]],
+    ablated: Ablation | None,
+    batch_size: int,
+) -> list[Float[np.ndarray, " text"]]:
+    """Mean loss of each text's span but its first token, where the span begins at each of some places."""
+    n, width = len(spans), spans.width
+    ids = torch.zeros(n, width, dtype=torch.long)  # no result depends on the id of the padding
+    attended = torch.zeros(n, width, dtype=torch.long)
+    for text, row in enumerate(spans.tokenised.ids):
+        ids[text, : len(row)] = torch.tensor(row)
+        attended[text, : len(row)] = 1
+    most = int(spans.length.max()) - 1
+    step = np.arange(most)[None, :]
+    real = torch.from_numpy(step < spans.length[:, None] - 1)
+    # Shorter spans are filled up with the positions of their own last prediction, which then don't count.
+    within = np.minimum(step, spans.length[:, None] - 2)
+    positions = torch.from_numpy(np.concatenate([start[:, None] + within for start in starts], axis=1))
+    size = min(batch_size, max(1, _LOGITS // (positions.shape[1] * bridge.cfg.d_vocab)))
+    losses = torch.empty(n, len(starts), most, dtype=torch.float64)
+    with torch.inference_mode():
+        for start in range(0, n, size):
+            rows = torch.arange(start, min(start + size, n))
+            at = positions[rows]
+
+            def cut_down(value: Float[Tensor, "batch pos d_model"], hook: object, at: Tensor = at) -> Tensor:
+                index = at.to(value.device)[:, :, None].expand(-1, -1, value.shape[-1])
+                return value.gather(1, index)
+
+            hooks = [] if ablated is None else ablated.hooks(rows)
+            device = bridge.cfg.device
+            with bridge.hooks(fwd_hooks=[*hooks, ("unembed.hook_in", cut_down)]):
+                logits = bridge(
+                    ids[rows].to(device), attention_mask=attended[rows].to(device), return_type="logits"
+                )
+            targets = ids[rows].gather(1, at + 1).to(logits.device)
+            each = torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1).float(), targets.flatten(), reduction="none"
+            )
+            losses[rows] = each.view(len(rows), len(starts), most).double().cpu()
+    mean = ((losses * real[:, None]).sum(-1) / real.sum(-1)[:, None]).numpy()
+    return list(mean.T)
+
+
+def joined_rows(
+    bridge: TransformerBridge, texts: Sequence[str], width: int, *, prepend_bos: bool | None = None
+) -> Int[Tensor, "row pos"]:
+    """Rows of running text, all of one length: the texts joined by spaces and cut; what is left over is not
+    used.
+
+    Args:
+        bridge: The model; only its tokenizer is used.
+        texts: The texts, in order.
+        width: Tokens in a row, the BOS included where there is one.
+        prepend_bos: As in `mechscope.lens.texts.tokenise`.
+
+    Raises:
+        InvalidInput: No texts, or too few tokens for a single row.
+    """
+    if isinstance(texts, str) or not texts:
+        raise InvalidInput("joined_rows() needs a list of at least one text.")
+    one = tokenise(bridge, texts[:1], prepend_bos=prepend_bos)  # whether and how a row of this model begins
+    special = one.n_special
+    spaced = bridge.tokenizer([f" {text}" for text in texts], add_special_tokens=False)["input_ids"]
+    tokens = [token for ids in spaced for token in ids]
+    inside = width - special
+    n = len(tokens) // inside if inside > 0 else 0
+    if not n:
+        raise InvalidInput(
+            f"{len(tokens)} tokens do not fill a row of {width}.", hint="more texts, or shorter rows"
+        )
+    body = torch.tensor(tokens[: n * inside]).view(n, inside)
+    before = torch.tensor(one.ids[0][:special], dtype=body.dtype).expand(n, special)
+    return torch.cat([before, body], dim=1)
