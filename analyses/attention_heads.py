@@ -161,10 +161,18 @@ def mean(values: np.ndarray, over: np.ndarray | None = None) -> tuple[float, tup
 def record(
     name: str, values: np.ndarray, label: str, *, over: np.ndarray | None = None, unit: str = ""
 ) -> None:
-    """Record a mean over rows with its interval."""
+    """Record a mean over rows with its interval; over something else, as a share of it."""
     value, ci = mean(values, over)
     ledger.statistic(
-        name, value, label=label, ci=ci, n=len(values), resamples=resamples, unit=unit, tolerance=FLOAT
+        name,
+        value,
+        label=label,
+        format=".2f" if over is None else ".0%",
+        ci=ci,
+        n=len(values),
+        resamples=resamples,
+        unit=unit,
+        tolerance=FLOAT,
     )
 
 
@@ -261,7 +269,8 @@ ledger.figure(
         ),
         value_title="attention",
     ),
-    caption="Scores of all heads on random tokens that come twice. Dots: heads whose category this is.",
+    caption="Scores of all heads on random tokens that come twice. Dots mark heads assigned to this "
+    "category.",
     alt="Four grids of layers by heads, coloured by induction, duplicate-token, previous-token and "
     "first-token score, with dots on the heads of that category.",
     tolerance={"*": FLOAT, "marked": BORDERLINE},
@@ -499,6 +508,9 @@ ledger.statistic(
     label="Previous-token score of that sender",
     tolerance=FLOAT,
 )
+runner_up = int(np.argsort(-drop)[1])
+ledger.statistic("second_sender", str(senders[runner_up]), label="Sender that its keys need most but one")
+record("second_sender_drop", path.drop[runner_up], "Fall with that sender's path into its keys patched")
 tested["path_correlation"] = {
     "value": float(association.observed[0]),
     "label": "Rank correlation, over senders, of the fall and the previous-token score",
@@ -535,8 +547,8 @@ ledger.figure(
         kinds=CATEGORIES,
         named=paths.loc[paths["drop"] > 0.05, "sender"].tolist(),
     ),
-    caption=f"What the keys of {receiver} need: each dot is a head before it. Up: how far its induction "
-    "score falls with the direct path from that head into its keys patched. Across: how much that head "
+    caption=f"What the keys of {receiver} need: each dot is a head before it. Vertical: how far its "
+    "induction score falls with the direct path from that head into its keys patched. Horizontal: how much that head "
     "attends to the previous token.",
     alt="Scatter plot of heads: previous-token score against the fall of the receiver's induction score.",
     tolerance={"*": FLOAT},
@@ -561,6 +573,7 @@ for head in strongest[:TOP]:
     if head.layer and head not in searched:
         before = all_heads(bridge, range(head.layer))
         searched[head] = composition(bridge, rows(8, "paths"), rows(8, "path donors"), head, before)
+queries_to_a_key = n_heads // (bridge.cfg.n_key_value_heads or n_heads)
 fed = []
 for head, one in searched.items():
     falls = one.drop.mean(1)
@@ -569,6 +582,7 @@ for head, one in searched.items():
     fed.append(
         {
             "receiver": str(head),
+            "keys": f"L{head.layer}K{head.head // queries_to_a_key}",
             "score": one.clean.mean(),
             "sender": str(most),
             "fall": falls[first],
@@ -581,8 +595,9 @@ ledger.table(
     "receivers",
     pd.DataFrame(fed),
     key="receiver",
-    caption="For each of the top induction heads: its score, the sender that its keys need most, the fall of "
-    "the score with that path patched, and with that of the sender in second place.",
+    caption="For each of the top induction heads: which keys it reads (heads of a layer can share them), its "
+    "score, the sender that its keys need most, the fall of the score with that path patched, and with that "
+    "of the sender in second place.",
     labels={
         "second": "fall, second sender",
         "previous": "sender's previous-token score",
@@ -590,6 +605,12 @@ ledger.table(
     },
     formats={name: ".2f" for name in ("score", "fall", "second", "previous")},
     tolerance={"*": FLOAT},
+)
+ledger.statistic(
+    "queries_to_a_key", queries_to_a_key, label="Query heads that share the keys of one key head"
+)
+ledger.statistic(
+    "receivers_keys", len({one["keys"] for one in fed}), label="Different keys among the top induction heads"
 )
 ledger.statistic(
     "receivers_fed",

@@ -453,6 +453,7 @@ for name, found, label in (
         f"{name}_share",
         n_known / n_asked,
         label=f"Share that is known: {label}",
+        format=".0%",
         ci=proportion_confint(n_known, n_asked, method="wilson"),
         n=n_asked,
         test="Wilson interval of a proportion",
@@ -537,9 +538,15 @@ fact = attribute(bridge, asked, first, others)
 depth = ((lens.convergence + 1) / n_layers).double().numpy()
 value, ends = mean_with_interval(depth, "depth")
 ledger.statistic(
-    "convergence_depth", value, label="Mean depth at which the lens settles on what the model says",
-    ci=ends, n=n, resamples=resamples, tolerance=Close(atol=0.01, because="a layer on a few prompts"),
-)  # fmt: skip
+    "convergence_depth",
+    value,
+    format=".0%",
+    label="Mean depth at which the lens settles on what the model says",
+    ci=ends,
+    n=n,
+    resamples=resamples,
+    tolerance=Close(atol=0.01, because="a layer on a few prompts"),
+)
 ledger.statistic(
     "convergence_median",
     float(lens.convergence.double().median()),
@@ -564,20 +571,34 @@ ledger.claim(
 )
 value, ends = mean_with_interval(lens.rank.numpy().argmin(0) / n_layers, "peak")
 ledger.statistic(
-    "peak_depth", value, label="Mean depth at which the right capital has its best rank", ci=ends, n=n,
-    resamples=resamples, tolerance=Close(atol=0.01, because="a layer on a few prompts"),
-)  # fmt: skip
+    "peak_depth",
+    value,
+    format=".0%",
+    label="Mean depth at which the right capital has its best rank",
+    ci=ends,
+    n=n,
+    resamples=resamples,
+    tolerance=Close(atol=0.01, because="a layer on a few prompts"),
+)
 total = fact.total.numpy()
 value, ends = mean_with_interval(total, "difference")
 ledger.statistic(
-    "difference", value, label="Mean logit difference between the right capital and another", ci=ends, n=n,
-    resamples=resamples, tolerance=ACTIVATION,
-)  # fmt: skip
+    "difference",
+    value,
+    label="Mean logit difference between the right capital and another",
+    ci=ends,
+    n=n,
+    resamples=resamples,
+    tolerance=ACTIVATION,
+)
 favoured = int((total > 0).sum())
 ledger.statistic(
-    "favoured", favoured, label="Prompts in which the right capital (its first token) has the larger logit",
-    n=n, tolerance=BORDERLINE,
-)  # fmt: skip
+    "favoured",
+    favoured,
+    label="Prompts in which the right capital (its first token) has the larger logit",
+    n=n,
+    tolerance=BORDERLINE,
+)
 # One rival is an easy test. The hard one: every capital of the file after the same prompt.
 said = read_last_position(bridge, asked, residuals=False, log_probs=True).log_probs
 assert said is not None
@@ -585,20 +606,26 @@ rivals = torch.unique(first)
 own = said.gather(1, first[:, None])[:, 0]
 above = (said[:, rivals] > own[:, None]).sum(1)
 ledger.statistic(
-    "ranked_first", int((above == 0).sum()),
-    label="Prompts in which the right capital (its first token) is the most probable of all capitals", n=n,
+    "ranked_first",
+    int((above == 0).sum()),
+    label="Prompts in which the right capital (its first token) is the most probable of all capitals",
+    n=n,
     tolerance=BORDERLINE,
-)  # fmt: skip
+)
 ledger.statistic("n_rivals", len(rivals), label="Different first tokens of all capitals")
 ledger.statistic(
-    "median_rank_among_capitals", float(above.double().median() + 1), format=".0f",
-    label="Median rank of the right capital among all capitals", n=n, tolerance=BORDERLINE,
-)  # fmt: skip
+    "median_rank_among_capitals",
+    float(above.double().median() + 1),
+    format=".0f",
+    label="Median rank of the right capital among all capitals",
+    n=n,
+    tolerance=BORDERLINE,
+)
 texas_at = list(capitals.prompts).index(PROMPT)
 not_texas = rivals[rivals != first[texas_at]]
 ledger.statistic(
     "texas_others_logit",
-    float(texas_logit - (own[texas_at] - said[texas_at, not_texas].mean())),
+    float(parts.logit[0] - (own[texas_at] - said[texas_at, not_texas].mean())),
     label="Mean logit of the other capitals after this prompt",
     tolerance=ACTIVATION,
 )
@@ -612,9 +639,14 @@ ledger.statistic(
 )
 value, ends = mean_with_interval(single_total, "single difference")
 ledger.statistic(
-    "difference_single", value, label="Mean logit difference where both capitals are single tokens", ci=ends,
-    n=len(single_total), resamples=resamples, tolerance=ACTIVATION,
-)  # fmt: skip
+    "difference_single",
+    value,
+    label="Mean logit difference where both capitals are single tokens",
+    ci=ends,
+    n=len(single_total),
+    resamples=resamples,
+    tolerance=ACTIVATION,
+)
 
 # %%
 half = n_layers // 2
@@ -644,13 +676,26 @@ def share_with_interval(part: np.ndarray) -> tuple[float, tuple[float, float]]:
 for name, part in groups.items():
     value, ends = share_with_interval(part)
     ledger.statistic(
-        f"share_{name}", value, label=labels[name], ci=ends, n=n, resamples=resamples, tolerance=RESAMPLED
+        f"share_{name}",
+        value,
+        label=labels[name],
+        format=".0%",
+        ci=ends,
+        n=n,
+        resamples=resamples,
+        tolerance=RESAMPLED,
     )
 value, ends = share_with_interval(groups["mlps"] - groups["heads"])
 ledger.statistic(
-    "share_mlps_minus_heads", value, label="Share of MLPs minus share of heads", ci=ends, n=n,
-    resamples=resamples, tolerance=RESAMPLED,
-)  # fmt: skip
+    "share_mlps_minus_heads",
+    value,
+    label="Share of MLPs minus share of heads",
+    format="+.0%",
+    ci=ends,
+    n=n,
+    resamples=resamples,
+    tolerance=RESAMPLED,
+)
 ledger.claim(
     "decided_late",
     # lint: allow numeral because halves were fixed beforehand
@@ -696,6 +741,7 @@ ledger.statistic(
     float(per_head[ten].sum() / per_head.clamp_min(0).sum()),
     label="Share of what heads add on average, negative ones aside, that ten heads add, chosen on other "
     "prompts",
+    format=".0%",
     ci=(ends_of_ten.low[0], ends_of_ten.high[0]),
     n=n_rest,
     resamples=resamples,
@@ -706,9 +752,14 @@ ledger.statistic(
 )
 value, ends = mean_with_interval(heads_rest[order[0]].numpy(), "best head")
 ledger.statistic(
-    "best_head_adds", value, label="What it adds to the logit difference on average, on other prompts",
-    ci=ends, n=n_rest, resamples=resamples, tolerance=ACTIVATION,
-)  # fmt: skip
+    "best_head_adds",
+    value,
+    label="What it adds to the logit difference on average, on other prompts",
+    ci=ends,
+    n=n_rest,
+    resamples=resamples,
+    tolerance=ACTIVATION,
+)
 ledger.claim(
     "few_heads",
     "Ten heads add most of what heads add.",
@@ -744,10 +795,15 @@ for label, matrix in (
     ends_of = percentile_interval(layer_weights @ array.T / n)
     rows.append(
         pd.DataFrame(
-            {"label": label, "layer": np.arange(n_layers), "value": array.mean(1), "low": ends_of.low,
-             "high": ends_of.high}
+            {
+                "label": label,
+                "layer": np.arange(n_layers),
+                "value": array.mean(1),
+                "low": ends_of.low,
+                "high": ends_of.high,
+            }
         )
-    )  # fmt: skip
+    )
 by_layer = pd.concat(rows, ignore_index=True)
 ledger.figure(
     "fact_by_layer",
@@ -763,8 +819,13 @@ ledger.figure(
     "rank_by_layer",
     value_by_layer(
         pd.DataFrame(
-            {"label": "rank of the right capital", "layer": lens.layers, "value": ranks.mean(1),
-             "low": rank_ends.low, "high": rank_ends.high}
+            {
+                "label": "rank of the right capital",
+                "layer": lens.layers,
+                "value": ranks.mean(1),
+                "low": rank_ends.low,
+                "high": rank_ends.high,
+            }
         ),
         y_title="log10 of the rank",
     ),
@@ -772,7 +833,7 @@ ledger.figure(
     "over all prompts, with 95% intervals. Nought is the first rank.",
     alt="A falling curve over the layers: the rank of the right capital in the logit lens.",
     tolerance={"*": Close(rtol=5e-3, atol=5e-3, because="tokens of almost the same logit change places")},
-)  # fmt: skip
+)
 
 # %% [markdown]
 # ## Active neurons and contributing neurons
@@ -812,9 +873,15 @@ for name, shares, label in (
 ):
     value, ends = mean_with_interval(shares, name)
     ledger.statistic(
-        name, value, label=label, ci=ends, n=n, resamples=resamples,
+        name,
+        value,
+        label=label,
+        format="+.0%" if "minus" in name else ".0%",
+        ci=ends,
+        n=n,
+        resamples=resamples,
         tolerance=Close(atol=0.01, because="neurons of almost the same value may change places"),
-    )  # fmt: skip
+    )
 ledger.statistic(
     "neurons_chance", 10 / n_neurons, label="With ten, neurons drawn without looking", format=".1e"
 )

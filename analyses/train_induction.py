@@ -277,6 +277,7 @@ for kind, name in SHORT.items():
     ledger.statistic(
         f"share_{name}_most",
         changes.loc[changes["model"] == kind, "share"].max(),
+        format=".0%",
         label=f"Share of the whole fall that lies where the loss falls fastest, most over seeds, {kind}",
         n=n_seeds,
         tolerance=TRAINED,
@@ -292,6 +293,7 @@ ledger.statistic(
 ledger.statistic(
     "change_kept_least",
     table["kept"].min(),
+    format=".0%",
     label="Part of that fall that no later checkpoint takes back, least over seeds",
     n=n_seeds,
     tolerance=TRAINED,
@@ -299,6 +301,7 @@ ledger.statistic(
 ledger.statistic(
     "change_share_least",
     table["share"].min(),
+    format=".0%",
     label="Share of the whole fall of the late loss that lies in the phase change, least over seeds",
     n=n_seeds,
     tolerance=TRAINED,
@@ -312,6 +315,14 @@ ledger.statistic(
 ledger.statistic(
     "change_end", int(table["to"].max()), label="Last step of the latest phase change", tolerance=STEPS
 )
+for name, end in (("least", table["before"].min()), ("most", table["before"].max())):
+    ledger.statistic(
+        f"induction_before_{name}",
+        end,
+        label=f"Highest induction score of any head before the phase change, {name} over seeds",
+        n=n_seeds,
+        tolerance=TRAINED,
+    )
 ledger.statistic(
     "induction_rise_least",
     (table["after"] - table["before"]).min(),
