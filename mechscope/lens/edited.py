@@ -10,7 +10,7 @@ An edit whose hook the model doesn't have, or doesn't call, is refused: it would
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -273,10 +273,8 @@ def _logits(
         return read.unsqueeze(1)
 
     with _all_called(bridge, hooks) as called, bridge.hooks(fwd_hooks=[*called, ("unembed.hook_in", cut)]):
-        try:
+        with suppress(_PassEnds):
             logits = bridge(ids, return_type="logits")
-        except _PassEnds:
-            pass
     if tokens is None:
         return logits[:, 0].float()
     columns = tokens.to(bridge.W_U.device)
