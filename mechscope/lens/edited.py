@@ -272,9 +272,12 @@ def _logits(
             raise _PassEnds
         return read.unsqueeze(1)
 
-    with _all_called(bridge, hooks) as called, bridge.hooks(fwd_hooks=[*called, ("unembed.hook_in", cut)]):
-        with suppress(_PassEnds):
-            logits = bridge(ids, return_type="logits")
+    with (
+        _all_called(bridge, hooks) as called,
+        bridge.hooks(fwd_hooks=[*called, ("unembed.hook_in", cut)]),
+        suppress(_PassEnds),
+    ):
+        logits = bridge(ids, return_type="logits")
     if tokens is None:
         return logits[:, 0].float()
     columns = tokens.to(bridge.W_U.device)
