@@ -90,8 +90,8 @@ min_gap = 1.0
 # - At first directions were added to special tokens too (Gemma's BOS). The damage of that is recorded for
 #   comparison.
 # - At first few random directions served all pairs and sentences, and the intervals left their draw out.
-# - At first there were fewer pairs for the heads, and as many to choose on as to measure on; and the next token
-#   was read at a few more places of each neutral sentence.
+# - At first there were fewer pairs for the heads, and as many to choose on as to measure on; and the next
+#   token was read at a few more places of each neutral sentence.
 
 # %%
 import zlib
