@@ -32,9 +32,11 @@
 model = "smollm2-135m"
 seed = 0
 resamples = 10_000
-random_draws = 3
+random_draws = 2
+places = 4
 shortlist = 5
 control_heads = 10
+min_pairs = 5
 min_gap = 1.0
 
 # %% [markdown]
@@ -50,33 +52,46 @@ min_gap = 1.0
 # the other side, in nats.
 #
 # **Direction.** Mean residual at the last token of the fitting prompts of one side minus that of the other,
-# after a block. *Dose*: how often it is added, at all positions; a dose of one moves the mean of one side
-# onto that of the other.
+# after a block. *Dose*: how often it is added, at all positions but special tokens; a dose of one moves the
+# mean of one side onto that of the other.
 #
 # **Share.** Each prompt is steered towards the other side. The share is how far that moves its score, divided
 # by the distance of the two sides' mean scores: nought is nothing, one is all of the way. A concept whose
 # sides lie less than `min_gap` nats apart is left out, and counted.
 #
-# **Damage.** KL(unedited ‖ edited) of the next token on neutral sentences, and how much their own next tokens
-# lose. They are English, so the damage done by French is the edit itself: means of damage are over the other
-# concepts.
+# **Damage.** KL(unedited ‖ edited) of the next token at some `places` in each neutral sentence, and how much
+# their own next tokens lose. They are English, so the damage done by French is the edit itself: means of
+# damage are over the other concepts.
 #
 # <!-- lint: allow numeral because it follows from the definition -->
 # **Control.** Random directions of the same length. An edit that only destroys what a prompt said moves both
-# sides towards the middle, which looks like a share of up to one half: what counts is the difference.
+# sides towards the middle, which looks like a share of up to one half: what counts is the difference. Each
+# pair of prompts and each sentence has `random_draws` directions of its own.
 #
-# **Added after a first look** (so everything about it is exploratory): directions between *shuffled* prompts,
-# from random halves of the pairs that fit a concept, each with both of its sides, scaled to the same length.
-# They stay among the directions in which prompts do differ; uniformly random ones do not.
+# **Heads.** On some of the pairs of each phenomenon of `patching_pairs.csv` that the model knows (every
+# third), the head whose ablation (output set to nought, at all positions) costs most of the score: exactly,
+# among the `shortlist` that gradients propose. What that costs is measured on the others; elsewhere on the
+# other phenomena; and beside heads drawn at random. The score is the logit of a prompt's answer minus that of
+# its twin's; an answer of several tokens is judged by its first. A loss is a share of the mean unedited
+# score. Phenomena with fewer than `min_pairs` known pairs to measure on are left out.
 #
-# <!-- lint: allow numeral because the design was fixed beforehand -->
-# **Heads.** On half of the pairs of each phenomenon of `patching_pairs.csv` that the model knows, the head
-# whose ablation (output set to nought) costs most of the score: exactly, among the `shortlist` that gradients
-# propose. What that costs is measured on the other half; elsewhere on the other phenomena; and beside heads
-# drawn at random. A loss is a share of the mean unedited score. Phenomena with fewer than four known pairs
-# are left out.
+# **Intervals** resample pairs of prompts within concepts and phenomena, and sentences for damage. A random
+# direction comes and goes with the pair or sentence that it was drawn for, so the draw is in the interval;
+# random heads are resampled beside the pairs. The prompts that directions were made from, and the pairs that
+# heads were chosen on, are taken as given.
 #
-# Intervals resample pairs of prompts within concepts and phenomena, and sentences for damage.
+# ### After a first look
+#
+# Everything that follows came after results had been seen, and is exploratory.
+#
+# - Directions between *shuffled* prompts, from random halves of the pairs that fit a concept, each with both
+#   of its sides, scaled to the same length. They stay among the directions in which prompts do differ;
+#   uniformly random ones do not.
+# - At first directions were added to special tokens too (Gemma's BOS). The damage of that is recorded for
+#   comparison.
+# - At first few random directions served all pairs and sentences, and the intervals left their draw out.
+# - At first there were fewer pairs for the heads, and as many to choose on as to measure on; and the next
+#   token was read at a few more places of each neutral sentence.
 
 # %%
 import zlib
@@ -88,16 +103,18 @@ import torch
 from mechscope import charts_editing, charts_patching
 from mechscope.data.prompts import analysis_file, load_prompts, load_words
 from mechscope.ledger import RESAMPLED, Close, Ledger
+from mechscope.lens.ablation import ablation
 from mechscope.lens.answers import answer_tokens
+from mechscope.lens.components import Head, all_heads
 from mechscope.lens.edited import (
     ablation_estimates,
-    add_vectors,
     continue_greedily,
+    damage,
     edited_logits,
     read_streams,
 )
 from mechscope.lens.last_position import read_last_position
-from mechscope.lens.steering import ablate_heads, mean_difference_direction
+from mechscope.lens.steering import mean_difference_direction, steer
 from mechscope.lens.texts import tokenise
 from mechscope.models import load_model
 from mechscope.stats.resampling import bootstrap_weights, percentile_interval
@@ -112,7 +129,7 @@ TOLERANCES = {"*": ACTIVATION, "low": RESAMPLED, "high": RESAMPLED}
 
 ledger = Ledger("editing")
 bridge = load_model(model)
-n_layers, n_heads = bridge.cfg.n_layers, bridge.cfg.n_heads
+n_layers = bridge.cfg.n_layers
 blocks = [round(depth * n_layers) - 1 for depth in DEPTHS]
 
 
@@ -150,10 +167,15 @@ asked = tokenise(bridge, prompts.prompts)
 residuals = read_last_position(bridge, asked).residuals
 
 
+def scored(concept: str) -> list[int]:
+    """The tokens of the two sides: the only ones whose logits the score needs."""
+    return sides[f"{concept} towards"] + sides[f"{concept} away"]
+
+
 def score_of(concept: str, logits: torch.Tensor) -> np.ndarray:
-    """Log of the odds between the two sides' words."""
-    towards, away = (sides[f"{concept} {side}"] for side in ("towards", "away"))
-    return (logits[:, towards].logsumexp(1) - logits[:, away].logsumexp(1)).double().cpu().numpy()
+    """Log of the odds between the two sides' words, from the logits of `scored` tokens."""
+    towards, away = logits.split([len(sides[f"{concept} {side}"]) for side in ("towards", "away")], dim=1)
+    return (towards.logsumexp(1) - away.logsumexp(1)).double().cpu().numpy()
 
 
 directions = {
@@ -204,7 +226,7 @@ streams, base = {}, {}
 for concept in every_concept:
     chosen = held_out[concept]
     own = tokenise(bridge, [prompts.prompts[at] for at in chosen])
-    streams[concept] = read_streams(bridge, own, blocks)
+    streams[concept] = read_streams(bridge, own, blocks, tokens=scored(concept))
     base[concept] = score_of(concept, streams[concept].logits)
 
 gaps = {
@@ -234,58 +256,65 @@ ledger.table(
 )
 
 
-def random_directions(concept: str, block: int) -> list[torch.Tensor]:
-    """Directions of the same length as the concept's, drawn uniformly."""
-    drawn = torch.from_numpy(
-        generator(f"{concept} {block}").standard_normal((random_draws, bridge.cfg.d_model))
-    )
-    length = directions[concept, block].norm()
-    return [(one / one.norm() * length).float() for one in drawn]
+def as_long(concept: str, block: int, found: torch.Tensor) -> torch.Tensor:
+    """The same directions with the length of the concept's."""
+    return found / found.norm(dim=-1, keepdim=True) * directions[concept, block].norm()
 
 
-def shuffled_directions(concept: str, block: int) -> list[torch.Tensor]:
-    """Directions of the same length between random halves of the fitting pairs."""
-    found = []
+def random_directions(concept: str, block: int, what: str, n: int) -> torch.Tensor:
+    """Draw × item × width: directions of the concept's length, drawn uniformly for each of some items."""
+    rng = generator(f"random {what} {concept} {block}")
+    found = torch.from_numpy(rng.standard_normal((random_draws, n, bridge.cfg.d_model))).float()
+    return as_long(concept, block, found)
+
+
+def shuffled_directions(concept: str, block: int, what: str, n: int) -> torch.Tensor:
+    """The same between random halves of the fitting pairs."""
     values = residuals[block][(concept_of == concept) & (part_of == "fit")]
-    rng = generator(f"shuffled {concept} {block}")
-    for _ in range(random_draws):
-        first = np.repeat(rng.permutation(np.arange(len(values) // 2) % 2), 2).astype(bool)
-        one = mean_difference_direction(values[first], values[~first])
-        found.append(one / one.norm() * directions[concept, block].norm())
-    return found
+    pairs = values.view(len(values) // 2, 2, -1).mean(1)
+    sign = np.tile(np.where(np.arange(len(pairs)) % 2 == 0, 1.0, -1.0), (random_draws, n, 1))
+    sign = generator(f"shuffled {what} {concept} {block}").permuted(sign, axis=2)
+    return as_long(concept, block, torch.from_numpy(sign).to(pairs) @ pairs)
 
 
-def steered(concept: str, block: int, settings: list[tuple[torch.Tensor, float]]) -> np.ndarray:
-    """Setting × prompt: how far each prompt's score moves in the intended direction, in nats."""
+def of_each_pair(found: torch.Tensor) -> torch.Tensor:
+    """From directions for pairs of prompts to directions for prompts."""
+    return found.repeat_interleave(2, dim=1)
+
+
+def steered(concept: str, block: int, vectors: torch.Tensor) -> np.ndarray:
+    """Setting × prompt: how far each score moves in the intended direction, in nats, from vectors of each."""
     chosen = held_out[concept]
     sign = np.where(side_of[chosen] == "away", 1.0, -1.0)
-    vectors = torch.cat([torch.from_numpy(sign * dose)[:, None].float() * one for one, dose in settings])
-    logits = edited_logits(
-        bridge,
-        streams[concept],
-        block,
-        add_vectors(bridge, block, vectors),
-        rows=list(range(len(chosen))) * len(settings),
-    )
-    return sign * (score_of(concept, logits).reshape(len(settings), -1) - base[concept])
+    signed = torch.from_numpy(sign)[:, None].float() * vectors
+    edit = steer(bridge, block, signed.flatten(0, 1), n_special=asked.n_special)
+    rows = list(range(len(chosen))) * len(vectors)
+    logits = edited_logits(bridge, streams[concept], block, edit, rows=rows)
+    return sign * (score_of(concept, logits).reshape(len(vectors), -1) - base[concept])
+
+
+def at_doses(vectors: torch.Tensor, doses: tuple[float, ...]) -> torch.Tensor:
+    """Dose after dose of setting × item × width."""
+    return torch.cat([dose * vectors for dose in doses])
 
 
 moved = {}  # (concept, block, dose): shift of each held-out prompt
-drifted = {}  # (concept, dose): the same for random directions, mean over draws, in the middle
+drifted = {}  # (concept, dose): the same for random directions, mean over its draws, in the middle
 mixed = {}  # concept: for directions between shuffled prompts, at the natural dose
+middle = blocks[MIDDLE]
 for concept in concepts:
-    for number, block in enumerate(blocks):
-        doses = DOSES if number == MIDDLE else (1.0,)
-        found = steered(concept, block, [(directions[concept, block], dose) for dose in doses])
+    n = len(held_out[concept])
+    # Lines come in pairs, one prompt of each side: a pair shares its draws, and is resampled as a whole.
+    assert (side_of[held_out[concept]].reshape(-1, 2) == ["towards", "away"]).all()
+    for block in blocks:
+        doses = DOSES if block == middle else (1.0,)
+        found = steered(concept, block, at_doses(directions[concept, block].expand(1, n, -1), doses))
         moved |= {(concept, block, dose): one for dose, one in zip(doses, found, strict=True)}
-    drawn = random_directions(concept, blocks[MIDDLE])
-    for dose in DOSES:
-        found = steered(concept, blocks[MIDDLE], [(one, dose) for one in drawn])
-        drifted[concept, dose] = found.mean(0)
-    found = steered(
-        concept, blocks[MIDDLE], [(one, 1.0) for one in shuffled_directions(concept, blocks[MIDDLE])]
-    )
-    mixed[concept,] = found.mean(0)
+    drawn = of_each_pair(random_directions(concept, middle, "prompts", n // 2))
+    found = steered(concept, middle, at_doses(drawn, DOSES)).reshape(len(DOSES), random_draws, n)
+    drifted |= {(concept, dose): one.mean(0) for dose, one in zip(DOSES, found, strict=True)}
+    drawn = of_each_pair(shuffled_directions(concept, middle, "prompts", n // 2))
+    mixed[concept,] = steered(concept, middle, drawn).mean(0)
 
 # %% [markdown]
 # ## What else it does
@@ -293,59 +322,55 @@ for concept in concepts:
 # %%
 neutral = tokenise(bridge, load_prompts(analysis_file("data/neutral_sentences.csv")).prompts)
 reads = [
-    sorted({round(at) for at in np.linspace(neutral.n_special, len(row) - 2, 6).tolist()})
+    sorted({round(at) for at in np.linspace(neutral.n_special, len(row) - 2, places).tolist()})
     for row in neutral.ids
 ]
-calm = read_streams(bridge, neutral, sorted({*blocks, *range(n_layers)}), reads=reads)
-text_of = calm.text_of.numpy()
-next_token = torch.tensor([neutral.ids[text][at + 1] for text, places in enumerate(reads) for at in places])
-calm_log_probs = calm.logits.log_softmax(-1)
-calm_probs = calm_log_probs.exp()
+calm = read_streams(bridge, neutral, range(n_layers), reads=reads)
 n_texts = len(neutral)
 ledger.statistic("n_sentences", n_texts, label="Neutral sentences")
-ledger.statistic("n_read", len(text_of), label="Places in them at which the next token is read")
+ledger.statistic("n_read", sum(map(len, reads)), label="Places in them at which the next token is read")
 
 
-def harm(start: int, edit) -> tuple[np.ndarray, np.ndarray]:
-    """KL and rise of the loss of each neutral sentence, means over the places that are read, in nats."""
-    log_probs = edited_logits(bridge, calm, start, edit).log_softmax(-1)
-    kl = (calm_probs * (calm_log_probs - log_probs)).sum(-1).double().cpu().numpy()
-    rise = (calm_log_probs - log_probs).gather(1, next_token[:, None])[:, 0].double().cpu().numpy()
-    count = np.bincount(text_of, minlength=n_texts)
-    return tuple(np.bincount(text_of, one, minlength=n_texts) / count for one in (kl, rise))
+def harm(start: int, edit, settings: int = 1) -> np.ndarray:
+    """Setting × measure × sentence: KL and rise of the loss, in nats."""
+    found = damage(bridge, calm, start, edit, rows=list(range(n_texts)) * settings)
+    both = torch.stack([found.kl, found.loss_rise]).numpy()
+    return both.reshape(2, settings, n_texts).swapaxes(0, 1)
 
 
-def steering_harm(direction: torch.Tensor, block: int, dose: float) -> np.ndarray:
-    """Measure × sentence."""
-    vectors = (dose * direction).expand(n_texts, -1)
-    return np.stack(harm(block, add_vectors(bridge, block, vectors)))
+def steering_harm(block: int, vectors: torch.Tensor, n_special: int = neutral.n_special) -> np.ndarray:
+    """Measure × sentence, mean over settings: vectors of setting × sentence × width."""
+    edit = steer(bridge, block, vectors.flatten(0, 1), n_special=n_special)
+    return harm(block, edit, len(vectors)).mean(0)
 
 
 damaged, random_damaged, mixed_damaged = {}, {}, {}
+special_damaged, special_random = {}, {}  # with the special tokens steered too
 for concept in concepts:
-    for number, block in enumerate(blocks):
-        for dose in DOSES if number == MIDDLE else (1.0,):
-            damaged[concept, block, dose] = steering_harm(directions[concept, block], block, dose)
+    for block in blocks:
+        for dose in DOSES if block == middle else (1.0,):
+            own = (dose * directions[concept, block]).expand(1, n_texts, -1)
+            damaged[concept, block, dose] = steering_harm(block, own)
+for concept in others:
+    own = directions[concept, middle].expand(1, n_texts, -1)
+    drawn = random_directions(concept, middle, "sentences", n_texts)
     for dose in DOSES:
-        random_damaged[concept, dose] = np.mean(
-            [steering_harm(one, blocks[MIDDLE], dose) for one in random_directions(concept, blocks[MIDDLE])],
-            axis=0,
-        )
-    mixed_damaged[concept,] = np.mean(
-        [steering_harm(one, blocks[MIDDLE], 1.0) for one in shuffled_directions(concept, blocks[MIDDLE])],
-        axis=0,
-    )
+        random_damaged[concept, dose] = steering_harm(middle, dose * drawn)
+    special_damaged[concept,] = damaged[concept, middle, 1.0]
+    special_random[concept,] = random_damaged[concept, 1.0]
+    if neutral.n_special:
+        special_damaged[concept,] = steering_harm(middle, own, 0)
+        special_random[concept,] = steering_harm(middle, drawn, 0)
+    drawn = shuffled_directions(concept, middle, "sentences", n_texts)
+    mixed_damaged[concept,] = steering_harm(middle, drawn)
 
 # %% [markdown]
 # ## Shares and damage, with their intervals
 
 # %%
-middle = blocks[MIDDLE]
 prompt_weights = {}
 for concept in concepts:
     chosen = held_out[concept]
-    # Lines come in pairs, one prompt of each side: a pair is drawn as a whole.
-    assert (side_of[chosen].reshape(-1, 2) == ["towards", "away"]).all()
     strata = pd.factorize(part_of[chosen][::2])[0]
     weights = bootstrap_weights(strata, resamples, generator(f"prompts {concept}"))
     prompt_weights[concept] = np.repeat(weights, 2, axis=1).astype(float)
@@ -448,6 +473,26 @@ record(
     "Damage of the directions over that of random ones at the natural dose",
     n_texts,
 )
+special = {}
+for name, table, what in (
+    ("direction", special_damaged, "the concepts’ directions"),
+    ("random", special_random, "random directions"),
+):
+    special[name] = mean_damage(table, [(concept,) for concept in others], 0)
+    record(
+        f"damage_{name}_special", *special[name],
+        f"KL on neutral sentences at dose one, {what}, special tokens (if the model has any) steered too",
+        n_texts, unit="nats", format=".3f",
+    )  # fmt: skip
+record(
+    "damage_ratio_special", special["direction"][0] / special["random"][0],
+    special["direction"][1] / special["random"][1],
+    "Damage of the directions over that of random ones, special tokens steered too", n_texts,
+)  # fmt: skip
+record(
+    "random_special_growth", special["random"][0] / blind, special["random"][1] / blind_draws,
+    "How many times the damage random directions do when they are added to special tokens too", n_texts,
+)  # fmt: skip
 four, four_draws = mean_share(moved, [(name, middle, 4.0) for name in others], "near")
 once, once_draws = mean_share(moved, [(name, middle, 1.0) for name in others], "near")
 heavy, heavy_draws = found["damage", "direction", 4.0]
@@ -631,7 +676,7 @@ ledger.figure(
 # ### What it looks like
 #
 # The most probable continuation, always taking the most probable token, with the directions added at the
-# prompt and at everything written.
+# prompt (but not at special tokens) and at everything written.
 
 # %%
 start = tokenise(bridge, [PROMPT])
@@ -643,7 +688,10 @@ vectors = torch.stack(
     ]
 )
 written = continue_greedily(
-    bridge, torch.tensor(start.ids * len(settings)), add_vectors(bridge, middle, vectors), n=12
+    bridge,
+    torch.tensor(start.ids * len(settings)),
+    steer(bridge, middle, vectors, n_special=start.n_special),
+    n=12,
 )
 ledger.statistic("prompt", PROMPT, label="The prompt that is continued")
 ledger.table(
@@ -667,33 +715,26 @@ ledger.table(
 pairs = load_prompts(
     analysis_file("data/patching_pairs.csv"), columns=["corrupt", "answer", "wrong", "phenomenon"]
 ).frame
-both = tokenise(bridge, [text for row in pairs.itertuples(index=False) for text in (row.prompt, row.corrupt)])
-right = [token[0] for token in answer_tokens(bridge, list(pairs["answer"]))]
-wrong = [token[0] for token in answer_tokens(bridge, list(pairs["wrong"]))]
-own_token = torch.tensor([token for pair in zip(right, wrong, strict=True) for token in pair])
-other_token = torch.tensor([token for pair in zip(wrong, right, strict=True) for token in pair])
+texts = [text for row in pairs.itertuples(index=False) for text in (row.prompt, row.corrupt)]
+answers = [answer_tokens(bridge, list(pairs[name])) for name in ("answer", "wrong")]
+# Of each prompt, then of its twin: the first token of its own answer and of the other one.
+own_token = [token[0] for pair in zip(*answers, strict=True) for token in pair]
+other_token = [token[0] for pair in zip(*reversed(answers), strict=True) for token in pair]
+tokens = sorted({*own_token, *other_token})
+own_column = torch.tensor([tokens.index(token) for token in own_token])
+other_column = torch.tensor([tokens.index(token) for token in other_token])
+ledger.statistic("n_pairs", len(pairs), label="Pairs of prompts for heads")
+ledger.statistic(
+    "n_longer",
+    sum(len(token) > 1 for each in answers for token in each),
+    label="Answers of several tokens, judged by their first",
+)
 
 
 def preference(logits: torch.Tensor, rows: list[int]) -> torch.Tensor:
-    """Logit of each prompt's own answer minus that of its twin's (first tokens)."""
-    return (logits.gather(1, own_token[rows, None]) - logits.gather(1, other_token[rows, None]))[:, 0]
-
-
-standing = read_streams(bridge, both, list(range(n_layers)))
-unedited = preference(standing.logits, list(range(len(both)))).double().numpy()
-known = (unedited.reshape(-1, 2) > 0).all(1)
-groups = {
-    name: np.flatnonzero(known & (pairs["phenomenon"] == name).to_numpy())
-    for name in dict.fromkeys(pairs["phenomenon"])
-}
-tasks = [name for name, members in groups.items() if len(members) >= 4]
-chosen_on = {name: groups[name][::2] for name in tasks}
-measured_on = {name: groups[name][1::2] for name in tasks}
-ledger.statistic("n_phenomena", len(groups), label="Phenomena")
-ledger.statistic("n_tasks", len(tasks), label="Phenomena with enough known pairs", tolerance=BORDERLINE)
-n_measured = sum(map(len, measured_on.values()))
-ledger.statistic("n_measured", n_measured, label="Pairs on which heads are measured", tolerance=BORDERLINE)
-estimates = ablation_estimates(bridge, both, preference).double().numpy()
+    """Logit of each prompt's own answer minus that of its twin's (first tokens), from those of `tokens`."""
+    own, other = (logits.gather(1, column[rows, None]) for column in (own_column, other_column))
+    return (own - other)[:, 0]
 
 
 def rows_of(members: np.ndarray) -> list[int]:
@@ -701,27 +742,60 @@ def rows_of(members: np.ndarray) -> list[int]:
     return [int(row) for pair in members for row in (2 * pair, 2 * pair + 1)]
 
 
-def losses(head: tuple[int, int], members: np.ndarray) -> np.ndarray:
+unedited = np.empty(len(texts))
+standing, groups, place = {}, {}, {}  # place: where a prompt stands among those of its phenomenon
+for name in dict.fromkeys(pairs["phenomenon"]):
+    members = np.flatnonzero((pairs["phenomenon"] == name).to_numpy())
+    rows = rows_of(members)
+    place |= {row: number for number, row in enumerate(rows)}
+    own = tokenise(bridge, [texts[row] for row in rows])
+    standing[name] = read_streams(bridge, own, range(n_layers), tokens=tokens)
+    unedited[rows] = preference(standing[name].logits, rows).double().numpy()
+    groups[name] = members[(unedited[rows].reshape(-1, 2) > 0).all(1)]
+chosen_on = {name: members[::3] for name, members in groups.items()}
+measured_on = {name: np.setdiff1d(members, chosen_on[name]) for name, members in groups.items()}
+tasks = [name for name, members in measured_on.items() if len(members) >= min_pairs]
+ledger.statistic("n_phenomena", len(groups), label="Phenomena")
+ledger.statistic("n_tasks", len(tasks), label="Phenomena with enough known pairs", tolerance=BORDERLINE)
+n_measured = sum(len(measured_on[name]) for name in tasks)
+ledger.statistic("n_measured", n_measured, label="Pairs on which heads are measured", tolerance=BORDERLINE)
+ledger.statistic(
+    "fewest_measured", min(len(measured_on[name]) for name in tasks),
+    label="Pairs on which heads are measured, of the phenomenon that has fewest", tolerance=BORDERLINE,
+)  # fmt: skip
+
+
+def losses(head: Head, task: str, members: np.ndarray) -> np.ndarray:
     """What ablating a head takes from the preference, mean of each pair's two prompts."""
     rows = rows_of(members)
-    logits = edited_logits(bridge, standing, head[0], ablate_heads(bridge, [head]), rows=rows)
-    after = preference(logits, rows).double().numpy()
-    return (unedited[rows] - after).reshape(-1, 2).mean(1)
+    silent = ablation(bridge, [head], "zero").hooks()
+    logits = edited_logits(bridge, standing[task], head.layer, silent, rows=[place[row] for row in rows])
+    return (unedited[rows] - preference(logits, rows).double().numpy()).reshape(-1, 2).mean(1)
 
 
 heads, agreement = {}, []
 for name in tasks:
-    guess = -estimates[:, :, rows_of(chosen_on[name])].mean(-1)
+    rows = rows_of(chosen_on[name])
+    estimates = ablation_estimates(
+        bridge,
+        tokenise(bridge, [texts[row] for row in rows]),
+        lambda logits, some, rows=rows: preference(logits, [rows[one] for one in some]),
+        tokens=tokens,
+    )
+    guess = -estimates.double().numpy().mean(-1)
     order = np.argsort(-guess, axis=None, kind="stable")[:shortlist]
-    listed = [tuple(int(at) for at in np.unravel_index(one, guess.shape)) for one in order]
-    cost = [losses(head, chosen_on[name]).mean() for head in listed]
+    listed = [Head(*(int(at) for at in np.unravel_index(one, guess.shape))) for one in order]
+    cost = [losses(head, name, chosen_on[name]).mean() for head in listed]
     heads[name] = listed[int(np.argmax(cost))]
-    agreement += [(guess[head], one) for head, one in zip(listed, cost, strict=True)]
-all_heads = [(layer, head) for layer in range(n_layers) for head in range(n_heads)]
+    agreement += [(guess[head.layer, head.head], one) for head, one in zip(listed, cost, strict=True)]
+every_head = all_heads(bridge)
 drawn = [
-    all_heads[at] for at in generator("control heads").choice(len(all_heads), control_heads, replace=False)
+    every_head[at] for at in generator("control heads").choice(len(every_head), control_heads, replace=False)
 ]
-lost = {head: {task: losses(head, measured_on[task]) for task in tasks} for head in {*heads.values(), *drawn}}
+lost = {
+    head: {task: losses(head, task, measured_on[task]) for task in tasks}
+    for head in {*heads.values(), *drawn}
+}
 scale = {task: unedited[rows_of(measured_on[task])].reshape(-1, 2).mean(1) for task in tasks}
 
 # %%
@@ -730,11 +804,23 @@ pair_weights = bootstrap_weights(strata, resamples, generator("pairs")).astype(f
 at = {task: strata == number for number, task in enumerate(tasks)}
 
 
-def shares_lost(head: tuple[int, int], task: str) -> tuple[float, np.ndarray]:
+def shares_lost(head: Head, task: str) -> tuple[float, np.ndarray]:
     """Share of a task's mean preference that goes with a head, and its bootstrap draws over pairs."""
     weights = pair_weights[:, at[task]]
     values, whole = lost[head][task], scale[task]
     return float(values.mean() / whole.mean()), (weights @ values) / (weights @ whole)
+
+
+head_weights = bootstrap_weights(np.zeros(len(drawn), dtype=np.int64), resamples, generator("heads"))
+head_weights = head_weights / len(drawn)
+
+
+def random_shares_lost(task: str) -> tuple[float, np.ndarray]:
+    """The same for the heads drawn at random; the draws resample these heads beside the pairs."""
+    weights = pair_weights[:, at[task]]
+    values, whole = np.stack([lost[head][task] for head in drawn]), scale[task]
+    resampled = (weights * (head_weights @ values)).sum(1) / (weights @ whole)
+    return float(values.mean() / whole.mean()), resampled
 
 
 def mean_of(found: list[tuple[float, np.ndarray]]) -> tuple[float, np.ndarray]:
@@ -747,7 +833,7 @@ away, away_draws = mean_of(
     [shares_lost(heads[task], other) for task in tasks for other in tasks if heads[task] != heads[other]]
     or [shares_lost(heads[task], task) for task in tasks]
 )
-idle, idle_draws = mean_of([shares_lost(head, task) for head in drawn for task in tasks])
+idle, idle_draws = mean_of([random_shares_lost(task) for task in tasks])
 record(
     "head_own",
     home,
@@ -771,20 +857,26 @@ ledger.statistic(
     tolerance=ACTIVATION,
 )
 head_harm = {
-    head: np.stack(harm(head[0], ablate_heads(bridge, [head]))) for head in {*heads.values(), *drawn}
+    head: harm(head.layer, ablation(bridge, [head], "zero").hooks())[0] for head in {*heads.values(), *drawn}
 }
-for name, which, label in (
-    ("chosen", list(dict.fromkeys(heads.values())), "the chosen heads"),
-    ("random", drawn, "heads drawn at random"),
+chosen_heads = list(dict.fromkeys(heads.values()))
+for name, which, weights, label in (
+    (
+        "chosen",
+        chosen_heads,
+        np.full((resamples, len(chosen_heads)), 1 / len(chosen_heads)),
+        "the chosen heads",
+    ),
+    ("random", drawn, head_weights, "heads drawn at random"),
 ):
-    values = np.mean([head_harm[head][0] for head in which], axis=0)
+    values = np.stack([head_harm[head][0] for head in which])
     record(
-        f"head_damage_{name}", values.mean(), text_weights @ values,
+        f"head_damage_{name}", values.mean(), (text_weights * (weights @ values)).sum(1),
         f"KL on neutral sentences without one of {label}", n_texts, unit="nats", format=".3f",
     )  # fmt: skip
 cells = [
     {
-        "edit": f"L{heads[task][0]}H{heads[task][1]} ({task})",
+        "edit": f"{heads[task]} ({task})",
         "task": other,
         "loss": shares_lost(heads[task], other)[0],
     }
@@ -797,9 +889,10 @@ ledger.table(
         [
             {
                 "phenomenon": task,
-                "head": f"L{heads[task][0]}H{heads[task][1]}",
+                "head": str(heads[task]),
                 "chosen": float(
-                    losses(heads[task], chosen_on[task]).mean() / unedited[rows_of(chosen_on[task])].mean()
+                    losses(heads[task], task, chosen_on[task]).mean()
+                    / unedited[rows_of(chosen_on[task])].mean()
                 ),
                 "measured": shares_lost(heads[task], task)[0],
                 "pairs": len(measured_on[task]),

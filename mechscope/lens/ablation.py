@@ -49,13 +49,20 @@ class Ablation:
     values: dict[Head | Mlp, Float[Tensor, "*reference pos width"]]
     donors: Int[Tensor, " row"] | None
 
-    def hooks(self, rows: Int[Tensor, " batch"]) -> list[Hook]:
-        """Forward hooks that ablate in a batch that holds these rows.
+    def hooks(self, rows: Int[Tensor, " batch"] | None = None) -> list[Hook]:
+        """Forward hooks that ablate in a batch.
+
+        Args:
+            rows: Which rows the batch holds; only resample ablation, where each has its donor, asks for them.
 
         Raises:
-            InvalidInput: A row for which no donor was drawn.
+            InvalidInput: No rows where donors were drawn, or a row for which none was.
         """
-        if self.donors is not None and int(rows.max()) >= len(self.donors):
+        if self.donors is not None and rows is None:
+            raise InvalidInput(
+                "resample ablation needs to know which rows a batch holds.", hint="hooks(rows)"
+            )
+        if self.donors is not None and rows is not None and int(rows.max()) >= len(self.donors):
             raise InvalidInput(
                 f"row {int(rows.max())} has no donor: {len(self.donors)} were drawn.",
                 hint="ablation(…, n_rows=…)",
@@ -65,7 +72,7 @@ class Ablation:
             together.setdefault(_site(part), []).append(part)
         return [(site, self._hook(parts, rows)) for site, parts in together.items()]
 
-    def _hook(self, parts: Sequence[Head | Mlp], rows: Tensor) -> Callable[[Tensor, Any], Tensor]:
+    def _hook(self, parts: Sequence[Head | Mlp], rows: Tensor | None) -> Callable[[Tensor, Any], Tensor]:
         def hook(value: Tensor, hook: Any) -> Tensor:
             changed = value.clone()
             for part in parts:
@@ -78,7 +85,7 @@ class Ablation:
 
         return hook
 
-    def _written(self, part: Head | Mlp, rows: Tensor, like: Tensor) -> Tensor:
+    def _written(self, part: Head | Mlp, rows: Tensor | None, like: Tensor) -> Tensor:
         if self.method == "zero":
             return torch.zeros((), dtype=like.dtype, device=like.device)
         value = self.values[part]
@@ -88,7 +95,7 @@ class Ablation:
                 f"{like.shape[1]}.",
                 hint="the reference set needs rows of the same length",
             )
-        if self.donors is not None:
+        if self.donors is not None and rows is not None:
             value = value[self.donors[rows]]
         return value.to(like.device, like.dtype)
 

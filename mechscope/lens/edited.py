@@ -1,14 +1,18 @@
 """Many edits of the same texts: what is before an edit is run once, and only what is read is unembedded.
 
 `read_streams` runs the texts as they are and keeps their residual streams before some blocks.
-`edited_logits` starts from there with an edit's hooks (see `mechscope.lens.steering`), for any rows of the
-texts, each as often as wanted: ten strengths of a direction are ten rows of one batch (`add_vectors`).
+`edited_logits` starts from there with an edit's hooks (`mechscope.lens.steering.steer`,
+`mechscope.lens.ablation.ablation`), for any rows of the texts, each as often as wanted: ten strengths of a
+direction are ten rows of one batch. `damage` says what an edit does to texts that it should leave alone.
+An edit whose hook the model doesn't have, or doesn't call, is refused: it would pass for one without effect.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -16,9 +20,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from mechscope.errors import InvalidInput
+from mechscope.errors import InvalidInput, ModelMismatch
 from mechscope.lens.patching import starting_at
-from mechscope.lens.readout import require_layers
+from mechscope.lens.readout import require_hooks, require_layers, require_tokens, soft_cap
 from mechscope.lens.steering import Hook
 from mechscope.lens.texts import TokenisedTexts
 
@@ -29,20 +33,34 @@ class Streams:
 
     Attributes:
         ids: Token ids, filled up on the right (causal attention never looks there).
+        lengths: How many of them each text has, special tokens included.
+        n_special: How many tokens at the beginning of each text are not text.
         reads: For each text the positions whose next token is read.
         before: By block, the stream that goes into it.
+        tokens: Whose logits are read, in this order; None for the whole vocabulary.
         logits: What the unedited model says at the positions read, text by text.
     """
 
     ids: Int[Tensor, "text pos"]
+    lengths: tuple[int, ...]
+    n_special: int
     reads: tuple[tuple[int, ...], ...]
     before: dict[int, Float[Tensor, "text pos d_model"]]
-    logits: Float[Tensor, "item vocab"]
+    tokens: Int[Tensor, " token"] | None
+    logits: Float[Tensor, "item token"]
 
-    @property
-    def text_of(self) -> Int[Tensor, " item"]:
-        """Which text each item that is read belongs to."""
-        return torch.tensor([text for text, places in enumerate(self.reads) for _ in places])
+    @cached_property
+    def log_probs(self) -> Float[Tensor, "item vocab"]:
+        """What the unedited model says, normalised.
+
+        Raises:
+            InvalidInput: Only some tokens' logits were read.
+        """
+        if self.tokens is not None:
+            raise InvalidInput(
+                "some tokens' logits make no distribution.", hint="read_streams(…, tokens=None)"
+            )
+        return self.logits.log_softmax(-1)
 
 
 def last_reads(tokenised: TokenisedTexts) -> list[list[int]]:
@@ -56,15 +74,18 @@ def read_streams(
     layers: Sequence[int],
     *,
     reads: Sequence[Sequence[int]] | None = None,
+    tokens: Sequence[int] | None = None,
 ) -> Streams:
     """Run texts once and keep what goes into some blocks.
 
     Args:
         layers: Before which blocks the stream is kept: those at which edits begin.
         reads: Positions read in each text; default the last one of each.
+        tokens: Whose logits are wanted, here and under each edit; default all of the vocabulary, which is
+            most of the work of a small model that has a large one.
 
     Raises:
-        InvalidInput: A block that is not there, or reads that do not fit the texts.
+        InvalidInput: A block or token that is not there, or reads that do not fit the texts.
     """
     require_layers(bridge, layers)
     wanted = last_reads(tokenised) if reads is None else [list(places) for places in reads]
@@ -76,24 +97,28 @@ def read_streams(
                 f"text {text} has {len(row)} tokens and cannot be read at {places}.",
                 hint=f"positions 0 to {len(row) - 1}, at least one",
             )
-    length = max(len(row) for row in tokenised.ids)
-    ids = torch.zeros(len(tokenised), length, dtype=torch.long)
+    if tokens is not None:
+        require_tokens(bridge, tokens)
+    columns = None if tokens is None else torch.tensor(list(tokens), dtype=torch.long)
+    lengths = tuple(len(row) for row in tokenised.ids)
+    ids = torch.zeros(len(tokenised), max(lengths), dtype=torch.long)
     for at, row in enumerate(tokenised.ids):
         ids[at, : len(row)] = torch.tensor(row)
     ids = ids.to(bridge.cfg.device)
     before: dict[int, Tensor] = {}
 
-    def keep(layer: int) -> Callable[[Tensor, Any], None]:
-        def hook(value: Tensor, hook: Any) -> None:
+    def keep(layer: int) -> Callable[[Tensor, Any], Tensor]:
+        def hook(value: Tensor, hook: Any) -> Tensor:
             before[layer] = value.clone()
+            return value
 
         return hook
 
     hooks = [(f"blocks.{layer}.hook_resid_pre", keep(layer)) for layer in sorted(set(layers))]
     reads_ = tuple(tuple(places) for places in wanted)
-    with torch.inference_mode(), bridge.hooks(fwd_hooks=[*hooks, ("unembed.hook_in", _cut(reads_))]):
-        logits = bridge(ids, return_type="logits")[:, 0].float()
-    return Streams(ids, reads_, before, logits)
+    with torch.inference_mode():
+        logits = _logits(bridge, ids, reads_, columns, hooks)
+    return Streams(ids, lengths, tokenised.n_special, reads_, before, columns, logits)
 
 
 def edited_logits(
@@ -103,7 +128,7 @@ def edited_logits(
     edit: Sequence[Hook],
     *,
     rows: Sequence[int] | None = None,
-) -> Float[Tensor, "item vocab"]:
+) -> Float[Tensor, "item token"]:
     """Logits at the positions read when an edit is made at or after a block.
 
     Args:
@@ -112,6 +137,8 @@ def edited_logits(
         rows: Which texts, in which order, repeated as often as wanted; default all of them once.
 
     Raises:
+        UnknownName: A hook that the model does not have.
+        ModelMismatch: A hook that it has and does not call.
         InvalidInput: The stream before `start` was not kept, there is no such text, or a hook that belongs to
             an earlier block (it would never fire).
     """
@@ -120,43 +147,77 @@ def edited_logits(
             f"the stream before block {start} was not kept.",
             hint=f"kept: {', '.join(map(str, sorted(streams.before)))}; read_streams(…, layers=[…])",
         )
+    require_hooks(bridge, [name for name, _ in edit])
     for name, _ in edit:
         parts = name.split(".")
         if parts[0] != "blocks" or int(parts[1]) < start:
             raise InvalidInput(f"the hook {name} is not in block {start} or a later one.")
-    chosen = list(range(len(streams.reads))) if rows is None else list(rows)
-    if not chosen or not all(0 <= row < len(streams.reads) for row in chosen):
-        raise InvalidInput(f"the rows {chosen} are not all texts.", hint=f"0 to {len(streams.reads) - 1}")
+    chosen = _chosen(streams, rows)
     stream = streams.before[start][chosen]
     put: Hook = (f"blocks.{start}.hook_resid_pre", lambda value, hook: stream)
-    cut = ("unembed.hook_in", _cut(tuple(streams.reads[row] for row in chosen)))
-    with (
-        torch.inference_mode(),
-        starting_at(bridge, start),
-        bridge.hooks(fwd_hooks=[put, *edit, cut]),
-    ):
-        return bridge(streams.ids[chosen], return_type="logits")[:, 0].float()
+    reads = tuple(streams.reads[row] for row in chosen)
+    with torch.inference_mode(), starting_at(bridge, start):
+        return _logits(bridge, streams.ids[chosen], reads, streams.tokens, [put, *edit])
 
 
-def add_vectors(bridge: TransformerBridge, layer: int, vectors: Float[Tensor, "row d_model"]) -> list[Hook]:
-    """Hooks that add a vector of its own to each row's residual stream after a block, at all positions.
+@dataclass(frozen=True)
+class Damage:
+    """What an edit does to texts that it should leave alone: means over the positions read of each, in nats.
+
+    Attributes:
+        kl: KL(unedited ‖ edited) of the next token.
+        loss_rise: How much less probable the text's own next token gets (unedited minus edited log p).
+    """
+
+    kl: Float[Tensor, " row"]
+    loss_rise: Float[Tensor, " row"]
+
+
+def damage(
+    bridge: TransformerBridge,
+    streams: Streams,
+    start: int,
+    edit: Sequence[Hook],
+    *,
+    rows: Sequence[int] | None = None,
+) -> Damage:
+    """Compare the next-token distributions with and without an edit at or after a block.
+
+    With d the change of a logit and p the unedited distribution, KL = log E_p[exp d] − E_p[d]: exact over the
+    whole vocabulary, and without the difference of two large log-probabilities.
+
+    Args:
+        start: As in `edited_logits`, as are `edit` and `rows`.
 
     Raises:
-        InvalidInput: A layer that is not there, or vectors of another width.
+        UnknownName: A hook that the model does not have.
+        ModelMismatch: A hook that it has and does not call.
+        InvalidInput: What `edited_logits` refuses, streams with some tokens' logits only, or a text that is
+            read at its last position: there is no next token.
     """
-    require_layers(bridge, [layer])
-    if vectors.ndim != 2 or vectors.shape[1] != bridge.cfg.d_model:
-        raise InvalidInput(
-            f"vectors of shape {tuple(vectors.shape)} do not fit the residual stream.",
-            hint=f"expected: (rows, {bridge.cfg.d_model})",
-        )
+    log_probs = streams.log_probs
+    chosen = _chosen(streams, rows)
+    for row in chosen:
+        if max(streams.reads[row]) + 1 >= streams.lengths[row]:
+            raise InvalidInput(f"text {row} is read at its last position: nothing of it follows.")
+    first = torch.tensor([0, *(len(places) for places in streams.reads)]).cumsum(0).tolist()
+    items = [item for row in chosen for item in range(first[row], first[row + 1])]
+    own = [int(streams.ids[row, place + 1]) for row in chosen for place in streams.reads[row]]
+    text = [at for at, row in enumerate(chosen) for _ in streams.reads[row]]
 
-    def hook(value: Float[Tensor, "row pos d_model"], hook: Any) -> Float[Tensor, "row pos d_model"]:
-        if len(value) != len(vectors):
-            raise InvalidInput(f"{len(vectors)} vectors for a batch of {len(value)} rows.")
-        return value + vectors[:, None].to(value)
+    with torch.inference_mode():
+        before, change = log_probs[items], edited_logits(bridge, streams, start, edit, rows=chosen)
+        change -= streams.logits[items]
+        mean = torch.einsum("iv,iv->i", before.exp(), change)
+        at_own = change[torch.arange(len(items)), own]
+        normaliser = before.add_(change).logsumexp(1)
 
-    return [(f"blocks.{layer}.hook_resid_post", hook)]
+    def by_row(each: Float[Tensor, " item"]) -> Float[Tensor, " row"]:
+        summed = torch.zeros(len(chosen), dtype=torch.float64)
+        summed.index_add_(0, torch.tensor(text), each.double().cpu())
+        return summed / torch.bincount(torch.tensor(text))
+
+    return Damage(by_row(normaliser - mean), by_row(normaliser - at_own))
 
 
 def continue_greedily(
@@ -170,6 +231,8 @@ def continue_greedily(
         n: How many tokens.
 
     Raises:
+        UnknownName: A hook that the model does not have.
+        ModelMismatch: A hook that it has and does not call.
         InvalidInput: No token wanted, or more than the model's context holds.
     """
     if n < 1 or ids.shape[1] + n > bridge.cfg.n_ctx:
@@ -180,28 +243,83 @@ def continue_greedily(
     whole = ids.to(bridge.cfg.device)
     for _ in range(n):
         last = tuple((whole.shape[1] - 1,) for _ in range(len(whole)))
-        with torch.inference_mode(), bridge.hooks(fwd_hooks=[*edit, ("unembed.hook_in", _cut(last))]):
-            logits = bridge(whole, return_type="logits")
-        whole = torch.cat([whole, logits[:, 0].argmax(-1, keepdim=True)], dim=1)
+        with torch.inference_mode():
+            logits = _logits(bridge, whole, last, None, edit)
+        whole = torch.cat([whole, logits.argmax(-1, keepdim=True)], dim=1)
     return whole[:, ids.shape[1] :].cpu()
 
 
-def _cut(reads: Sequence[Sequence[int]]) -> Callable[[Tensor, Any], Tensor]:
-    """Only the positions that are read go on, as rows of one position."""
+class _PassEnds(Exception):
+    """Raised when what is read has been reached and the whole vocabulary is not wanted."""
+
+
+def _logits(
+    bridge: TransformerBridge,
+    ids: Int[Tensor, "row pos"],
+    reads: Sequence[Sequence[int]],
+    tokens: Int[Tensor, " token"] | None,
+    hooks: Sequence[Hook],
+) -> Float[Tensor, "item token"]:
+    """What a pass with hooks says at the positions read, of some tokens or of all."""
     row = [text for text, places in enumerate(reads) for _ in places]
     place = [at for places in reads for at in places]
+    normed: list[Tensor] = []
 
-    def hook(value: Float[Tensor, "row pos d_model"], hook: Any) -> Float[Tensor, "item 1 d_model"]:
-        return value[row, place].unsqueeze(1)
+    def cut(value: Float[Tensor, "row pos d_model"], hook: Any) -> Float[Tensor, "item 1 d_model"]:
+        read = value[row, place]
+        if tokens is not None:
+            normed.append(read)
+            raise _PassEnds
+        return read.unsqueeze(1)
 
-    return hook
+    with (
+        _all_called(bridge, hooks) as called,
+        bridge.hooks(fwd_hooks=[*called, ("unembed.hook_in", cut)]),
+        suppress(_PassEnds),
+    ):
+        logits = bridge(ids, return_type="logits")
+    if tokens is None:
+        return logits[:, 0].float()
+    columns = tokens.to(bridge.W_U.device)
+    logits = (normed[0] @ bridge.W_U.detach()[:, columns] + bridge.b_U.detach()[columns]).float()
+    cap = soft_cap(bridge)
+    return logits if cap is None else cap * torch.tanh(logits / cap)
+
+
+@contextmanager
+def _all_called(bridge: TransformerBridge, hooks: Sequence[Hook]) -> Iterator[list[Hook]]:
+    """The hooks, each of which must have been called by the end of the context."""
+    names = [name for name, _ in hooks]
+    require_hooks(bridge, names)
+    called: set[str] = set()
+
+    def watched(name: str, act: Callable[..., Tensor]) -> Callable[[Tensor, Any], Tensor]:
+        def hook(value: Tensor, hook: Any) -> Tensor:
+            called.add(name)
+            return act(value, hook=hook)
+
+        return hook
+
+    yield [(name, watched(name, act)) for name, act in hooks]
+    for name in names:
+        if name not in called:
+            raise ModelMismatch(f"the hook {name} did not fire in a forward pass of this model.")
+
+
+def _chosen(streams: Streams, rows: Sequence[int] | None) -> list[int]:
+    """Which texts are meant."""
+    chosen = list(range(len(streams.reads))) if rows is None else list(rows)
+    if not chosen or not all(0 <= row < len(streams.reads) for row in chosen):
+        raise InvalidInput(f"the rows {chosen} are not all texts.", hint=f"0 to {len(streams.reads) - 1}")
+    return chosen
 
 
 def ablation_estimates(
     bridge: TransformerBridge,
     tokenised: TokenisedTexts,
-    score: Callable[[Float[Tensor, "text vocab"], list[int]], Float[Tensor, " text"]],
+    score: Callable[[Float[Tensor, "text token"], list[int]], Float[Tensor, " text"]],
     *,
+    tokens: Sequence[int] | None = None,
     batch_size: int = 16,
 ) -> Float[Tensor, "layer head text"]:
     """What zeroing each head does to each text's score, to first order: −z · ∂ score / ∂ z.
@@ -212,11 +330,15 @@ def ablation_estimates(
     Args:
         score: Called for each batch with the logits at the last position of its texts and with the numbers of
             these texts; returns one number a text.
+        tokens: Whose logits the score gets, in this order; default all of the vocabulary.
 
     Raises:
-        InvalidInput: A score that is not one number a text.
+        InvalidInput: A score that is not one number a text, or a token that is not there.
     """
     cfg = bridge.cfg
+    if tokens is not None:
+        require_tokens(bridge, tokens)
+    columns = None if tokens is None else torch.tensor(list(tokens), dtype=torch.long)
     out = torch.empty(cfg.n_layers, cfg.n_heads, len(tokenised))
     for start in range(0, len(tokenised), batch_size):
         rows = tokenised.ids[start : start + batch_size]
@@ -234,9 +356,9 @@ def ablation_estimates(
 
         hooks: list[Hook] = [("blocks.0.hook_resid_pre", leaf)]
         hooks += [(f"blocks.{layer}.attn.hook_z", hold) for layer in range(cfg.n_layers)]
-        hooks.append(("unembed.hook_in", _cut([(len(row) - 1,) for row in rows])))
-        with torch.enable_grad(), bridge.hooks(fwd_hooks=hooks):
-            logits = bridge(ids.to(cfg.device), return_type="logits")[:, 0].float()
+        last = [(len(row) - 1,) for row in rows]
+        with torch.enable_grad():
+            logits = _logits(bridge, ids.to(cfg.device), last, columns, hooks)
             found = score(logits, list(range(start, start + len(rows))))
             if found.shape != (len(rows),):
                 raise InvalidInput(f"the score of {len(rows)} texts has the shape {tuple(found.shape)}.")

@@ -1,21 +1,25 @@
-"""Steering: add a direction to the residual stream, or take one out, and see what moves and what breaks."""
+"""Directions in the residual stream: made from means or from a dictionary, added, or taken out.
+
+The functions return hooks; `mechscope.lens.edited` runs texts under them, and says what that does to texts
+that should have been left alone (`damage`). Special tokens at the beginning of a row are never edited: BOS
+holds a few enormous coordinates in some models, and what is done to these would pass for an effect of the
+direction.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from mechscope.errors import InvalidInput, UnknownName
-from mechscope.lens.texts import TokenisedTexts, batches
+from mechscope.errors import InvalidInput
+from mechscope.lens.readout import require_layers
 
 Hook = tuple[str, Callable[[Tensor, Any], Tensor]]
-Where = Literal["all", "last"]
 
 
 class Dictionary(Protocol):
@@ -56,30 +60,46 @@ def feature_direction(dictionary: Dictionary, feature: int) -> Float[Tensor, " d
 def steer(
     bridge: TransformerBridge,
     layer: int,
-    direction: Float[Tensor, " d_model"],
-    strength: float,
+    direction: Float[Tensor, " d_model"] | Float[Tensor, "row d_model"],
+    strength: float = 1.0,
     *,
-    where: Where = "all",
+    n_special: int,
+    last: Int[Tensor, " row"] | None = None,
 ) -> list[Hook]:
-    """Hooks that add strength × direction to the residual stream after a block.
+    """Hooks that add strength × direction to the residual stream after a block (Turner et al. 2023).
 
     Args:
-        where: At all positions, or only at the last one of each row (texts of equal length).
+        direction: One for all rows, or one for each row of the batches that will be read.
+        n_special: How many positions at the beginning of each row are left alone (`TokenisedTexts.n_special`;
+            rows filled up on the right).
+        last: Each row's last position: add there only; default at all positions but the special ones.
 
     Raises:
-        InvalidInput: A layer that is not there or a direction of another width.
-        UnknownName: An unknown `where`.
+        InvalidInput: A layer that is not there, a direction of another width, a special position as the last
+            one; and from the hook, a batch of another number of rows than `direction` or `last` has.
     """
-    _check(bridge, layer, direction)
-    if where not in get_args(Where):
-        raise UnknownName("place", where, get_args(Where))
+    require_layers(bridge, [layer])
+    if direction.ndim not in (1, 2) or direction.shape[-1] != bridge.cfg.d_model:
+        raise _does_not_fit(bridge, direction)
+    if n_special < 0:
+        raise InvalidInput(f"{n_special} special tokens cannot be left alone.", hint="tokenised.n_special")
+    if last is not None and bool((last < n_special).any()):
+        raise InvalidInput(
+            f"the last position of row {int((last < n_special).nonzero()[0])} is a special token.",
+            hint="count positions from the beginning of each row, special tokens included",
+        )
+    added = strength * direction
 
-    def hook(value: Float[Tensor, "batch pos d_model"], hook: Any) -> Float[Tensor, "batch pos d_model"]:
-        added = (strength * direction).to(value)
-        if where == "all":
-            return value + added
+    def hook(value: Float[Tensor, "row pos d_model"], hook: Any) -> Float[Tensor, "row pos d_model"]:
+        for what, given in (("directions", direction if direction.ndim == 2 else None), ("places", last)):
+            if given is not None and len(given) != len(value):
+                raise InvalidInput(f"{len(given)} {what} for a batch of {len(value)} rows.")
         changed = value.clone()
-        changed[:, -1] += added
+        each = added.to(value)
+        if last is None:
+            changed[:, n_special:] += each if direction.ndim == 1 else each[:, None]
+        else:
+            changed[torch.arange(len(value)), last] += each
         return changed
 
     return [(f"blocks.{layer}.hook_resid_post", hook)]
@@ -90,100 +110,38 @@ def ablate_direction(
     layers: Sequence[int],
     direction: Float[Tensor, " d_model"],
     *,
+    n_special: int,
     to: float = 0.0,
 ) -> list[Hook]:
-    """Hooks that set the residual stream's component along a direction to one value at all positions.
+    """Hooks that set the residual stream's component along a direction to one value at all positions of text.
 
     Args:
         layers: After which blocks.
+        n_special: How many positions at the beginning of each row are left alone.
         to: The component's new value, in units of the residual stream (0: the direction is gone; the mean
             over a reference set: mean ablation).
 
     Raises:
         InvalidInput: A layer that is not there, or a direction of another width or of length 0.
     """
-    for layer in layers:
-        _check(bridge, layer, direction)
+    require_layers(bridge, layers)
+    if direction.shape != (bridge.cfg.d_model,):
+        raise _does_not_fit(bridge, direction)
     if not bool(direction.norm() > 0):
         raise InvalidInput("a direction of length 0 cannot be ablated.")
 
     def hook(value: Float[Tensor, "batch pos d_model"], hook: Any) -> Float[Tensor, "batch pos d_model"]:
         unit = (direction / direction.norm()).to(value)
-        return value + (to - value @ unit)[..., None] * unit
+        changed = value.clone()
+        changed[:, n_special:] += (to - value[:, n_special:] @ unit)[..., None] * unit
+        return changed
 
     return [(f"blocks.{layer}.hook_resid_post", hook) for layer in layers]
 
 
-def ablate_heads(bridge: TransformerBridge, heads: Sequence[tuple[int, int]]) -> list[Hook]:
-    """Hooks that set the outputs of (layer, head) to 0 at all positions.
-
-    Raises:
-        InvalidInput: A layer or head that is not there.
-    """
-    by_layer: dict[int, list[int]] = {}
-    for layer, head in heads:
-        _check_layer(bridge, layer)
-        if not 0 <= head < bridge.cfg.n_heads:
-            raise InvalidInput(f"there is no head {head}.", hint=f"valid: 0 to {bridge.cfg.n_heads - 1}")
-        by_layer.setdefault(layer, []).append(head)
-
-    def silence(which: list[int]) -> Callable[[Tensor, Any], Tensor]:
-        def hook(value: Float[Tensor, "batch pos head d_head"], hook: Any) -> Tensor:
-            changed = value.clone()
-            changed[:, :, which] = 0
-            return changed
-
-        return hook
-
-    return [(f"blocks.{layer}.attn.hook_z", silence(which)) for layer, which in sorted(by_layer.items())]
-
-
-@dataclass(frozen=True)
-class Damage:
-    """What an edit does to texts that it should leave alone.
-
-    Attributes:
-        kl: KL(unedited ‖ edited) of the next token, in nats, averaged over each text's positions.
-        same_top: Share of each text's positions with the same most probable token.
-    """
-
-    kl: Float[Tensor, " text"]
-    same_top: Float[Tensor, " text"]
-
-
-def damage(
-    bridge: TransformerBridge,
-    tokenised: TokenisedTexts,
-    edit: Sequence[Hook],
-    *,
-    batch_size: int = 4,
-) -> Damage:
-    """Compare the next-token distributions with and without an edit, at every token of each text."""
-    kl, same = torch.zeros(len(tokenised)), torch.zeros(len(tokenised))
-    with torch.inference_mode():
-        for batch in batches(tokenised, batch_size=batch_size):
-            ids, attended = batch.ids.to(bridge.cfg.device), batch.attended.to(bridge.cfg.device)
-            before = bridge(ids, attention_mask=attended, return_type="logits").float().log_softmax(-1)
-            with bridge.hooks(fwd_hooks=list(edit)):
-                after = bridge(ids, attention_mask=attended, return_type="logits").float().log_softmax(-1)
-            scored = batch.scored.to(before)
-            n = scored.sum(1)
-            each = (before.exp() * (before - after)).sum(-1)
-            agree = (before.argmax(-1) == after.argmax(-1)).to(before)
-            kl[batch.rows] = ((each * scored).sum(1) / n).cpu()
-            same[batch.rows] = ((agree * scored).sum(1) / n).cpu()
-    return Damage(kl, same)
-
-
-def _check(bridge: TransformerBridge, layer: int, direction: Tensor) -> None:
-    _check_layer(bridge, layer)
-    if direction.shape != (bridge.cfg.d_model,):
-        raise InvalidInput(
-            f"a direction of shape {tuple(direction.shape)} does not fit the residual stream.",
-            hint=f"expected: ({bridge.cfg.d_model},)",
-        )
-
-
-def _check_layer(bridge: TransformerBridge, layer: int) -> None:
-    if not 0 <= layer < bridge.cfg.n_layers:
-        raise InvalidInput(f"there is no layer {layer}.", hint=f"valid: 0 to {bridge.cfg.n_layers - 1}")
+def _does_not_fit(bridge: TransformerBridge, direction: Tensor) -> InvalidInput:
+    width = bridge.cfg.d_model
+    return InvalidInput(
+        f"a direction of shape {tuple(direction.shape)} does not fit the residual stream.",
+        hint=f"expected: ({width},), or (rows, {width}) when steering each row its own way",
+    )

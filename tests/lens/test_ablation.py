@@ -143,3 +143,5 @@ def test_bad_input_is_told_what_is_missing(planted, rows, others):
     )
     with pytest.raises(InvalidInput, match="no donor"):
         copying_loss(planted, rows, ablated=few)
+    with pytest.raises(InvalidInput, match="which rows a batch holds"):
+        few.hooks()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mechscope.errors import InvalidInput
+from mechscope.errors import InvalidInput, UnknownName
 from mechscope.lens.neuron_ablation import TextLosses, ablate_neurons
 from mechscope.lens.texts import tokenise
 
@@ -65,3 +65,12 @@ def test_a_mask_of_another_shape_and_too_many_tokens_are_refused(bridge):
         ablate_neurons(bridge, torch.ones(2, 2, dtype=torch.bool))
     with pytest.raises(InvalidInput, match="the shortest has"):
         TextLosses(bridge, tokenise(bridge, TEXTS), 40)
+
+
+@pytest.mark.parametrize(
+    "name", ["blocks.1.mlp.hook_pots", "blocks.9.mlp.hook_post", "blocks.x.mlp.hook_post"]
+)
+def test_losses_under_an_edit_that_the_model_has_no_hook_for_are_refused(bridge, name):
+    losses = TextLosses(bridge, tokenise(bridge, TEXTS), 2)
+    with pytest.raises(UnknownName, match="hook"):
+        losses.edited([(name, lambda value, hook: 0 * value)])
