@@ -548,8 +548,8 @@ ledger.figure(
         named=paths.loc[paths["drop"] > 0.05, "sender"].tolist(),
     ),
     caption=f"What the keys of {receiver} need: each dot is a head before it. Vertical: how far its "
-    "induction score falls with the direct path from that head into its keys patched. Horizontal: how much that head "
-    "attends to the previous token.",
+    "induction score falls with the direct path from that head into its keys patched. "
+    "Horizontal: how much that head attends to the previous token.",
     alt="Scatter plot of heads: previous-token score against the fall of the receiver's induction score.",
     tolerance={"*": FLOAT},
 )
