@@ -31,7 +31,7 @@ min_gap = 1.0
 min_divergence = 0.1
 depths = 10
 each = 2
-several = 6
+several = 4
 
 # %% [markdown]
 # ## What was fixed beforehand
@@ -72,9 +72,9 @@ several = 6
 # their prompts, before any of them was patched. Intervals of correlations, errors and shares, which had been
 # single numbers; criteria of claims stayed as they were and are judged on old and new pairs. Heads and single
 # positions on several pairs of each phenomenon instead of on one of some. Noising, and the divergence as the
-# score, also for attention, MLPs and heads, at the same blocks as the residual stream; on the residual stream
-# both on the first usable pairs of each phenomenon only (`several` of them). The error of the approximation
-# for attention and MLPs.
+# score, also for attention, MLPs and heads, at every other one of the blocks of the residual stream; on the
+# residual stream both on the first usable pairs of each phenomenon only (`several` of them). The error of the
+# approximation for attention and MLPs.
 
 # %%
 import zlib
@@ -809,28 +809,29 @@ ledger.claim(
 # ### Attention, MLPs and heads the other way round, and by the whole distribution
 #
 # Restoring what a block or a head adds asks whether it suffices, spoiling it whether it is needed: where
-# several do the same, each suffices and none is needed. At the same blocks as the residual stream.
+# several do the same, each suffices and none is needed. At every other one of the residual stream's blocks.
 
 # %%
 far = [row for row, pair in enumerate(first_pairs) if pair in apart_pairs]
 far_pairs = [first_pairs[row] for row in far]
-at_layers = {kind: [one[..., layers] for one in exact[kind]] for kind in parts}
-at_layers["heads"] = [one[layers] for one in exact["heads"]]
+fewer = layers[::2]
+at_layers = {kind: [one[..., fewer] for one in exact[kind]] for kind in parts}
+at_layers["heads"] = [one[fewer] for one in exact["heads"]]
 spoiled = dict(
-    zip(parts, patch_roles(list(parts), two_roles, layers, first_pairs, direction="noising")[0], strict=True)
+    zip(parts, patch_roles(list(parts), two_roles, fewer, first_pairs, direction="noising")[0], strict=True)
 )
 spoiled["heads"] = patching_map(
-    bridge, few, "heads", layers=layers, direction="noising", min_gap=min_gap
+    bridge, few, "heads", layers=fewer, direction="noising", min_gap=min_gap
 ).effects
 distant = encode_pairs(bridge, [pairs[pair] for pair in far_pairs])
 judged = dict(
     zip(
         parts,
-        patch_roles(list(parts), two_roles, layers, far_pairs, least_gap=0.0, score="kl")[0],
+        patch_roles(list(parts), two_roles, fewer, far_pairs, least_gap=0.0, score="kl")[0],
         strict=True,
     )
 )
-judged["heads"] = patching_map(bridge, distant, "heads", layers=layers, score="kl", min_gap=0.0).effects
+judged["heads"] = patching_map(bridge, distant, "heads", layers=fewer, score="kl", min_gap=0.0).effects
 for kind, words in (("attention", "blocks' attention"), ("mlp", "blocks' MLPs"), ("heads", "heads")):
     two_ways = moments(at_layers[kind], spoiled[kind])
     two_scores = moments([at_layers[kind][row] for row in far], judged[kind])
