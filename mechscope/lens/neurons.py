@@ -23,7 +23,7 @@ _SIZES = tuple(2.0**power for power in range(-6, 7))
 HISTOGRAM_EDGES: tuple[float, ...] = (*(-size for size in reversed(_SIZES)), 0.0, *_SIZES)
 """Edges of the histogram of activations, the same for all neurons of all models: 0, and powers of 2 from 1/64
 to 64 on either side, since activations of a gated MLP have either sign. They are fixed beforehand because one
-pass over the texts knows no range, and grow by factors because neurons differ in scale by orders of magnitude."""
+pass over the texts knows no range, and grow by factors because neurons differ in scale."""
 
 _EDGES = torch.tensor(HISTOGRAM_EDGES)
 
