@@ -149,24 +149,23 @@ def draws(name: str) -> np.random.Generator:
 ledger = Ledger("superposition")
 
 
-def record(name, value, label, *, ends=None, test=None, by="", at=0, **more):
-    """A statistic: with its interval where bootstrap ends are given, with p where a test is."""
+def inference(ends=None, test=None, by="", *, at=0, p=None) -> dict:
+    """What a statistic says of its bootstrap interval and its test; p is the test's unless it is given."""
+    found = {"resamples": (ends or test).resamples}
     if ends is not None:
-        more = {"ci": (ends.low[at], ends.high[at]), "resamples": ends.resamples} | more
-    if test is not None:
-        more = {"p": test.p[at], "resamples": test.resamples} | more
+        found["ci"] = (ends.low[at], ends.high[at])
     if by:
-        more["test"] = by
-    ledger.statistic(name, value, label=label, **more)
+        found |= {"p": test.p[at] if p is None else p, "test": by}
+    return found
 
 
 bridge = load_model(model)
 n_layers = bridge.cfg.n_layers
 n_neurons = bridge.blocks[0].mlp.W_out.shape[0]
 layers = range(n_layers)
-record("n_layers", n_layers, "Layers")
-record("n_neurons", n_layers * n_neurons, "MLP neurons")
-record("neurons_in_layer", n_neurons, "MLP neurons of a layer")
+ledger.statistic("n_layers", n_layers, label="Layers")
+ledger.statistic("n_neurons", n_layers * n_neurons, label="MLP neurons")
+ledger.statistic("neurons_in_layer", n_neurons, label="MLP neurons of a layer")
 
 # %% [markdown]
 # ## Neurons and kinds of text
@@ -222,36 +221,42 @@ by_chance = np.array(
         for found in (topics_among_top(some, row) for row in shuffled[:100])
     ]
 ).mean(0)
-record("n_texts", len(texts), "Texts")
-record("n_categories", len(categories), "Categories of texts")
-record("tokens_read", statistics[0].n_tokens + statistics[1].n_tokens, "Tokens counted")
-record("one_topic", int(of_one_topic.sum()), "Neurons of one topic", tolerance=COUNTED)
+ledger.statistic("n_texts", len(texts), label="Texts")
+ledger.statistic("n_categories", len(categories), label="Categories of texts")
+ledger.statistic("tokens_read", statistics[0].n_tokens + statistics[1].n_tokens, label="Tokens counted")
+ledger.statistic("one_topic", int(of_one_topic.sum()), label="Neurons of one topic", tolerance=COUNTED)
 # fmt: off
-record(
-    "one_topic_share", of_one_topic.mean(), "Share of all neurons that are of one topic", n=len(texts),
-    test=test, by="categories shuffled over texts, one-sided", **SHARES,
+ledger.statistic(
+    "one_topic_share", of_one_topic.mean(), label="Share of all neurons that are of one topic", n=len(texts),
+    **inference(test=test, by="categories shuffled over texts, one-sided"), **SHARES,
 )
-record(
-    "one_topic_chance", null_reached[:, -1].mean(), "The same with shuffled categories", format=".1e",
+ledger.statistic(
+    "one_topic_chance", null_reached[:, -1].mean(), label="The same with shuffled categories", format=".1e",
     tolerance=Close(rtol=0.5, atol=1e-6, because="a handful of neurons in thousands of shuffles"),
 )
-record(
+ledger.statistic(
     "largest_share", shares[0, -1],
-    "Share of the commonest category among a neuron's top texts, mean over neurons", **SHARES,
+    label="Share of the commonest category among a neuron's top texts, mean over neurons", **SHARES,
 )
-record("largest_share_chance", null_shares[:, -1].mean(), "The same with shuffled categories", **SHARES)
-record(
+ledger.statistic(
+    "largest_share_chance", null_shares[:, -1].mean(), label="The same with shuffled categories", **SHARES,
+)
+ledger.statistic(
     "categories_among_top", n_topics_of.mean(),
-    "Categories among a neuron's top texts, mean over neurons", tolerance=SHARE,
+    label="Categories among a neuron's top texts, mean over neurons", tolerance=SHARE,
 )
-record("categories_among_top_chance", by_chance[0], "The same with shuffled categories", tolerance=SHARE)
-record("one_token_share", of_one_token.mean(), "Share of all neurons that are of one token", **SHARES)
-record(
+ledger.statistic(
+    "categories_among_top_chance", by_chance[0], label="The same with shuffled categories", tolerance=SHARE,
+)
+ledger.statistic(
+    "one_token_share", of_one_token.mean(), label="Share of all neurons that are of one token", **SHARES,
+)
+ledger.statistic(
     "one_topic_one_token_share", (of_one_topic & of_one_token).sum() / of_one_topic.sum(),
-    "Share of the neurons of one topic that are of one token as well", **SHARES,
+    label="Share of the neurons of one topic that are of one token as well", **SHARES,
 )
-record("mixed_share", mixed.mean(), "Share of all neurons that are mixed", **SHARES)
-record("mixed_share_chance", by_chance[1], "The same with shuffled categories", **SHARES)
+ledger.statistic("mixed_share", mixed.mean(), label="Share of all neurons that are mixed", **SHARES)
+ledger.statistic("mixed_share_chance", by_chance[1], label="The same with shuffled categories", **SHARES)
 # fmt: on
 ledger.claim(
     "few_of_one_topic",
@@ -281,8 +286,10 @@ ledger.table(
     tolerance={"neurons": COUNTED, "of_one_token": COUNTED, "share": SHARE},
 )
 most = by_kind.loc[by_kind["neurons"].idxmax()]
-record("commonest_category", most["category"], "Category with most neurons of its own")
-record("commonest_category_neurons", int(most["neurons"]), "Neurons of this category", tolerance=COUNTED)
+ledger.statistic("commonest_category", most["category"], label="Category with most neurons of its own")
+ledger.statistic(
+    "commonest_category_neurons", int(most["neurons"]), label="Neurons of this category", tolerance=COUNTED
+)
 ledger.figure(
     "one_topic_by_layer",
     charts.stacked_by_layer(
@@ -332,23 +339,24 @@ best_layer = int(scan.observed.argmax())
 SHUFFLED = "categories of the held-out texts shuffled, one-sided"
 held_out = {"n": len(labels_second), "tolerance": AUROC}
 # fmt: off
-record(
+ledger.statistic(
     "auroc_all", whole.observed[0],
-    "Held-out AUROC of the category chosen for each neuron, mean over all neurons", format=".3f",
-    ends=whole_ends, test=whole, by=SHUFFLED, **held_out,
+    label="Held-out AUROC of the category chosen for each neuron, mean over all neurons", format=".3f",
+    **inference(whole_ends, whole, SHUFFLED), **held_out,
 )
-record(
+ledger.statistic(
     "auroc_layers", int((scan.p_max < 0.05).sum()),
-    "Layers whose mean held-out AUROC is above chance (maximum statistic)", n=n_layers, tolerance=BORDERLINE,
+    label="Layers whose mean held-out AUROC is above chance (maximum statistic)", n=n_layers,
+    tolerance=BORDERLINE,
 )
-record("auroc_best_layer", best_layer, "Layer with the highest", tolerance=BORDERLINE)
-record(
-    "auroc_best", scan.observed[best_layer], "Its held-out AUROC", format=".3f", ends=scan_ends,
-    at=best_layer, tolerance=AUROC,
+ledger.statistic("auroc_best_layer", best_layer, label="Layer with the highest", tolerance=BORDERLINE)
+ledger.statistic(
+    "auroc_best", scan.observed[best_layer], label="Its held-out AUROC", format=".3f",
+    **inference(scan_ends, at=best_layer), tolerance=AUROC,
 )
-record(
+ledger.statistic(
     "late_minus_early", on_second[late == 1].mean() - on_second[late == 0].mean(),
-    "Held-out AUROC, later layers minus earlier layers", format="+.3f", ends=ends, **held_out,
+    label="Held-out AUROC, later layers minus earlier layers", format="+.3f", **inference(ends), **held_out,
 )
 # fmt: on
 ledger.claim(
@@ -401,16 +409,18 @@ kept_ends = mean_auroc_interval(
     rng=draws("kept"),
 )
 again = counts_second[np.arange(n_units), chosen_topic] >= OF_ONE_HALF
-record("chosen", int(chosen.sum()), "Neurons of one topic on the choosing texts", tolerance=COUNTED)
-# fmt: off
-record(
-    "kept_share", again[chosen].mean(),
-    "Share of these that are of the same topic on the held-out texts", **SHARES,
+ledger.statistic(
+    "chosen", int(chosen.sum()), label="Neurons of one topic on the choosing texts", tolerance=COUNTED
 )
-record(
+# fmt: off
+ledger.statistic(
+    "kept_share", again[chosen].mean(),
+    label="Share of these that are of the same topic on the held-out texts", **SHARES,
+)
+ledger.statistic(
     "kept_auroc", kept.observed[0],
-    "Their AUROC for that topic on the held-out texts, mean over these neurons", format=".3f",
-    ends=kept_ends, test=kept, by=SHUFFLED, **held_out,
+    label="Their AUROC for that topic on the held-out texts, mean over these neurons", format=".3f",
+    **inference(kept_ends, kept, SHUFFLED), **held_out,
 )
 # fmt: on
 ledger.claim(
@@ -435,23 +445,24 @@ quarters = mean_auroc_resampled(
 ends = percentile_interval((quarters[:, 1] - quarters[:, 0])[:, None])
 firing = statistics[0].firing_rate.flatten().numpy()
 # fmt: off
-record(
+ledger.statistic(
     "kurtosis_median", np.median(kurtosis),
-    "Kurtosis of a neuron's activation over tokens of the choosing texts, median", format=".1f",
+    label="Kurtosis of a neuron's activation over tokens of the choosing texts, median", format=".1f",
     tolerance=Close(rtol=1e-3, because="fourth powers of float32 activations"),
 )
-record(
-    "kurtosis_one_topic", np.median(kurtosis[of_one_topic]), "The same, neurons of one topic", format=".1f",
+ledger.statistic(
+    "kurtosis_one_topic", np.median(kurtosis[of_one_topic]), label="The same, neurons of one topic",
+    format=".1f",
     tolerance=Close(rtol=0.02, because="neurons at a threshold change sides"),
 )
-record(
+ledger.statistic(
     "firing_median", np.median(firing),
-    "Share of tokens at which a neuron's activation is above 0, median over neurons", tolerance=SHARE,
+    label="Share of tokens at which a neuron's activation is above 0, median over neurons", tolerance=SHARE,
 )
-record(
+ledger.statistic(
     "peaked_minus_flat", on_second[ends_only][peaked == 1].mean() - on_second[ends_only][peaked == 0].mean(),
-    "Held-out AUROC, quarter of highest kurtosis minus quarter of lowest, within layers", format="+.3f",
-    ends=ends, **held_out,
+    label="Held-out AUROC, quarter of highest kurtosis minus quarter of lowest, within layers", format="+.3f",
+    **inference(ends), **held_out,
 )
 # fmt: on
 ledger.claim(
@@ -473,10 +484,10 @@ histogram = (statistics[0].histogram + statistics[1].histogram).numpy()
 side = (histogram.shape[-1]) // 2  # bins below 0, the outermost first; then as many from 0 on
 down = np.where(histogram[..., :side].any(-1), side - (histogram[..., :side] > 0).argmax(-1), 0)
 up = np.where(histogram[..., side:].any(-1), side - (histogram[..., : side - 1 : -1] > 0).argmax(-1), 0)
-record(
+ledger.statistic(
     "further_down_share",
     (down > up).mean(),
-    "Share of all neurons whose activations reach further below 0 than above it (by a bin)",
+    label="Share of all neurons whose activations reach further below 0 than above it (by a bin)",
     **SHARES,
 )
 parts = {
@@ -529,8 +540,12 @@ middle = (layer_of >= n_layers / 3) & (layer_of < 2 * n_layers / 3)
 strong = middle & (top_values[:, -1] >= top_values[:, 0] / 2)
 one = strong & (counts_first.max(1) == TOP_HALF)
 spread_out = strong & ((counts_first > 0).sum(1) == TOP_HALF) & (different_words == TOP_HALF)
-record("candidates_one", int(one.sum()), "Candidates for the neuron of one topic", tolerance=COUNTED)
-record("candidates_mixed", int(spread_out.sum()), "Candidates for the mixed neuron", tolerance=COUNTED)
+ledger.statistic(
+    "candidates_one", int(one.sum()), label="Candidates for the neuron of one topic", tolerance=COUNTED
+)
+ledger.statistic(
+    "candidates_mixed", int(spread_out.sum()), label="Candidates for the mixed neuron", tolerance=COUNTED
+)
 what_of = {"one_topic_neuron": "of one topic", "mixed_neuron": "of many topics"}
 unit_of = {
     name: int(np.where(candidates, kurtosis, -np.inf).argmax())
@@ -569,21 +584,24 @@ for at, (name, unit) in enumerate(unit_of.items()):
         pd.DataFrame({"label": f"{called}, {what}", "from": edges[:-1], "to": edges[1:], "tokens": tokens_in})
     )
     found = counts_second[unit]
-    record(f"{name}_name", called, f"The neuron {what}")
+    ledger.statistic(f"{name}_name", called, label=f"The neuron {what}")
     # fmt: off
-    record(
-        f"{name}_kurtosis", float(kurtosis[unit]), "Its kurtosis on the choosing texts", format=".0f",
+    ledger.statistic(
+        f"{name}_kurtosis", float(kurtosis[unit]), label="Its kurtosis on the choosing texts", format=".0f",
         tolerance=Close(rtol=0.01, because="fourth powers of float32 activations"),
     )
-    record(
-        f"{name}_categories", int((found > 0).sum()), "Categories among its top held-out texts", n=TOP_HALF,
+    ledger.statistic(
+        f"{name}_categories", int((found > 0).sum()), label="Categories among its top held-out texts",
+        n=TOP_HALF,
         tolerance=BORDERLINE,
     )
     if name == "one_topic_neuron":
         category = int(counts_first[unit].argmax())
-        record(f"{name}_chosen_for", str(categories[category]), "Category of its top choosing texts")
-        record(
-            f"{name}_again", int(found[category]), "Its top held-out texts that are of this category",
+        ledger.statistic(
+            f"{name}_chosen_for", str(categories[category]), label="Category of its top choosing texts",
+        )
+        ledger.statistic(
+            f"{name}_again", int(found[category]), label="Its top held-out texts that are of this category",
             n=TOP_HALF, tolerance=BORDERLINE,
         )
     # fmt: on
@@ -670,8 +688,9 @@ for name, value, draws_of, label in (
     ("taken_out_difference", observed[0] - observed[1], drawn[0] - drawn[1], "The first minus the second"),
 ):
     # fmt: off
-    record(
-        name, float(value[0]), label, format="+.3f", ends=percentile_interval(draws_of[:, None]),
+    ledger.statistic(
+        name, float(value[0]), label=label, format="+.3f",
+        **inference(percentile_interval(draws_of[:, None])),
         n=len(labels_second), unit="nats",
         tolerance=Close(rtol=0.02, atol=2e-3, because="neurons at a threshold change sides"),
     )
@@ -718,6 +737,7 @@ ledger.claim(
 for name, unit in unit_of.items():
     what, rise = what_of[name], rise_without(np.array([unit]))[None]
     own = np.isin(labels_second, np.flatnonzero(counts_first[unit]))[None]
+    ends = inference(percentile_interval(extra(rise, weights, own)[:, None]))
     alone = f"The neuron {what} taken out alone: rise of the loss on"
     for suffix, value, label in (
         ("own", rise[own].mean(), f"{alone} texts of its categories"),
@@ -725,10 +745,10 @@ for name, unit in unit_of.items():
         ("extra", extra(rise, once, own)[0], f"{alone} texts of its categories minus that on others"),
     ):
         # fmt: off
-        record(
-            f"{name}_taken_out_{suffix}", float(value), label, format="+.4f", unit="nats",
+        ledger.statistic(
+            f"{name}_taken_out_{suffix}", float(value), label=label, format="+.4f", unit="nats",
             n=len(labels_second) if suffix == "extra" else int((own if suffix == "own" else ~own).sum()),
-            ends=percentile_interval(extra(rise, weights, own)[:, None]) if suffix == "extra" else None,
+            **(ends if suffix == "extra" else {}),
             tolerance=Close(rtol=0.05, atol=2e-4, because="small differences of float32 losses"),
         )
         # fmt: on
@@ -768,31 +788,40 @@ effective_random = spreads[0].participation_random
 opposed, aligned = (sum(getattr(found, name) for found in spreads) for name in ("opposed", "aligned"))
 pairs = n_layers * n_neurons * (n_neurons - 1) // 2
 widest = int(np.argmax([share for share, _ in largest_dimension]))
-record("d_model", d_model, "Dimensions of the residual stream")
-record("neurons_per_dimension", n_neurons / d_model, "Neurons of a layer for each dimension of the stream")
+ledger.statistic("d_model", d_model, label="Dimensions of the residual stream")
+ledger.statistic(
+    "neurons_per_dimension", n_neurons / d_model, label="Neurons of a layer for each dimension of the stream"
+)
 # fmt: off
-record("cosine_random", spreads[0].rms_random, "Root mean square cosine of random directions", format=".4f")
-record(
+ledger.statistic(
+    "cosine_random", spreads[0].rms_random, label="Root mean square cosine of random directions",
+    format=".4f",
+)
+ledger.statistic(
     "cosine_rms", np.mean([found.rms for found in spreads]),
-    "Root mean square cosine of two neurons' output directions, mean over layers", format=".4f",
+    label="Root mean square cosine of two neurons' output directions, mean over layers", format=".4f",
     tolerance=WEIGHTS,
 )
-record("cosine_ratio", ratio.mean(), "The latter over the former, mean over layers", tolerance=WEIGHTS)
-record("cosine_ratio_most", ratio.max(), "The same in the layer where it is largest", tolerance=WEIGHTS)
-record("cosine_ratio_most_layer", int(ratio.argmax()), "That layer", tolerance=BORDERLINE)
-record(
+ledger.statistic(
+    "cosine_ratio", ratio.mean(), label="The latter over the former, mean over layers", tolerance=WEIGHTS,
+)
+ledger.statistic(
+    "cosine_ratio_most", ratio.max(), label="The same in the layer where it is largest", tolerance=WEIGHTS,
+)
+ledger.statistic("cosine_ratio_most_layer", int(ratio.argmax()), label="That layer", tolerance=BORDERLINE)
+ledger.statistic(
     "rows_ratio", ratio_rows.mean(),
-    "Root mean square cosine over that of random directions, rows of the output matrix alone, mean over "
-    "layers",
+    label="Root mean square cosine over that of random directions, rows of the output matrix alone, mean "
+    "over layers",
     tolerance=WEIGHTS,
 )
-record(
+ledger.statistic(
     "without_ratio", ratio_without.mean(),
-    f"The same of output directions without the {WITHOUT} largest dimensions of their layer",
+    label=f"The same of output directions without the {WITHOUT} largest dimensions of their layer",
     tolerance=WEIGHTS,
 )
-record(
-    "effective_dimension_random", effective_random, "Effective dimension of as many random directions",
+ledger.statistic(
+    "effective_dimension_random", effective_random, label="Effective dimension of as many random directions",
     format=".0f",
 )
 for name, value, label in (
@@ -802,31 +831,36 @@ for name, value, label in (
     ("_without", effective_without.mean(),
      f"Effective dimension without the {WITHOUT} largest dimensions of a layer, mean over layers"),
 ):
-    record(f"effective_dimension{name}", value, label, format=".0f", tolerance=WEIGHTS)
-record(
+    ledger.statistic(f"effective_dimension{name}", value, label=label, format=".0f", tolerance=WEIGHTS)
+ledger.statistic(
     "own_dimension", float(np.median(crowding)),
-    "Share of a dimension that a neuron's direction has for itself, median over neurons", format=".3f",
+    label="Share of a dimension that a neuron's direction has for itself, median over neurons", format=".3f",
     tolerance=WEIGHTS,
 )
-record(
-    "own_dimension_random", 1 / (1 + (n_neurons - 1) / d_model), "About the same of random directions",
+ledger.statistic(
+    "own_dimension_random", 1 / (1 + (n_neurons - 1) / d_model), label="About the same of random directions",
     format=".3f",
 )
-record(
+ledger.statistic(
     "largest_dimension_share", largest_dimension[widest][0],
-    "Share of an output direction's squared length that lies in one dimension, most over layers",
+    label="Share of an output direction's squared length that lies in one dimension, most over layers",
     format=".3f", tolerance=WEIGHTS,
 )
-record("largest_dimension_layer", widest, "That layer")
-record("largest_dimension", str(largest_dimension[widest][1]), "That dimension of the residual stream")
-record("direction_pairs", pairs, "Pairs of neurons within layers")
-record("opposed_pairs", opposed, "Pairs of opposed directions", tolerance=BORDERLINE)
-record("aligned_pairs", aligned, "Pairs of aligned directions", tolerance=BORDERLINE)
-record(
-    "cosine_least", min(found.smallest for found in spreads), "Most negative cosine of two output directions",
+ledger.statistic("largest_dimension_layer", widest, label="That layer")
+ledger.statistic(
+    "largest_dimension", str(largest_dimension[widest][1]), label="That dimension of the residual stream",
+)
+ledger.statistic("direction_pairs", pairs, label="Pairs of neurons within layers")
+ledger.statistic("opposed_pairs", opposed, label="Pairs of opposed directions", tolerance=BORDERLINE)
+ledger.statistic("aligned_pairs", aligned, label="Pairs of aligned directions", tolerance=BORDERLINE)
+ledger.statistic(
+    "cosine_least", min(found.smallest for found in spreads),
+    label="Most negative cosine of two output directions",
     tolerance=WEIGHTS,
 )
-record("cosine_most", max(found.largest for found in spreads), "Largest cosine", tolerance=WEIGHTS)
+ledger.statistic(
+    "cosine_most", max(found.largest for found in spreads), label="Largest cosine", tolerance=WEIGHTS,
+)
 # fmt: on
 ledger.claim(
     "nearly_random_directions",
@@ -905,27 +939,29 @@ toys = train_toys(recipe)
 held = represented(toys.weights).sum(-1).numpy()
 dims = dimensionality(toys.best()).numpy()
 best_held = represented(toys.best()).numpy()
-record("toy_features", recipe.features, "Features of the toy")
-record("toy_dimensions", recipe.hidden, "Its dimensions")
-record("toy_sparse_density", DENSITIES[-1], "Lowest density of features")
+ledger.statistic("toy_features", recipe.features, label="Features of the toy")
+ledger.statistic("toy_dimensions", recipe.hidden, label="Its dimensions")
+ledger.statistic("toy_sparse_density", DENSITIES[-1], label="Lowest density of features")
 HELD = Close(atol=3, because="training amplifies the last digits of float32")
 for name, value, label, tolerance in (
     ("dense_most", held[0].max(), "when all are dense, most over replicates", BORDERLINE),
     ("sparse_least", held[-1].min(), "at the lowest density, least over replicates", HELD),
     ("sparse_most", held[-1].max(), "at the lowest density, most over replicates", HELD),
 ):
-    record(f"toy_{name}", int(value), f"Features held {label}", n=recipe.replicates, tolerance=tolerance)
+    ledger.statistic(
+        f"toy_{name}", int(value), label=f"Features held {label}", n=recipe.replicates, tolerance=tolerance
+    )
 for name, at, label in (("dense", 0, "when all are dense"), ("sparse", -1, "at the lowest density")):
     value = dims[at][best_held[at]].mean()
     label = f"Dimensionality of the features held {label}, mean"
-    record(f"toy_{name}_dimensionality", value, label, tolerance=TRAINED)
+    ledger.statistic(f"toy_{name}_dimensionality", value, label=label, tolerance=TRAINED)
 flat = ToyRecipe(
     features=5, hidden=2, densities=(1.0, 0.5, 0.2, 0.05, 0.02), decay=0.9, replicates=4, seed=seed
 )
 plane = train_toys(flat)
 pentagon = dimensionality(plane.best()[-1]).numpy()
 label = "Dimensionality of sparse features in a plane, mean"
-record("toy_pentagon", pentagon.mean(), label, tolerance=TRAINED)
+ledger.statistic("toy_pentagon", pentagon.mean(), label=label, tolerance=TRAINED)
 ledger.claim(
     "toy_superposes",
     "A toy holds no more features than it has dimensions when they are dense, and many more when they are "
@@ -1007,21 +1043,25 @@ cells = {
 forms = ("is", "of", "为")
 across = [(one, other) for one in forms for other in forms if one < other]
 test, ends = shared_t(asks_capital, "capitals")
-record("k", K, "Most active neurons compared in each layer")
-record("n_prompts", len(prompts), "Prompts")
-record("overlap_chance", K / (2 * n_neurons - K), "Overlap of two random sets of neurons", format=".3f")
+ledger.statistic("k", K, label="Most active neurons compared in each layer")
+ledger.statistic("n_prompts", len(prompts), label="Prompts")
+ledger.statistic(
+    "overlap_chance", K / (2 * n_neurons - K), label="Overlap of two random sets of neurons", format=".3f"
+)
 for name, one_kind, some, label in (
     ("same_form", "capital", [(one, one) for one in forms], "capital prompts of the same form"),
     ("capitals", "capital", across, "capital prompts of different forms"),
     ("unrelated", "unrelated", across, "unrelated prompts of different forms"),
 ):
     value = np.mean([mean_overlap(cells[one, one_kind], cells[other, one_kind]) for one, other in some])
-    record(f"overlap_{name}", value, f"Overlap of {label}, mean", tolerance=OVERLAP)
+    ledger.statistic(f"overlap_{name}", value, label=f"Overlap of {label}, mean", tolerance=OVERLAP)
 T = {"format": "+.3f", "tolerance": OVERLAP}
 BY_FORM = "capital prompts shuffled within forms, one-sided"
+HOLM = "Holm over the hypotheses about prompts"
 # fmt: off
-record(
-    "capital", test.observed[0], "T of capital prompts over three forms", ends=ends, test=test, by=BY_FORM,
+ledger.statistic(
+    "capital", test.observed[0], label="T of capital prompts over three forms",
+    **inference(ends, test, BY_FORM),
     n=int(asks_capital.sum()), **T,
 )
 # fmt: on
@@ -1046,17 +1086,17 @@ adjusted = holm([*(test.p[0] for test, _ in found.values()), flips.p])
 for (name, (test, ends)), p in zip(found.items(), adjusted[:-1], strict=True):
     _, one, other = name.split("_")
     # fmt: off
-    record(
-        name, test.observed[0], f"T of capital prompts, forms “{one}” and “{other}”", ends=ends, n=32, p=p,
-        test=test, by=f"{BY_FORM}; Holm over the hypotheses about prompts", **T,
+    ledger.statistic(
+        name, test.observed[0], label=f"T of capital prompts, forms “{one}” and “{other}”", n=32,
+        **inference(ends, test, f"{BY_FORM}; {HOLM}", p=p), **T,
     )
     # fmt: on
 # fmt: off
-record(
+ledger.statistic(
     "headquarters", difference.mean(),
-    "Overlap with English capital prompts: headquarters that moved minus the same companies otherwise",
-    ends=ends_headquarters, n=len(difference), p=adjusted[-1],
-    by="sign flips over companies, one-sided; Holm over the hypotheses about prompts", **T,
+    label="Overlap with English capital prompts: headquarters that moved minus the same companies otherwise",
+    n=len(difference),
+    **inference(ends_headquarters, by=f"sign flips over companies, one-sided; {HOLM}", p=adjusted[-1]), **T,
 )
 # fmt: on
 ledger.claim(
@@ -1099,9 +1139,9 @@ for name, one, other, label in (
 ):
     test, ends = contrast(one, other, name)
     # fmt: off
-    record(
-        name, test.observed[0], f"Overlap with English capital prompts: {label}", ends=ends, test=test,
-        by="permutation of the two groups, two-sided", n=len(one) + len(other), **T,
+    ledger.statistic(
+        name, test.observed[0], label=f"Overlap with English capital prompts: {label}",
+        n=len(one) + len(other), **inference(ends, test, "permutation of the two groups, two-sided"), **T,
     )
     # fmt: on
 
@@ -1120,13 +1160,15 @@ for name, of, label in (
         )
     )  # fmt: skip
     # fmt: off
-    record(
+    ledger.statistic(
         name, int((test.p_max < 0.05).sum()),
-        f"Layers in which capital prompts share neurons (maximum statistic), {label}", n=n_layers,
+        label=f"Layers in which capital prompts share neurons (maximum statistic), {label}", n=n_layers,
         tolerance=AT_THRESHOLD,
     )
     # fmt: on
-    record(f"{name}_peak", int(test.observed.argmax()), "Layer with the largest T", tolerance=BORDERLINE)
+    ledger.statistic(
+        f"{name}_peak", int(test.observed.argmax()), label="Layer with the largest T", tolerance=BORDERLINE
+    )
 items = np.concatenate([headquarters, others])
 label = np.repeat([1, 0], len(headquarters))
 pair = np.tile(np.arange(len(headquarters)), 2)
@@ -1141,13 +1183,14 @@ curves.append(
     )
 )  # fmt: skip
 # fmt: off
-record(
+ledger.statistic(
     "headquarters_layers", int((test.p_max < 0.05).sum()),
-    "Layers in which headquarters that moved share neurons with capitals (maximum statistic)", n=n_layers,
+    label="Layers in which headquarters that moved share neurons with capitals (maximum statistic)",
+    n=n_layers,
     tolerance=AT_THRESHOLD,
 )
-record(
-    "headquarters_peak", int(test.observed.argmax()), "Layer with the largest such difference",
+ledger.statistic(
+    "headquarters_peak", int(test.observed.argmax()), label="Layer with the largest such difference",
     tolerance=BORDERLINE,
 )
 # fmt: on
