@@ -81,10 +81,10 @@ shuffles = 2_000
 #
 # **After a first look** four things were added: rows of the output matrix without the gain of the norm
 # behind the MLP, output directions without the two dimensions in which those of a layer are longest, the
-# claim about rows, and the passages that chose each of the neurons shown. Later, each time after all results so
-# far had been seen: neurons of a kind taken out, with the claim about them; then how far activations reach on
-# either side of zero, the two neurons shown taken out alone, and the claim about one of them. No criterion was
-# changed.
+# claim about rows, and the passages that chose each of the neurons shown. Later, each time after all
+# results so far had been seen: neurons of a kind taken out, with the claim about them; then how far
+# activations reach on either side of zero, the two neurons shown taken out alone, and the claim about one
+# of them. No criterion was changed.
 
 # %%
 import zlib
