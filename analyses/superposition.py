@@ -81,7 +81,10 @@ shuffles = 2_000
 #
 # **After a first look** four things were added: rows of the output matrix without the gain of the norm
 # behind the MLP, output directions without the two dimensions in which those of a layer are longest, the
-# claim about rows, and the passages that chose each of the neurons shown. No criterion was changed.
+# claim about rows, and the passages that chose each of the neurons shown. Later, each time after all
+# results so far had been seen: neurons of a kind taken out, with the claim about them; then how far
+# activations reach on either side of zero, the two neurons shown taken out alone, and the claim about one
+# of them. No criterion was changed.
 
 # %%
 import zlib
@@ -106,7 +109,7 @@ from mechscope.lens.neuron_texts import (
     token_activations,
     topic_counts,
 )
-from mechscope.lens.neurons import neuron_statistics, topics_among_top
+from mechscope.lens.neurons import HISTOGRAM_EDGES, neuron_statistics, topics_among_top
 from mechscope.lens.texts import tokenise
 from mechscope.lens.toy_superposition import ToyRecipe, dimensionality, represented, train_toys
 from mechscope.models import load_model
@@ -131,6 +134,7 @@ WITHOUT = 2
 K = 50
 COUNTED = Close(rtol=0.01, atol=3, because="neurons at a threshold change sides with float32 noise")
 SHARE = Close(rtol=0.01, atol=1e-3, because="neurons at a threshold change sides with float32 noise")
+SHARES = {"format": ".3f", "tolerance": SHARE}
 AUROC = Close(rtol=2e-3, atol=1e-3, because="float32 activations of almost the same size change places")
 OVERLAP = Close(rtol=0.02, atol=2e-3, because="neurons at the border of the most active change places")
 WEIGHTS = Close(rtol=1e-4, atol=1e-5, because="sums over many pairs")
@@ -144,6 +148,18 @@ def draws(name: str) -> np.random.Generator:
 
 
 ledger = Ledger("superposition")
+
+
+def inference(ends=None, test=None, by="", *, at=0, p=None) -> dict:
+    """What a statistic says of its bootstrap interval and its test; p is the test's unless it is given."""
+    found = {"resamples": (ends or test).resamples}
+    if ends is not None:
+        found["ci"] = (ends.low[at], ends.high[at])
+    if by:
+        found |= {"p": test.p[at] if p is None else p, "test": by}
+    return found
+
+
 bridge = load_model(model)
 n_layers = bridge.cfg.n_layers
 n_neurons = bridge.blocks[0].mlp.W_out.shape[0]
@@ -198,48 +214,7 @@ null_shares, null_reached = one_topic_rates(top, shuffled, means, OF_ONE)
 shares, reached = one_topic_rates(top, labels[None], means, OF_ONE)
 test = compare_with_null(reached[0, -1:], null_reached[:, -1:], alternative="greater")
 
-ledger.statistic("n_texts", len(texts), label="Texts")
-ledger.statistic("n_categories", len(categories), label="Categories of texts")
-ledger.statistic("tokens_read", statistics[0].n_tokens + statistics[1].n_tokens, label="Tokens counted")
-ledger.statistic("one_topic", int(of_one_topic.sum()), label="Neurons of one topic", tolerance=COUNTED)
-ledger.statistic(
-    "one_topic_share",
-    of_one_topic.mean(),
-    label="Share of all neurons that are of one topic",
-    format=".3f",
-    n=len(texts),
-    p=test.p[0],
-    test="categories shuffled over texts, one-sided",
-    resamples=shuffles,
-    tolerance=SHARE,
-)
-ledger.statistic(
-    "one_topic_chance",
-    null_reached[:, -1].mean(),
-    label="The same with shuffled categories",
-    format=".1e",
-    tolerance=Close(rtol=0.5, atol=1e-6, because="a handful of neurons in thousands of shuffles"),
-)
-ledger.statistic(
-    "largest_share",
-    shares[0, -1],
-    label="Share of the commonest category among a neuron's top texts, mean over neurons",
-    format=".3f",
-    tolerance=SHARE,
-)
-ledger.statistic(
-    "largest_share_chance",
-    null_shares[:, -1].mean(),
-    label="The same with shuffled categories",
-    format=".3f",
-    tolerance=SHARE,
-)
-ledger.statistic(
-    "categories_among_top",
-    n_topics_of.mean(),
-    label="Categories among a neuron's top texts, mean over neurons",
-    tolerance=SHARE,
-)
+# What the same neurons would give with shuffled categories.
 some = torch.from_numpy(np.argsort(-values, axis=1, kind="stable")[:, :TOP].copy())
 by_chance = np.array(
     [
@@ -247,36 +222,43 @@ by_chance = np.array(
         for found in (topics_among_top(some, row) for row in shuffled[:100])
     ]
 ).mean(0)
+ledger.statistic("n_texts", len(texts), label="Texts")
+ledger.statistic("n_categories", len(categories), label="Categories of texts")
+ledger.statistic("tokens_read", statistics[0].n_tokens + statistics[1].n_tokens, label="Tokens counted")
+ledger.statistic("one_topic", int(of_one_topic.sum()), label="Neurons of one topic", tolerance=COUNTED)
+# fmt: off
 ledger.statistic(
-    "categories_among_top_chance",
-    by_chance[0],
-    label="The same with shuffled categories",
-    tolerance=SHARE,
+    "one_topic_share", of_one_topic.mean(), label="Share of all neurons that are of one topic", n=len(texts),
+    **inference(test=test, by="categories shuffled over texts, one-sided"), **SHARES,
 )
 ledger.statistic(
-    "one_token_share",
-    of_one_token.mean(),
-    label="Share of all neurons that are of one token",
-    format=".3f",
-    tolerance=SHARE,
+    "one_topic_chance", null_reached[:, -1].mean(), label="The same with shuffled categories", format=".1e",
+    tolerance=Close(rtol=0.5, atol=1e-6, because="a handful of neurons in thousands of shuffles"),
 )
 ledger.statistic(
-    "one_topic_one_token_share",
-    (of_one_topic & of_one_token).sum() / of_one_topic.sum(),
-    label="Share of the neurons of one topic that are of one token as well",
-    format=".3f",
-    tolerance=SHARE,
+    "largest_share", shares[0, -1],
+    label="Share of the commonest category among a neuron's top texts, mean over neurons", **SHARES,
 )
 ledger.statistic(
-    "mixed_share", mixed.mean(), label="Share of all neurons that are mixed", format=".3f", tolerance=SHARE
+    "largest_share_chance", null_shares[:, -1].mean(), label="The same with shuffled categories", **SHARES,
 )
 ledger.statistic(
-    "mixed_share_chance",
-    by_chance[1],
-    label="The same with shuffled categories",
-    format=".3f",
-    tolerance=SHARE,
+    "categories_among_top", n_topics_of.mean(),
+    label="Categories among a neuron's top texts, mean over neurons", tolerance=SHARE,
 )
+ledger.statistic(
+    "categories_among_top_chance", by_chance[0], label="The same with shuffled categories", tolerance=SHARE,
+)
+ledger.statistic(
+    "one_token_share", of_one_token.mean(), label="Share of all neurons that are of one token", **SHARES,
+)
+ledger.statistic(
+    "one_topic_one_token_share", (of_one_topic & of_one_token).sum() / of_one_topic.sum(),
+    label="Share of the neurons of one topic that are of one token as well", **SHARES,
+)
+ledger.statistic("mixed_share", mixed.mean(), label="Share of all neurons that are mixed", **SHARES)
+ledger.statistic("mixed_share_chance", by_chance[1], label="The same with shuffled categories", **SHARES)
+# fmt: on
 ledger.claim(
     "few_of_one_topic",
     "Few neurons are of one topic, though more than chance gives.",
@@ -354,45 +336,30 @@ whole = mean_auroc_test(second, labels_second, target, everything, resamples=res
 whole_ends = mean_auroc_interval(
     second, labels_second, target, everything, resamples=resamples, rng=draws("all")
 )
+best_layer = int(scan.observed.argmax())
+SHUFFLED = "categories of the held-out texts shuffled, one-sided"
+held_out = {"n": len(labels_second), "tolerance": AUROC}
+# fmt: off
 ledger.statistic(
-    "auroc_all",
-    whole.observed[0],
-    label="Held-out AUROC of the category chosen for each neuron, mean over all neurons",
-    format=".3f",
-    ci=(whole_ends.low[0], whole_ends.high[0]),
-    n=len(labels_second),
-    p=whole.p[0],
-    test="categories of the held-out texts shuffled, one-sided",
-    resamples=resamples,
-    tolerance=AUROC,
+    "auroc_all", whole.observed[0],
+    label="Held-out AUROC of the category chosen for each neuron, mean over all neurons", format=".3f",
+    **inference(whole_ends, whole, SHUFFLED), **held_out,
 )
 ledger.statistic(
-    "auroc_layers",
-    int((scan.p_max < 0.05).sum()),
-    label="Layers whose mean held-out AUROC is above chance (maximum statistic)",
-    n=n_layers,
+    "auroc_layers", int((scan.p_max < 0.05).sum()),
+    label="Layers whose mean held-out AUROC is above chance (maximum statistic)", n=n_layers,
     tolerance=BORDERLINE,
 )
-best_layer = int(scan.observed.argmax())
 ledger.statistic("auroc_best_layer", best_layer, label="Layer with the highest", tolerance=BORDERLINE)
 ledger.statistic(
-    "auroc_best",
-    scan.observed[best_layer],
-    label="Its held-out AUROC",
-    format=".3f",
-    ci=(scan_ends.low[best_layer], scan_ends.high[best_layer]),
-    tolerance=AUROC,
+    "auroc_best", scan.observed[best_layer], label="Its held-out AUROC", format=".3f",
+    **inference(scan_ends, at=best_layer), tolerance=AUROC,
 )
 ledger.statistic(
-    "late_minus_early",
-    on_second[late == 1].mean() - on_second[late == 0].mean(),
-    label="Held-out AUROC, later layers minus earlier layers",
-    format="+.3f",
-    ci=(ends.low[0], ends.high[0]),
-    n=len(labels_second),
-    resamples=resamples,
-    tolerance=AUROC,
+    "late_minus_early", on_second[late == 1].mean() - on_second[late == 0].mean(),
+    label="Held-out AUROC, later layers minus earlier layers", format="+.3f", **inference(ends), **held_out,
 )
+# fmt: on
 ledger.claim(
     "deeper_is_more_topical",
     "Neurons of later layers tell kinds of text better than those of earlier layers.",
@@ -446,25 +413,17 @@ again = counts_second[np.arange(n_units), chosen_topic] >= OF_ONE_HALF
 ledger.statistic(
     "chosen", int(chosen.sum()), label="Neurons of one topic on the choosing texts", tolerance=COUNTED
 )
+# fmt: off
 ledger.statistic(
-    "kept_share",
-    again[chosen].mean(),
-    label="Share of these that are of the same topic on the held-out texts",
-    format=".3f",
-    tolerance=SHARE,
+    "kept_share", again[chosen].mean(),
+    label="Share of these that are of the same topic on the held-out texts", **SHARES,
 )
 ledger.statistic(
-    "kept_auroc",
-    kept.observed[0],
-    label="Their AUROC for that topic on the held-out texts, mean over these neurons",
-    format=".3f",
-    ci=(kept_ends.low[0], kept_ends.high[0]),
-    n=len(labels_second),
-    p=kept.p[0],
-    test="categories of the held-out texts shuffled, one-sided",
-    resamples=resamples,
-    tolerance=AUROC,
+    "kept_auroc", kept.observed[0],
+    label="Their AUROC for that topic on the held-out texts, mean over these neurons", format=".3f",
+    **inference(kept_ends, kept, SHUFFLED), **held_out,
 )
+# fmt: on
 ledger.claim(
     "keep_their_topic",
     "Neurons of one topic on the choosing texts tell that topic on the held-out texts.",
@@ -486,40 +445,86 @@ quarters = mean_auroc_resampled(
 )
 ends = percentile_interval((quarters[:, 1] - quarters[:, 0])[:, None])
 firing = statistics[0].firing_rate.flatten().numpy()
+# fmt: off
 ledger.statistic(
-    "kurtosis_median",
-    np.median(kurtosis),
-    label="Kurtosis of a neuron's activation over tokens of the choosing texts, median",
-    format=".1f",
+    "kurtosis_median", np.median(kurtosis),
+    label="Kurtosis of a neuron's activation over tokens of the choosing texts, median", format=".1f",
     tolerance=Close(rtol=1e-3, because="fourth powers of float32 activations"),
 )
 ledger.statistic(
-    "kurtosis_one_topic",
-    np.median(kurtosis[of_one_topic]),
-    label="The same, neurons of one topic",
+    "kurtosis_one_topic", np.median(kurtosis[of_one_topic]), label="The same, neurons of one topic",
     format=".1f",
     tolerance=Close(rtol=0.02, because="neurons at a threshold change sides"),
 )
 ledger.statistic(
-    "firing_median",
-    np.median(firing),
-    label="Share of tokens at which a neuron's activation is above 0, median over neurons",
-    tolerance=SHARE,
+    "firing_median", np.median(firing),
+    label="Share of tokens at which a neuron's activation is above 0, median over neurons", tolerance=SHARE,
 )
 ledger.statistic(
-    "peaked_minus_flat",
-    on_second[ends_only][peaked == 1].mean() - on_second[ends_only][peaked == 0].mean(),
-    label="Held-out AUROC, quarter of highest kurtosis minus quarter of lowest, within layers",
-    format="+.3f",
-    ci=(ends.low[0], ends.high[0]),
-    n=len(labels_second),
-    resamples=resamples,
-    tolerance=AUROC,
+    "peaked_minus_flat", on_second[ends_only][peaked == 1].mean() - on_second[ends_only][peaked == 0].mean(),
+    label="Held-out AUROC, quarter of highest kurtosis minus quarter of lowest, within layers", format="+.3f",
+    **inference(ends), **held_out,
 )
+# fmt: on
 ledger.claim(
     "peaked_is_more_topical",
     "Neurons that are rarely but strongly active tell kinds of text better than evenly active ones.",
     criterion="peaked_minus_flat.low > 0",
+)
+
+# %% [markdown]
+# ### Both signs
+#
+# <!-- lint: allow numeral because these are definitions -->
+# How large activations are, counted in bins that all neurons share: powers of 2 on either side of 0. A neuron
+# reaches further down than up when its activations get into a bin below 0 that is further out than any above
+# it: by what is looked at here, its upper end, such a neuron is seen from the weaker side.
+
+# %%
+histogram = (statistics[0].histogram + statistics[1].histogram).numpy()
+side = (histogram.shape[-1]) // 2  # bins below 0, the outermost first; then as many from 0 on
+down = np.where(histogram[..., :side].any(-1), side - (histogram[..., :side] > 0).argmax(-1), 0)
+up = np.where(histogram[..., side:].any(-1), side - (histogram[..., : side - 1 : -1] > 0).argmax(-1), 0)
+ledger.statistic(
+    "further_down_share",
+    (down > up).mean(),
+    label="Share of all neurons whose activations reach further below 0 than above it (by a bin)",
+    **SHARES,
+)
+parts = {
+    "below": (-np.inf, -1.0), "lower": (-1.0, -0.125), "small": (-0.125, 0.125), "upper": (0.125, 1.0),
+    "above": (1.0, np.inf),
+}  # fmt: skip
+bounds = np.array([-np.inf, *HISTOGRAM_EDGES])
+ledger.table(
+    "activation_sizes",
+    pd.DataFrame(
+        [
+            {
+                "layer": layer,
+                **{
+                    name: histogram[layer][:, (bounds >= low) & (bounds < high)].sum()
+                    / histogram[layer].sum()
+                    for name, (low, high) in parts.items()
+                },
+                "further_down": (down > up)[layer].mean(),
+            }
+            for layer in layers
+        ]
+    ),
+    key="layer",
+    caption="Share of activations of each size, all neurons of a layer at all tokens, and share of neurons "
+    "that reach further below 0 than above it.",
+    labels={
+        "below": "below −1",
+        "lower": "−1 to −1/8",
+        "small": "−1/8 to 1/8",
+        "upper": "1/8 to 1",
+        "above": "1 and above",
+        "further_down": "further down than up",
+    },
+    formats={name: ".3f" for name in (*parts, "further_down")},
+    tolerance={"*": SHARE, "layer": EXACT},
 )
 
 # %% [markdown]
@@ -542,19 +547,25 @@ ledger.statistic(
 ledger.statistic(
     "candidates_mixed", int(spread_out.sum()), label="Candidates for the mixed neuron", tolerance=COUNTED
 )
+what_of = {"one_topic_neuron": "of one topic", "mixed_neuron": "of many topics"}
+unit_of = {
+    name: int(np.where(candidates, kurtosis, -np.inf).argmax())
+    for name, candidates in zip(what_of, (one, spread_out), strict=True)
+}
+places = [(int(layer_of[unit]), unit % n_neurons) for unit in unit_of.values()]
+at_tokens = [token_activations(bridge, tokenised[which], places) for which in (0, 1)]
 
 
-def passages_of(layer: int, neuron: int, which: int) -> list[Passage]:
+def passages_of(at: int, unit: int, which: int) -> list[Passage]:
     """The top texts of a neuron on one half, strongest first."""
     some = texts.loc[half == which, "category"].tolist()
-    strongest = np.argsort(-(first, second)[which][layer * n_neurons + neuron], kind="stable")[:TOP_HALF]
-    each = token_activations(bridge, tokenised[which], [(layer, neuron)])
+    strongest = np.argsort(-(first, second)[which][unit], kind="stable")[:TOP_HALF]
     # A first position that does not count is shown where it is text, without a shade.
     start = 1 if bridge.cfg.default_prepend_bos else 0
     passages = []
     for text in strongest:
         row = tokenised[which].ids[text][start:]
-        shade = [round(float(value), 4) for value in each[text][:, 0]]
+        shade = [round(float(value), 4) for value in at_tokens[which][text][:, at]]
         passages.append(
             Passage(
                 tokens=tuple(bridge.tokenizer.decode([token]) for token in row),
@@ -566,63 +577,40 @@ def passages_of(layer: int, neuron: int, which: int) -> list[Passage]:
 
 
 bins = []
-for name, candidates, what in (
-    ("one_topic_neuron", one, "of one topic"),
-    ("mixed_neuron", spread_out, "of many topics"),
-):
-    unit = int(np.where(candidates, kurtosis, -np.inf).argmax())
-    layer, neuron = int(layer_of[unit]), unit % n_neurons
-    activations = np.concatenate(
-        [
-            each[:, 0].numpy()
-            for which in (0, 1)
-            for each in token_activations(bridge, tokenised[which], [(layer, neuron)])
-        ]
-    )
+for at, (name, unit) in enumerate(unit_of.items()):
+    what, called = what_of[name], "L{}N{}".format(*places[at])
+    activations = np.concatenate([each[:, at].numpy() for which in (0, 1) for each in at_tokens[which]])
     tokens_in, edges = np.histogram(activations, bins=40)
     bins.append(
-        pd.DataFrame(
-            {
-                "label": f"L{layer}N{neuron}, {what}",
-                "from": edges[:-1],
-                "to": edges[1:],
-                "tokens": tokens_in,
-            }
-        )
+        pd.DataFrame({"label": f"{called}, {what}", "from": edges[:-1], "to": edges[1:], "tokens": tokens_in})
     )
     found = counts_second[unit]
-    ledger.statistic(f"{name}_name", f"L{layer}N{neuron}", label=f"The neuron {what}")
+    ledger.statistic(f"{name}_name", called, label=f"The neuron {what}")
+    # fmt: off
     ledger.statistic(
-        f"{name}_kurtosis",
-        float(kurtosis[unit]),
-        label="Its kurtosis on the choosing texts",
-        format=".0f",
+        f"{name}_kurtosis", float(kurtosis[unit]), label="Its kurtosis on the choosing texts", format=".0f",
         tolerance=Close(rtol=0.01, because="fourth powers of float32 activations"),
     )
     ledger.statistic(
-        f"{name}_categories",
-        int((found > 0).sum()),
-        label="Categories among its top held-out texts",
+        f"{name}_categories", int((found > 0).sum()), label="Categories among its top held-out texts",
         n=TOP_HALF,
         tolerance=BORDERLINE,
     )
     if name == "one_topic_neuron":
         category = int(counts_first[unit].argmax())
         ledger.statistic(
-            f"{name}_chosen_for", str(categories[category]), label="Category of its top choosing texts"
+            f"{name}_chosen_for", str(categories[category]), label="Category of its top choosing texts",
         )
         ledger.statistic(
-            f"{name}_again",
-            int(found[category]),
-            label="Its top held-out texts that are of this category",
-            n=TOP_HALF,
-            tolerance=BORDERLINE,
+            f"{name}_again", int(found[category]), label="Its top held-out texts that are of this category",
+            n=TOP_HALF, tolerance=BORDERLINE,
         )
+    # fmt: on
     for which, suffix, kind_of_texts in ((0, "_choosing", "choosing"), (1, "", "held-out")):
         ledger.passages(
             f"{name}{suffix}",
-            passages_of(layer, neuron, which),
-            caption=f"The neuron {what}, L{layer}N{neuron}: its top {kind_of_texts} texts, tokens shaded by "
+            passages_of(at, unit, which),
+            caption=f"The neuron {what}, {called}: its top {kind_of_texts} texts, tokens shaded by "
             "activation.",
             tolerance=Close(rtol=5e-3, atol=5e-3, because="float32 activations"),
         )
@@ -650,7 +638,8 @@ ledger.figure(
 
 # %%
 LAST, CONTROLS = 10, 2
-losses = TextLosses(bridge, tokenised[1], LAST)
+# All texts in one batch: the weights are read once for all of them.
+losses = TextLosses(bridge, tokenised[1], LAST, batch_size=len(tokenised[1]))
 reference = statistics[0].mean.float()
 
 
@@ -684,38 +673,29 @@ weights = bootstrap_weights(labels_second, resamples, draws("taken out")).astype
 is_own = labels_second[None] == np.arange(len(categories))[:, None]
 
 
-def extra(rise: np.ndarray, some: np.ndarray) -> np.ndarray:
+def extra(rise: np.ndarray, some: np.ndarray, own: np.ndarray = is_own) -> np.ndarray:
     """For each resample, the rise on a category's own texts minus that on others, mean over categories."""
-    own = np.einsum("rt,ct,ct->rc", some, rise, is_own) / (some @ is_own.T)
-    other = np.einsum("rt,ct,ct->rc", some, rise, ~is_own) / (some @ (~is_own).T)
-    return (own - other).mean(1)
+    on_own = np.einsum("rt,ct,ct->rc", some, rise, own) / (some @ own.T)
+    on_others = np.einsum("rt,ct,ct->rc", some, rise, ~own) / (some @ (~own).T)
+    return (on_own - on_others).mean(1)
 
 
 once = np.ones((1, len(labels_second)))
-for name, values_of, draws_of, label in (
-    ("taken_out_extra", extra(rises[0], once), extra(rises[0], weights), "Neurons of one topic taken out"),
-    ("taken_out_control", extra(rises[1], once), extra(rises[1], weights), "As many other neurons taken out"),
-    (
-        "taken_out_difference",
-        extra(rises[0], once) - extra(rises[1], once),
-        extra(rises[0], weights) - extra(rises[1], weights),
-        "The first minus the second",
-    ),
+observed, drawn = (np.stack([extra(rise, some) for rise in rises]) for some in (once, weights))
+OWN = "extra loss on texts of their own category"
+for name, value, draws_of, label in (
+    ("taken_out_extra", observed[0], drawn[0], f"Neurons of one topic taken out: {OWN}"),
+    ("taken_out_control", observed[1], drawn[1], f"As many other neurons taken out: {OWN}"),
+    ("taken_out_difference", observed[0] - observed[1], drawn[0] - drawn[1], "The first minus the second"),
 ):
-    ends = percentile_interval(draws_of[:, None])
+    # fmt: off
     ledger.statistic(
-        name,
-        float(values_of[0]),
-        label=f"{label}: extra loss on texts of their own category"
-        if name != "taken_out_difference"
-        else label,
-        format="+.3f",
-        ci=(ends.low[0], ends.high[0]),
-        n=len(labels_second),
-        resamples=resamples,
-        unit="nats",
+        name, float(value[0]), label=label, format="+.3f",
+        **inference(percentile_interval(draws_of[:, None])),
+        n=len(labels_second), unit="nats",
         tolerance=Close(rtol=0.02, atol=2e-3, because="neurons at a threshold change sides"),
     )
+    # fmt: on
 ledger.table(
     "taken_out",
     pd.DataFrame(
@@ -751,6 +731,37 @@ ledger.claim(
 )
 
 # %% [markdown]
+# Each of the two neurons shown is set to its mean alone. Its own texts are those held-out texts that are of a
+# category among its top choosing texts.
+
+# %%
+for name, unit in unit_of.items():
+    what, rise = what_of[name], rise_without(np.array([unit]))[None]
+    own = np.isin(labels_second, np.flatnonzero(counts_first[unit]))[None]
+    ends = inference(percentile_interval(extra(rise, weights, own)[:, None]))
+    alone = f"The neuron {what} taken out alone: rise of the loss on"
+    for suffix, value, label in (
+        ("own", rise[own].mean(), f"{alone} texts of its categories"),
+        ("others", rise[~own].mean(), f"{alone} all others"),
+        ("extra", extra(rise, once, own)[0], f"{alone} texts of its categories minus that on others"),
+    ):
+        # fmt: off
+        ledger.statistic(
+            f"{name}_taken_out_{suffix}", float(value), label=label, format="+.4f", unit="nats",
+            n=len(labels_second) if suffix == "extra" else int((own if suffix == "own" else ~own).sum()),
+            **(ends if suffix == "extra" else {}),
+            tolerance=Close(rtol=0.05, atol=2e-4, because="small differences of float32 losses"),
+        )
+        # fmt: on
+ledger.claim(
+    "one_neuron_needed",
+    "Without the one neuron of one topic that is shown, the model gets worse on texts of that topic more "
+    "than on others.",
+    criterion="one_topic_neuron_taken_out_extra.low > 0",
+    exploratory="whole groups of such neurons had been taken out before",
+)
+
+# %% [markdown]
 # ## More directions than dimensions
 
 # %%
@@ -777,113 +788,81 @@ effective, effective_rows, effective_without = (
 effective_random = spreads[0].participation_random
 opposed, aligned = (sum(getattr(found, name) for found in spreads) for name in ("opposed", "aligned"))
 pairs = n_layers * n_neurons * (n_neurons - 1) // 2
+widest = int(np.argmax([share for share, _ in largest_dimension]))
 ledger.statistic("d_model", d_model, label="Dimensions of the residual stream")
 ledger.statistic(
     "neurons_per_dimension", n_neurons / d_model, label="Neurons of a layer for each dimension of the stream"
 )
+# fmt: off
 ledger.statistic(
-    "cosine_random",
-    spreads[0].rms_random,
-    label="Root mean square cosine of random directions",
+    "cosine_random", spreads[0].rms_random, label="Root mean square cosine of random directions",
     format=".4f",
 )
 ledger.statistic(
-    "cosine_rms",
-    np.mean([found.rms for found in spreads]),
-    label="Root mean square cosine of two neurons' output directions, mean over layers",
-    format=".4f",
+    "cosine_rms", np.mean([found.rms for found in spreads]),
+    label="Root mean square cosine of two neurons' output directions, mean over layers", format=".4f",
     tolerance=WEIGHTS,
 )
-for name, value, label in (
-    ("cosine_ratio", ratio.mean(), "The latter over the former, mean over layers"),
-    ("cosine_ratio_most", ratio.max(), "The same in the layer where it is largest"),
-):
-    ledger.statistic(name, value, label=label, tolerance=WEIGHTS)
+ledger.statistic(
+    "cosine_ratio", ratio.mean(), label="The latter over the former, mean over layers", tolerance=WEIGHTS,
+)
+ledger.statistic(
+    "cosine_ratio_most", ratio.max(), label="The same in the layer where it is largest", tolerance=WEIGHTS,
+)
 ledger.statistic("cosine_ratio_most_layer", int(ratio.argmax()), label="That layer", tolerance=BORDERLINE)
 ledger.statistic(
-    "effective_dimension",
-    effective.mean(),
-    label="Effective dimension of a layer's output directions, mean over layers",
-    format=".0f",
+    "rows_ratio", ratio_rows.mean(),
+    label="Root mean square cosine over that of random directions, rows of the output matrix alone, mean "
+    "over layers",
     tolerance=WEIGHTS,
 )
 ledger.statistic(
-    "effective_dimension_least",
-    effective.min(),
-    label="The same in the layer where it is smallest",
-    format=".0f",
+    "without_ratio", ratio_without.mean(),
+    label=f"The same of output directions without the {WITHOUT} largest dimensions of their layer",
     tolerance=WEIGHTS,
 )
 ledger.statistic(
-    "effective_dimension_random",
-    effective_random,
-    label="Effective dimension of as many random directions",
+    "effective_dimension_random", effective_random, label="Effective dimension of as many random directions",
     format=".0f",
-)
-ledger.statistic(
-    "own_dimension",
-    float(np.median(crowding)),
-    label="Share of a dimension that a neuron's direction has for itself, median over neurons",
-    format=".3f",
-    tolerance=WEIGHTS,
-)
-ledger.statistic(
-    "own_dimension_random",
-    1 / (1 + (n_neurons - 1) / d_model),
-    label="About the same of random directions",
-    format=".3f",
 )
 for name, value, label in (
-    (
-        "rows_ratio",
-        ratio_rows.mean(),
-        "Root mean square cosine over that of random directions, rows of the output matrix alone, mean over "
-        "layers",
-    ),
-    (
-        "without_ratio",
-        ratio_without.mean(),
-        f"The same of output directions without the {WITHOUT} largest dimensions of their layer",
-    ),
+    ("", effective.mean(), "Effective dimension of a layer's output directions, mean over layers"),
+    ("_least", effective.min(), "The same in the layer where it is smallest"),
+    ("_rows", effective_rows.mean(), "Effective dimension of the rows alone, mean over layers"),
+    ("_without", effective_without.mean(),
+     f"Effective dimension without the {WITHOUT} largest dimensions of a layer, mean over layers"),
 ):
-    ledger.statistic(name, value, label=label, tolerance=WEIGHTS)
-for name, value, label in (
-    (
-        "effective_dimension_rows",
-        effective_rows.mean(),
-        "Effective dimension of the rows alone, mean over layers",
-    ),
-    (
-        "effective_dimension_without",
-        effective_without.mean(),
-        f"Effective dimension without the {WITHOUT} largest dimensions of a layer, mean over layers",
-    ),
-):
-    ledger.statistic(name, value, label=label, format=".0f", tolerance=WEIGHTS)
-widest = int(np.argmax([share for share, _ in largest_dimension]))
+    ledger.statistic(f"effective_dimension{name}", value, label=label, format=".0f", tolerance=WEIGHTS)
 ledger.statistic(
-    "largest_dimension_share",
-    largest_dimension[widest][0],
+    "own_dimension", float(np.median(crowding)),
+    label="Share of a dimension that a neuron's direction has for itself, median over neurons", format=".3f",
+    tolerance=WEIGHTS,
+)
+ledger.statistic(
+    "own_dimension_random", 1 / (1 + (n_neurons - 1) / d_model), label="About the same of random directions",
+    format=".3f",
+)
+ledger.statistic(
+    "largest_dimension_share", largest_dimension[widest][0],
     label="Share of an output direction's squared length that lies in one dimension, most over layers",
-    format=".3f",
-    tolerance=WEIGHTS,
+    format=".3f", tolerance=WEIGHTS,
 )
 ledger.statistic("largest_dimension_layer", widest, label="That layer")
 ledger.statistic(
-    "largest_dimension", str(largest_dimension[widest][1]), label="That dimension of the residual stream"
+    "largest_dimension", str(largest_dimension[widest][1]), label="That dimension of the residual stream",
 )
 ledger.statistic("direction_pairs", pairs, label="Pairs of neurons within layers")
 ledger.statistic("opposed_pairs", opposed, label="Pairs of opposed directions", tolerance=BORDERLINE)
 ledger.statistic("aligned_pairs", aligned, label="Pairs of aligned directions", tolerance=BORDERLINE)
 ledger.statistic(
-    "cosine_least",
-    min(found.smallest for found in spreads),
+    "cosine_least", min(found.smallest for found in spreads),
     label="Most negative cosine of two output directions",
     tolerance=WEIGHTS,
 )
 ledger.statistic(
-    "cosine_most", max(found.largest for found in spreads), label="Largest cosine", tolerance=WEIGHTS
+    "cosine_most", max(found.largest for found in spreads), label="Largest cosine", tolerance=WEIGHTS,
 )
+# fmt: on
 ledger.claim(
     "nearly_random_directions",
     "Output directions of a layer are spread out nearly as random ones are.",
@@ -964,43 +943,26 @@ best_held = represented(toys.best()).numpy()
 ledger.statistic("toy_features", recipe.features, label="Features of the toy")
 ledger.statistic("toy_dimensions", recipe.hidden, label="Its dimensions")
 ledger.statistic("toy_sparse_density", DENSITIES[-1], label="Lowest density of features")
-ledger.statistic(
-    "toy_dense_most",
-    int(held[0].max()),
-    label="Features held when all are dense, most over replicates",
-    n=4,
-    tolerance=BORDERLINE,
-)
-ledger.statistic(
-    "toy_sparse_least",
-    int(held[-1].min()),
-    label="Features held at the lowest density, least over replicates",
-    n=4,
-    tolerance=Close(atol=3, because="training amplifies the last digits of float32"),
-)
-ledger.statistic(
-    "toy_sparse_most",
-    int(held[-1].max()),
-    label="Features held at the lowest density, most over replicates",
-    n=4,
-    tolerance=Close(atol=3, because="training amplifies the last digits of float32"),
-)
-for name, at, label in (
-    ("toy_dense_dimensionality", 0, "Dimensionality of the features held when all are dense, mean"),
-    ("toy_sparse_dimensionality", -1, "Dimensionality of the features held at the lowest density, mean"),
+HELD = Close(atol=3, because="training amplifies the last digits of float32")
+for name, value, label, tolerance in (
+    ("dense_most", held[0].max(), "when all are dense, most over replicates", BORDERLINE),
+    ("sparse_least", held[-1].min(), "at the lowest density, least over replicates", HELD),
+    ("sparse_most", held[-1].max(), "at the lowest density, most over replicates", HELD),
 ):
-    ledger.statistic(name, dims[at][best_held[at]].mean(), label=label, tolerance=TRAINED)
+    ledger.statistic(
+        f"toy_{name}", int(value), label=f"Features held {label}", n=recipe.replicates, tolerance=tolerance
+    )
+for name, at, label in (("dense", 0, "when all are dense"), ("sparse", -1, "at the lowest density")):
+    value = dims[at][best_held[at]].mean()
+    label = f"Dimensionality of the features held {label}, mean"
+    ledger.statistic(f"toy_{name}_dimensionality", value, label=label, tolerance=TRAINED)
 flat = ToyRecipe(
     features=5, hidden=2, densities=(1.0, 0.5, 0.2, 0.05, 0.02), decay=0.9, replicates=4, seed=seed
 )
 plane = train_toys(flat)
 pentagon = dimensionality(plane.best()[-1]).numpy()
-ledger.statistic(
-    "toy_pentagon",
-    pentagon.mean(),
-    label="Dimensionality of sparse features in a plane, mean",
-    tolerance=TRAINED,
-)
+label = "Dimensionality of sparse features in a plane, mean"
+ledger.statistic("toy_pentagon", pentagon.mean(), label=label, tolerance=TRAINED)
 ledger.claim(
     "toy_superposes",
     "A toy holds no more features than it has dimensions when they are dense, and many more when they are "
@@ -1079,44 +1041,31 @@ cells = {
     (ending, what): np.flatnonzero((form == ending) & (kind == what))
     for ending, what in dict.fromkeys(zip(form, kind, strict=True))
 }
+forms = ("is", "of", "为")
+across = [(one, other) for one in forms for other in forms if one < other]
+test, ends = shared_t(asks_capital, "capitals")
 ledger.statistic("k", K, label="Most active neurons compared in each layer")
 ledger.statistic("n_prompts", len(prompts), label="Prompts")
 ledger.statistic(
     "overlap_chance", K / (2 * n_neurons - K), label="Overlap of two random sets of neurons", format=".3f"
 )
-forms = ("is", "of", "为")
+for name, one_kind, some, label in (
+    ("same_form", "capital", [(one, one) for one in forms], "capital prompts of the same form"),
+    ("capitals", "capital", across, "capital prompts of different forms"),
+    ("unrelated", "unrelated", across, "unrelated prompts of different forms"),
+):
+    value = np.mean([mean_overlap(cells[one, one_kind], cells[other, one_kind]) for one, other in some])
+    ledger.statistic(f"overlap_{name}", value, label=f"Overlap of {label}, mean", tolerance=OVERLAP)
+T = {"format": "+.3f", "tolerance": OVERLAP}
+BY_FORM = "capital prompts shuffled within forms, one-sided"
+HOLM = "Holm over the hypotheses about prompts"
+# fmt: off
 ledger.statistic(
-    "overlap_same_form",
-    np.mean([mean_overlap(cells[one, "capital"], cells[one, "capital"]) for one in forms]),
-    label="Overlap of capital prompts of the same form, mean",
-    tolerance=OVERLAP,
+    "capital", test.observed[0], label="T of capital prompts over three forms",
+    **inference(ends, test, BY_FORM),
+    n=int(asks_capital.sum()), **T,
 )
-across = [(one, other) for one in forms for other in forms if one < other]
-ledger.statistic(
-    "overlap_capitals",
-    np.mean([mean_overlap(cells[one, "capital"], cells[other, "capital"]) for one, other in across]),
-    label="Overlap of capital prompts of different forms, mean",
-    tolerance=OVERLAP,
-)
-ledger.statistic(
-    "overlap_unrelated",
-    np.mean([mean_overlap(cells[one, "unrelated"], cells[other, "unrelated"]) for one, other in across]),
-    label="Overlap of unrelated prompts of different forms, mean",
-    tolerance=OVERLAP,
-)
-test, ends = shared_t(asks_capital, "capitals")
-ledger.statistic(
-    "capital",
-    test.observed[0],
-    label="T of capital prompts over three forms",
-    format="+.3f",
-    ci=(ends.low[0], ends.high[0]),
-    n=int(asks_capital.sum()),
-    p=test.p[0],
-    test="capital prompts shuffled within forms, one-sided",
-    resamples=resamples,
-    tolerance=OVERLAP,
-)
+# fmt: on
 
 # %%
 company = np.array([prompt.split()[0] for prompt in prompts.prompts])
@@ -1137,30 +1086,20 @@ for one, other in (("is", "of"), ("is", "为"), ("of", "为")):
 adjusted = holm([*(test.p[0] for test, _ in found.values()), flips.p])
 for (name, (test, ends)), p in zip(found.items(), adjusted[:-1], strict=True):
     _, one, other = name.split("_")
+    # fmt: off
     ledger.statistic(
-        name,
-        test.observed[0],
-        label=f"T of capital prompts, forms “{one}” and “{other}”",
-        format="+.3f",
-        ci=(ends.low[0], ends.high[0]),
-        n=32,
-        p=p,
-        test="capital prompts shuffled within forms, one-sided; Holm over the hypotheses about prompts",
-        resamples=resamples,
-        tolerance=OVERLAP,
+        name, test.observed[0], label=f"T of capital prompts, forms “{one}” and “{other}”", n=32,
+        **inference(ends, test, f"{BY_FORM}; {HOLM}", p=p), **T,
     )
+    # fmt: on
+# fmt: off
 ledger.statistic(
-    "headquarters",
-    difference.mean(),
+    "headquarters", difference.mean(),
     label="Overlap with English capital prompts: headquarters that moved minus the same companies otherwise",
-    format="+.3f",
-    ci=(ends_headquarters.low[0], ends_headquarters.high[0]),
     n=len(difference),
-    p=adjusted[-1],
-    test="sign flips over companies, one-sided; Holm over the hypotheses about prompts",
-    resamples=resamples,
-    tolerance=OVERLAP,
+    **inference(ends_headquarters, by=f"sign flips over companies, one-sided; {HOLM}", p=adjusted[-1]), **T,
 )
+# fmt: on
 ledger.claim(
     "capital_both_ways",
     "Capital sentences share neurons whichever of place and capital is asked for.",
@@ -1200,21 +1139,16 @@ for name, one, other, label in (
     ("headquarters_vs_moved", headquarters, moved, "headquarters that moved minus a person who moved"),
 ):
     test, ends = contrast(one, other, name)
+    # fmt: off
     ledger.statistic(
-        name,
-        test.observed[0],
-        label=f"Overlap with English capital prompts: {label}",
-        format="+.3f",
-        ci=(ends.low[0], ends.high[0]),
-        n=len(one) + len(other),
-        p=test.p[0],
-        test="permutation of the two groups, two-sided",
-        resamples=resamples,
-        tolerance=OVERLAP,
+        name, test.observed[0], label=f"Overlap with English capital prompts: {label}",
+        n=len(one) + len(other), **inference(ends, test, "permutation of the two groups, two-sided"), **T,
     )
+    # fmt: on
 
 # %%
 curves = []
+AT_THRESHOLD = Close(atol=2, because="layers at the threshold")
 for name, of, label in (
     ("capital_layers_english", np.isin(form, ["is", "of"]), "capitals, English"),
     ("capital_layers_languages", np.isin(form, ["is", "为"]), "capitals, English and Chinese"),
@@ -1226,13 +1160,13 @@ for name, of, label in (
              "threshold": test.threshold, "label": label}
         )
     )  # fmt: skip
+    # fmt: off
     ledger.statistic(
-        name,
-        int((test.p_max < 0.05).sum()),
-        label=f"Layers in which capital prompts share neurons (maximum statistic), {label}",
-        n=n_layers,
-        tolerance=Close(atol=2, because="layers at the threshold"),
+        name, int((test.p_max < 0.05).sum()),
+        label=f"Layers in which capital prompts share neurons (maximum statistic), {label}", n=n_layers,
+        tolerance=AT_THRESHOLD,
     )
+    # fmt: on
     ledger.statistic(
         f"{name}_peak", int(test.observed.argmax()), label="Layer with the largest T", tolerance=BORDERLINE
     )
@@ -1249,19 +1183,18 @@ curves.append(
          "threshold": test.threshold, "label": "headquarters moved"}
     )
 )  # fmt: skip
+# fmt: off
 ledger.statistic(
-    "headquarters_layers",
-    int((test.p_max < 0.05).sum()),
+    "headquarters_layers", int((test.p_max < 0.05).sum()),
     label="Layers in which headquarters that moved share neurons with capitals (maximum statistic)",
     n=n_layers,
-    tolerance=Close(atol=2, because="layers at the threshold"),
+    tolerance=AT_THRESHOLD,
 )
 ledger.statistic(
-    "headquarters_peak",
-    int(test.observed.argmax()),
-    label="Layer with the largest such difference",
+    "headquarters_peak", int(test.observed.argmax()), label="Layer with the largest such difference",
     tolerance=BORDERLINE,
 )
+# fmt: on
 ledger.figure(
     "abstraction_by_layer",
     charts.scan_by_layer(pd.concat(curves, ignore_index=True), y_title="extra overlap (Jaccard)", chance=0.0),

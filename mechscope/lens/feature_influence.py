@@ -3,8 +3,9 @@
 *Virtual weight*: W_dec[source] · W_enc[:, target], the direct path only, the same for all texts. *Gradient ×
 activation*: the source's activation times the derivative of the target's pre-activation along the source's
 decoder row, through all blocks between. *Causal*: take the source's contribution out of the residual stream
-and see how much the target's pre-activation falls. The last two agree where the blocks between are linear,
-and all three where there is nothing between.
+and see how much the target's pre-activation falls. The last two move the source at all of a text's tokens and
+add the target up over all of them, so that what attention carries to later tokens counts; they agree where
+the blocks between are linear, and all three (per unit of activation) where there is nothing between.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
+from mechscope.lens.dictionaries import require_folded
 from mechscope.lens.texts import TokenisedTexts, batches
 
 
@@ -51,10 +53,11 @@ class Influence:
 
     Attributes:
         virtual: W_dec · W_enc, per unit of the source's activation.
-        gradient: Source's activation × derivative of the target's pre-activation at the same token, averaged
-            over the tokens where the source is active.
-        causal: How far the target's pre-activation falls there when the source is taken out at that text's
-            every token, averaged over the same tokens.
+        gradient: Source's activation × derivative of the sum of the target's pre-activation over all tokens
+            of the text, by the stream at the source's token; summed over tokens, for each token at which the
+            source is active.
+        causal: How far that sum falls when the source is taken out at all tokens of the text; summed over
+            texts, for each token at which the source is active.
         active: Number of tokens at which each source is active.
     """
 
@@ -90,11 +93,11 @@ def feature_influence(
 ) -> Influence:
     """Measure all three for some features; both dictionaries read the stream after their block.
 
-    A target's gradient is taken of its pre-activation summed over tokens, with the source moved at every
-    token alike, so that influence carried by attention to later tokens counts in both measures.
+    Special tokens and padding count neither as the source's tokens nor as the target's.
 
     Raises:
-        InvalidInput: Layers that are not there or not in order, or features that are not there.
+        InvalidInput: Layers that are not there or not in order, features that are not there, or an
+            autoencoder of another width or with scaling that is not folded into its weights.
     """
     n_layers = bridge.cfg.n_layers
     if not 0 <= source_layer <= target_layer < n_layers:
@@ -102,10 +105,16 @@ def feature_influence(
             f"a feature after block {source_layer} cannot act on one after block {target_layer}.",
             hint=f"layers are 0 to {n_layers - 1}, the source not after the target",
         )
-    for kind, chosen, width in (
-        ("source", sources, source.W_dec.shape[0]),
-        ("target", targets, target.W_enc.shape[1]),
+    for kind, dictionary, chosen, width in (
+        ("source", source, sources, source.W_dec.shape[0]),
+        ("target", target, targets, target.W_enc.shape[1]),
     ):
+        require_folded(dictionary)
+        if dictionary.W_enc.shape[0] != bridge.cfg.d_model:
+            raise InvalidInput(
+                f"the {kind}'s autoencoder reads {dictionary.W_enc.shape[0]} dimensions.",
+                hint=f"this model's residual stream has {bridge.cfg.d_model}",
+            )
         if not chosen or not all(0 <= feature < width for feature in chosen):
             raise InvalidInput(
                 f"{kind} features {chosen} are not all there.", hint=f"valid: 0 to {width - 1}"

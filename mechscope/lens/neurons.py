@@ -19,6 +19,14 @@ from transformer_lens.model_bridge import TransformerBridge
 from mechscope.errors import InvalidInput
 from mechscope.lens.texts import Batch, Padding, TokenisedTexts, batches
 
+_SIZES = tuple(2.0**power for power in range(-6, 7))
+HISTOGRAM_EDGES: tuple[float, ...] = (*(-size for size in reversed(_SIZES)), 0.0, *_SIZES)
+"""Edges of the histogram of activations, the same for all neurons of all models: 0, and powers of 2 from 1/64
+to 64 on either side, since activations of a gated MLP have either sign. They are fixed beforehand because one
+pass over the texts knows no range, and grow by factors because neurons differ in scale."""
+
+_EDGES = torch.tensor(HISTOGRAM_EDGES)
+
 
 @dataclass(frozen=True)
 class NeuronStatistics:
@@ -33,6 +41,8 @@ class NeuronStatistics:
         kurtosis: Fourth standardised moment (3 for a Gaussian; large for a neuron that is rarely but strongly
             active); NaN for a neuron that never varies.
         firing_rate: Share of tokens with an activation above the threshold.
+        histogram: Number of tokens in each bin of `HISTOGRAM_EDGES`: below the first edge, from each edge
+            (that value itself included) up to the next, and from the last on.
         top_texts: Texts with the largest activations, largest first, each text counted once.
         top_values: These activations.
         top_positions: At which token of the text, special tokens not counted.
@@ -45,6 +55,7 @@ class NeuronStatistics:
     std: Float[Tensor, "layer neuron"]
     kurtosis: Float[Tensor, "layer neuron"]
     firing_rate: Float[Tensor, "layer neuron"]
+    histogram: Int[Tensor, "layer neuron bin"]
     top_texts: Int[Tensor, "layer neuron k"]
     top_values: Float[Tensor, "layer neuron k"]
     top_positions: Int[Tensor, "layer neuron k"]
@@ -100,6 +111,13 @@ def _first_position(value: Tensor, hook: Any) -> Tensor:
     return value[:, :1]  # nothing is read off the logits
 
 
+def _histogram(activations: Float[Tensor, "token neuron"]) -> Int[Tensor, "neuron bin"]:
+    bins = len(_EDGES) + 1
+    which = torch.bucketize(activations, _EDGES, right=True)
+    which += bins * torch.arange(activations.shape[1])
+    return torch.bincount(which.flatten(), minlength=bins * activations.shape[1]).view(-1, bins)
+
+
 class _Sums:
     """Running sums of one layer, in float64."""
 
@@ -108,6 +126,7 @@ class _Sums:
         self.n = 0
         self.moments: Tensor | None = None
         self.fired: Tensor
+        self.histogram: Tensor
         self.shift: Tensor
         self.best: Tensor
         self.where: Tensor
@@ -122,11 +141,13 @@ class _Sums:
                 self.shift = tokens.mean(0)
                 self.moments = torch.zeros(4, width, dtype=torch.float64)
                 self.fired = torch.zeros(width, dtype=torch.float64)
+                self.histogram = torch.zeros(width, len(_EDGES) + 1, dtype=torch.long)
                 self.best = torch.empty(self.n_texts, width)
                 self.where = torch.empty(self.n_texts, width, dtype=torch.long)
             shifted = tokens - self.shift
             self.moments += torch.stack([(shifted**power).sum(0) for power in (1, 2, 3, 4)])
             self.fired += (tokens > self.threshold).sum(0)
+            self.histogram += _histogram(value[scored].float().cpu())
             self.n += len(tokens)
             largest = value.float().masked_fill(~scored[..., None], -torch.inf).max(1)
             first = batch.scored.int().argmax(1)
@@ -150,6 +171,7 @@ class _Sums:
             variance.sqrt().float(),
             kurtosis.float(),
             (self.fired / self.n).float(),
+            self.histogram,
             texts.T,
             values.T,
             self.where.gather(0, texts).T,

@@ -55,8 +55,7 @@ def mean_auroc_test(
     Raises:
         InvalidInput: As `auroc`; also a target that is no label, or a group without units.
     """
-    sizes = _sizes(values, labels)
-    n_groups = _check_units(values, targets, groups, len(sizes))
+    sizes, n_groups = _check_units(values, labels, targets, groups)
     ranks = rankdata(values, axis=1)
     # All that a shuffle needs of the units: the sum of their ranks of each item, by group and target.
     summed = np.zeros((n_groups, len(sizes), len(labels)))
@@ -90,8 +89,7 @@ def mean_auroc_resampled(
     Raises:
         InvalidInput: As `mean_auroc_test`; also a label with a single item.
     """
-    sizes = _sizes(values, labels)
-    n_groups = _check_units(values, targets, groups, len(sizes))
+    sizes, n_groups = _check_units(values, labels, targets, groups)
     counts = np.bincount(groups, minlength=n_groups)
     weights = bootstrap_weights(labels, resamples, rng).astype(np.float64)
     out = np.zeros((resamples, n_groups))
@@ -137,14 +135,16 @@ def _sizes(
 
 def _check_units(
     values: Float[np.ndarray, "unit item"],
+    labels: Int[np.ndarray, " item"],
     targets: Int[np.ndarray, " unit"],
     groups: Int[np.ndarray, " unit"],
-    n_labels: int,
-) -> int:
+) -> tuple[Int[np.ndarray, " label"], int]:
+    """How many items each label has, and how many groups there are; everything that comes in is checked."""
+    sizes = _sizes(values, labels)
     if targets.shape != (len(values),) or groups.shape != (len(values),):
         raise InvalidInput(f"{len(values)} units need a target and a group each.")
-    if not len(values) or targets.min() < 0 or targets.max() >= n_labels:
-        raise InvalidInput(f"targets must be labels from 0 to {n_labels - 1}.")
+    if not len(values) or targets.min() < 0 or targets.max() >= len(sizes):
+        raise InvalidInput(f"targets must be labels from 0 to {len(sizes) - 1}.")
     if not np.bincount(groups).all():
         raise InvalidInput("a group has no units.", hint="number groups 0, 1, 2 … without a gap")
-    return int(groups.max()) + 1
+    return sizes, int(groups.max()) + 1

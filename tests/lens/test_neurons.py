@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mechscope.errors import InvalidInput
-from mechscope.lens.neurons import neuron_statistics, topics_among_top
+from mechscope.lens.neurons import HISTOGRAM_EDGES, neuron_statistics, topics_among_top
 from mechscope.lens.texts import tokenise
 
 
@@ -31,6 +31,10 @@ def test_streamed_statistics_are_those_of_all_activations_at_once(bridge, texts,
         }
         for field, values in expected.items():
             torch.testing.assert_close(getattr(found, field)[at], values.float(), rtol=1e-3, atol=1e-4)
+        open_ended = np.array([-np.inf, *HISTOGRAM_EDGES, np.inf])
+        for neuron in range(tokens.shape[1]):
+            counted, _ = np.histogram(tokens[:, neuron].numpy(), open_ended)
+            assert found.histogram[at, neuron].tolist() == counted.tolist()
         largest = torch.stack([one.max(0).values for one in each])
         values, _ = largest.sort(0, descending=True)
         torch.testing.assert_close(found.top_values[at], values[:3].T, rtol=1e-4, atol=1e-5)
@@ -43,6 +47,23 @@ def test_streamed_statistics_are_those_of_all_activations_at_once(bridge, texts,
                     each[text][position, neuron], found.top_values[at, neuron, place], rtol=1e-4, atol=1e-5
                 )
     assert found.n_tokens == sum(len(text.split()) for text in texts)
+
+
+def test_the_histogram_counts_every_token_once_and_a_value_on_an_edge_in_the_bin_above_it(bridge, texts):
+    """Neurons planted at given values by a hook that overwrites them before they are read."""
+    planted = torch.tensor([-1000.0, -64.0, -1.0, 0.0, 0.5, 0.6, 1.0, 64.0, 1000.0])
+
+    def put(value, hook):
+        value[..., : len(planted)] = planted
+        return value
+
+    with bridge.hooks(fwd_hooks=[("blocks.1.mlp.hook_post", put)]):
+        found = neuron_statistics(bridge, tokenise(bridge, texts), [1], top=2, batch_size=4).histogram[0]
+    assert (found.sum(1) == sum(len(text.split()) for text in texts)).all()
+    where = found[: len(planted)].argmax(1).tolist()
+    assert (found[: len(planted)] > 0).sum(1).tolist() == [1] * len(planted)
+    for value, bin in zip(planted.tolist(), where, strict=True):
+        assert bin == sum(edge <= value for edge in HISTOGRAM_EDGES)
 
 
 def test_topics_among_the_top_texts_are_counted():

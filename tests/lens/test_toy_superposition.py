@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mechscope.errors import InvalidInput
 from mechscope.lens.toy_superposition import ToyRecipe, dimensionality, represented, train_toys
@@ -45,6 +47,27 @@ def test_equally_long_directions_share_no_more_dimensions_than_there_are():
     weights = torch.randn(7, 40, generator=torch.Generator().manual_seed(0))
     weights /= weights.norm(dim=0)
     assert float(dimensionality(weights).sum()) <= 7 + 1e-9
+
+
+@given(
+    hidden=st.integers(2, 6),
+    features=st.integers(1, 12),
+    missing=st.integers(0, 3),
+    scale=st.floats(1e-2, 1e2),
+    seed=st.integers(0, 2**31),
+)
+def test_dimensionality_does_not_change_when_the_space_is_turned_mirrored_or_scaled(
+    hidden, features, missing, scale, seed
+):
+    random = torch.Generator().manual_seed(seed)
+    weights = torch.randn(hidden, features, generator=random, dtype=torch.float64)
+    weights[:, : min(missing, features)] = 0
+    turn, _ = torch.linalg.qr(torch.randn(hidden, hidden, generator=random, dtype=torch.float64))
+    order = torch.randperm(features, generator=random)
+    found = dimensionality(weights)
+    torch.testing.assert_close(dimensionality(scale * turn @ weights), found, rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(dimensionality(weights[:, order]), found[order])
+    assert bool(((found >= 0) & (found <= 1 + 1e-12)).all())
 
 
 @pytest.fixture(scope="module")
