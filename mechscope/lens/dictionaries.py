@@ -7,9 +7,11 @@ writes, and `encode` of the raw stream may not be its activations.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from mechscope.errors import InvalidInput
 
@@ -18,6 +20,16 @@ _FOLD = {
     "covariance_whitening": "sae.fold_activation_whitening(mean, whitening, unwhitening), of its training",
 }
 _NEVER = "this scaling differs from token to token and cannot be folded: use one trained without it"
+
+
+class Dictionary(Protocol):
+    """A sparse autoencoder of the residual stream; those of SAELens are ones."""
+
+    W_enc: Float[Tensor, "d_model feature"]
+    W_dec: Float[Tensor, "feature d_model"]
+    b_dec: Float[Tensor, " d_model"]
+
+    def encode(self, x: Float[Tensor, "*at d_model"]) -> Float[Tensor, "*at feature"]: ...
 
 
 def require_folded(dictionary: Any) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -20,18 +20,8 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
-from mechscope.lens.dictionaries import require_folded
+from mechscope.lens.dictionaries import Dictionary, require_folded
 from mechscope.lens.texts import TokenisedTexts, batches
-
-
-class Dictionary(Protocol):
-    """A sparse autoencoder of the residual stream; those of SAELens are ones."""
-
-    W_enc: Float[Tensor, "d_model feature"]
-    W_dec: Float[Tensor, "feature d_model"]
-    b_dec: Float[Tensor, " d_model"]
-
-    def encode(self, x: Float[Tensor, "*at d_model"]) -> Float[Tensor, "*at feature"]: ...
 
 
 @dataclass(frozen=True)

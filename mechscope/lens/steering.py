@@ -9,7 +9,7 @@ direction.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -17,15 +17,10 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
+from mechscope.lens.dictionaries import Dictionary, require_folded
 from mechscope.lens.readout import require_layers
 
 Hook = tuple[str, Callable[[Tensor, Any], Tensor]]
-
-
-class Dictionary(Protocol):
-    """What is asked of a sparse autoencoder: rows of `W_dec` are the directions its features write."""
-
-    W_dec: Tensor
 
 
 def mean_difference_direction(
@@ -49,8 +44,9 @@ def feature_direction(dictionary: Dictionary, feature: int) -> Float[Tensor, " d
     """The direction that a feature of a sparse autoencoder writes: its row of the decoder.
 
     Raises:
-        InvalidInput: There is no such feature.
+        InvalidInput: There is no such feature; or the autoencoder's scaling is not folded into its weights.
     """
+    require_folded(dictionary)
     n = dictionary.W_dec.shape[0]
     if not 0 <= feature < n:
         raise InvalidInput(f"there is no feature {feature}.", hint=f"valid: 0 to {n - 1}")

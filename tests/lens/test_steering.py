@@ -85,6 +85,11 @@ def test_a_feature_steers_by_its_row_of_the_decoder(bridge):
     torch.testing.assert_close(difference, (4 * rows[3]).expand_as(difference), rtol=1e-4, atol=1e-4)
     with pytest.raises(InvalidInput, match=r"no feature 5.\n.*0 to 4"):
         feature_direction(SimpleNamespace(W_dec=rows), 5)
+    unfolded = SimpleNamespace(
+        W_dec=rows, cfg=SimpleNamespace(normalize_activations="expected_average_only_in")
+    )
+    with pytest.raises(InvalidInput, match="not folded into its weights"):
+        feature_direction(unfolded, 3)
 
 
 def test_refusals(bridge, direction):
