@@ -410,9 +410,17 @@ record(
     near_draws,
     "Share of the way that prompts of the same form move at the natural dose",
     n_near,
+    format=".0%",
 )
-record("far_share", far, far_draws, "The same for prompts of another form", n_near)
-record("random_share", chance, chance_draws, "The same for random directions of the same length", n_near)
+record("far_share", far, far_draws, "The same for prompts of another form", n_near, format=".0%")
+record(
+    "random_share",
+    chance,
+    chance_draws,
+    "The same for random directions of the same length",
+    n_near,
+    format=".0%",
+)
 record(
     "near_minus_random",
     near - chance,
@@ -433,11 +441,11 @@ for concept in concepts:
         record(
             f"{concept}_{part}", value, draws,
             f"Share of the way at the natural dose: {concept}, {'same' if part == 'near' else 'other'} form",
-            int((part_of[held_out[concept]] == part).sum()) // 2,
+            int((part_of[held_out[concept]] == part).sum()) // 2, format=".0%",
         )  # fmt: skip
 for number, name in ((0, "early"), (len(blocks) - 1, "late")):
     value, draws = mean_share(moved, [(concept, blocks[number], 1.0) for concept in concepts], "near")
-    record(f"{name}_share", value, draws, f"Share of the way with the {name} direction", n_near)
+    record(f"{name}_share", value, draws, f"Share of the way with the {name} direction", n_near, format=".0%")
     record(
         f"middle_minus_{name}", near - value, near_draws - draws, f"Share in the middle minus {name}", n_near
     )
@@ -516,7 +524,14 @@ record(
 )  # fmt: skip
 
 mix, mix_draws = mean_share(mixed, [(name,) for name in concepts], "near")
-record("shuffled_share", mix, mix_draws, "Share of the way along directions between shuffled prompts", n_near)
+record(
+    "shuffled_share",
+    mix,
+    mix_draws,
+    "Share of the way along directions between shuffled prompts",
+    n_near,
+    format=".0%",
+)
 mix, mix_draws = mean_damage(mixed_damaged, [(name,) for name in others], 0)
 record(
     "damage_shuffled_one", mix, mix_draws, "KL on neutral sentences at dose one, between shuffled prompts",
@@ -530,7 +545,7 @@ for concept in concepts:
     value, draws = share(concept, moved[concept, blocks[-1], 1.0], "near")
     record(
         f"{concept}_late", value, draws, f"Share of the way with the late direction: {concept}, same form",
-        int((part_of[held_out[concept]] == "near").sum()) // 2,
+        int((part_of[held_out[concept]] == "near").sum()) // 2, format=".0%",
     )  # fmt: skip
 
 # %%
@@ -840,11 +855,19 @@ record(
     home_draws,
     "Share of the preference that goes with the chosen head, on pairs it was not chosen on",
     n_measured,
+    format=".0%",
 )
 record(
-    "head_other", away, away_draws, "Share that goes with a head chosen for another phenomenon", n_measured
+    "head_other",
+    away,
+    away_draws,
+    "Share that goes with another head, chosen for another phenomenon",
+    n_measured,
+    format=".0%",
 )
-record("head_random", idle, idle_draws, "Share that goes with a head drawn at random", n_measured)
+record(
+    "head_random", idle, idle_draws, "Share that goes with a head drawn at random", n_measured, format=".0%"
+)
 record("head_own_minus_other", home - away, home_draws - away_draws, "The first minus the second", n_measured)
 ledger.statistic(
     "n_chosen", len(set(heads.values())), label="Different heads among those chosen", tolerance=BORDERLINE
@@ -874,15 +897,45 @@ for name, which, weights, label in (
         f"head_damage_{name}", values.mean(), (text_weights * (weights @ values)).sum(1),
         f"KL on neutral sentences without one of {label}", n_texts, unit="nats", format=".3f",
     )  # fmt: skip
+tasks_of = {head: [task for task in tasks if heads[task] == head] for head in chosen_heads}
 cells = [
-    {
-        "edit": f"{heads[task]} ({task})",
-        "task": other,
-        "loss": shares_lost(heads[task], other)[0],
-    }
+    {"edit": f"{head} ({', '.join(own)})", "task": task, "loss": shares_lost(head, task)[0]}
+    for head, own in tasks_of.items()
     for task in tasks
-    for other in tasks
 ]
+gains = [
+    (-shares_lost(head, task)[0], task, str(head), ", ".join(own))
+    for head, own in tasks_of.items()
+    for task in tasks
+    if task not in own
+]
+gain = max(gains, default=(None, None, None, None))
+for name, value, label in zip(
+    ("head_helped_gain", "head_helped_task", "head_helped", "head_helped_chosen_for"),
+    gain,
+    (
+        "Largest gain of a phenomenon without a head chosen for another, as a share of its preference",
+        "The phenomenon that gains",
+        "The head without which it does",
+        "What that head was chosen for",
+    ),
+    strict=True,
+):
+    ledger.statistic(
+        name,
+        value,
+        label=label,
+        format=".0%" if name.endswith("gain") else None,
+        tolerance=ACTIVATION if name.endswith("gain") else BORDERLINE,
+        because="" if gains else "one head was chosen for all phenomena",
+    )
+ledger.claim(
+    "a_head_hinders",
+    # lint: allow numeral because it is what the criterion says
+    "Some phenomenon gains more than a tenth of its preference when a head chosen for another is taken out.",
+    criterion="head_helped_gain > 0.1",
+    exploratory="such gains had been seen",
+)
 ledger.table(
     "heads",
     pd.DataFrame(

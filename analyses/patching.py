@@ -385,6 +385,7 @@ record(
     both_ends,
     all_pairs,
     "Depth, as a share of the layers, from which the last token carries more than the changed token",
+    format=".0%",
     of=lambda means: handover_of(three_roles(means)),
     tolerance=Close(atol=1.01 * every / n_layers, because="neighbouring blocks of a mean over pairs"),
 )
@@ -393,6 +394,7 @@ record(
     both_ends,
     all_pairs,
     "The same depth, interpolated between these blocks",
+    format=".0%",
     of=lambda means: crossing_of(three_roles(means)),
 )
 with_between = [pair for pair in all_pairs if not np.isnan(denoised[pair, 1, 0])]
@@ -682,6 +684,7 @@ record(
     sizes[:, :top].sum(1) / sizes.sum(1),
     first_pairs,
     "Share of the summed absolute effect of all heads that the top twentieth has",
+    format=".0%",
 )
 largest = [important(one, 0.0)[0] for one in heads]
 ledger.statistic(
