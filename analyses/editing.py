@@ -657,10 +657,12 @@ ledger.table(
 )
 ledger.figure(
     "doses",
-    charts_patching.effect_curves(pd.DataFrame(dose_rows), x_title="dose", y_title="share of the way"),
-    caption="How far held-out prompts of the same form move towards the other side, by dose of the direction "
-    "of each concept in the middle of the model, and of random directions of the same length (mean over "
-    "concepts); bands are intervals over prompts.",
+    charts_patching.effect_curves(
+        pd.DataFrame(dose_rows), x_title="dose", y_title="share of the way", doubling=True
+    ),
+    caption="How far held-out prompts of the same form move towards the other side (nought is nothing, one "
+    "all of the way), by how often the direction of each concept is added in the middle of the model, and "
+    "for random directions of the same length (mean over concepts); bands are 95% intervals over prompts.",
     alt="Curves over the dose: concepts rise, random directions do so much less.",
     tolerance=TOLERANCES,
 )

@@ -430,7 +430,7 @@ for direction, verb in (("denoising", "restoring"), ("noising", "spoiling")):
             y_title="effect",
         ),
         caption=f"Mean effect of {verb} the residual stream at the changed token, at the tokens between and "
-        "at the last token; bands are intervals over pairs at the usual level.",
+        "at the last token; bands are 95% intervals over pairs.",
         alt="Curves over blocks: the effect of the changed token falls while that of the last token rises.",
         tolerance=ends_too,
     )
@@ -576,7 +576,7 @@ ledger.figure(
         components.drop(columns="component"), x_title="block", y_title="effect of the block's output"
     ),
     caption="Mean effect of restoring what a single block's attention or MLP adds, at the changed token and "
-    "at the last token; bands are intervals over pairs at the usual level.",
+    "at the last token; bands are 95% intervals over pairs.",
     alt="Four curves over blocks: attention and MLP, at the changed and at the last token.",
     tolerance=ends_too,
 )

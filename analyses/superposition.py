@@ -385,7 +385,7 @@ ledger.figure(
         chance=0.5,
     ),
     caption="How well a layer's neurons tell their own category from the others on texts that did not choose "
-    "it, with 95% intervals. Dashed: what a layer must exceed. Line: chance.",
+    "it, with 95% intervals. Dashed: what a layer must exceed for p < 0.05 over all layers. Line: chance.",
     alt="A curve over the layers with an interval band, a dashed threshold and a line at chance: mean "
     "held-out AUROC.",
     tolerance={"*": AUROC},
@@ -1221,7 +1221,8 @@ ledger.figure(
     "abstraction_by_layer",
     charts.scan_by_layer(pd.concat(curves, ignore_index=True), y_title="extra overlap (Jaccard)", chance=0.0),
     caption="How much more the most active neurons of related prompts overlap than those of unrelated ones, "
-    "by layer, with 95% intervals. Dashed: what a layer must exceed; filled dots do.",
+    "by layer, with 95% intervals. Dashed: what a layer must exceed for p < 0.05 over all layers; filled "
+    "dots do.",
     alt="Three curves over the layers with bands: extra overlap of capital prompts in English, across "
     "languages, and of headquarters that moved.",
     tolerance={"*": OVERLAP},

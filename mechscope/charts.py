@@ -21,10 +21,10 @@ from mechscope.errors import InvalidInput
 WIDTH = 640
 """Width of an article's column, in pixels."""
 
-NEUTRAL = "#7b828a"
-"""Text and axes: contrast above 3.9 on white and 4.2 on near-black."""
+NEUTRAL = "#636b74"
+"""Text and axes: contrast above 5 on white; a dark page inverts pictures."""
 
-FAINT = "#7b828a40"
+FAINT = "#636b7433"
 """Grid lines."""
 
 PALETTE = ("#3987c9", "#de7a22", "#1ba37e", "#c56aa0", "#b3a125", "#7f7ad1")

@@ -94,18 +94,31 @@ def approximation_scatter(frame: pd.DataFrame, *, width: int = WIDTH, height: in
 
 
 def effect_curves(
-    frame: pd.DataFrame, *, x_title: str, y_title: str, width: int = WIDTH, height: int = 260
+    frame: pd.DataFrame,
+    *,
+    x_title: str,
+    y_title: str,
+    doubling: bool = False,
+    width: int = WIDTH,
+    height: int = 260,
 ) -> Any:
-    """Curves with interval bands: the columns `x`, `value`, `low`, `high` and `label`."""
+    """Curves with interval bands: the columns `x`, `value`, `low`, `high` and `label`.
+
+    Args:
+        doubling: Each x is about twice the one before: a tick at each, evenly spaced.
+    """
+    scale = alt.Scale(nice=False, padding=8)
+    axis = alt.Axis(grid=False)
+    if doubling:
+        scale = alt.Scale(type="log", base=2, nice=False, padding=8)
+        axis = alt.Axis(grid=False, values=sorted(set(frame["x"])), format="~g")
     names = list(dict.fromkeys(frame["label"]))
     colour = alt.Color(
         "label:N",
         scale=alt.Scale(domain=names, range=list(PALETTE)),
         legend=alt.Legend(title=None, symbolType="stroke", symbolStrokeWidth=3, symbolOpacity=1),
     )
-    base = alt.Chart(frame.round(6)).encode(
-        x=alt.X("x:Q", title=x_title, axis=alt.Axis(grid=False), scale=alt.Scale(nice=False, padding=8))
-    )
+    base = alt.Chart(frame.round(6)).encode(x=alt.X("x:Q", title=x_title, axis=axis, scale=scale))
     y = alt.Y("value:Q", title=y_title)
     zero = alt.Chart(pd.DataFrame({"zero": [0]})).mark_rule(color=NEUTRAL).encode(y="zero:Q")
     band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", title=y_title), y2="high:Q", color=colour)

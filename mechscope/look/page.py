@@ -12,8 +12,9 @@ from mechscope.charts_lens import lens_grid, shown_token, value_by_layer, waterf
 from mechscope.look.findings import Look, largest_parts, summary
 
 _STYLE = """
-:root{color-scheme:light dark;--ink:#1c1f23;--paper:#fdfdfc;--faint:#7b828a;--line:#7b828a40;--good:#1d5b9e}
-@media(prefers-color-scheme:dark){:root{--ink:#e4e6e8;--paper:#15181b;--good:#75a9d6}}
+:root{color-scheme:light dark;--ink:#1c1f23;--paper:#fdfdfc;--faint:#636b74;--line:#7b828a40;--good:#1d5b9e}
+@media(prefers-color-scheme:dark){:root{--ink:#e4e6e8;--paper:#15181b;--faint:#9aa1a9;--good:#75a9d6}
+figure svg{filter:invert(.9) hue-rotate(180deg)}}
 body{font:16px/1.5 Helvetica,Arial,sans-serif;color:var(--ink);background:var(--paper);max-width:46rem;
 margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.1rem;margin-top:2.2rem}
