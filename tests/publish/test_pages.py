@@ -38,7 +38,7 @@ def test_an_entry_says_all_that_is_known(sample: Project) -> None:
         "1,900",
         "p = 0.012",
         "label permutation",
-        "rtol 0.0001",
+        "±0.01%",
         "results/smollm2-135m/topic_geometry/notebook.ipynb#record-centred_max",
         "paper/articles/topic-geometry.qmd",
         "paper/paper.qmd",

@@ -67,7 +67,7 @@ def test_a_number_explains_itself_by_keyboard(page: Any, address: str) -> None:
     number.focus()
     popover = page.locator(".ms-popover")
     popover.wait_for(state="visible")
-    assert "interval" in popover.inner_text() and "Analysis" in popover.inner_text()
+    assert "Interval" in popover.inner_text() and "Analysis" in popover.inner_text()
     # The links inside are reached by Tab, and Escape gives the focus back to the number.
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.closest('.ms-popover') !== null")
@@ -171,7 +171,7 @@ def test_a_number_explains_itself_by_touch_and_the_second_tap_follows_it(browser
     number.tap()
     popover = phone.locator(".ms-popover")
     popover.wait_for(state="visible")
-    for expected in ("In full", "interval", "May differ", "Rerun"):
+    for expected in ("In full", "Interval", "Tolerance on rerun", "Rerun"):
         assert expected in popover.inner_text()
     box = popover.bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= 390
