@@ -309,6 +309,12 @@
     cited.addEventListener("change", apply);
   }
 
+  // An engine puts the foot below the whole page; it belongs below the text.
+  function prepareFoot() {
+    const foot = document.querySelector("body .ms-colophon");
+    if (foot) document.querySelector("main")?.append(foot);
+  }
+
   // A link may lead into something that is folded.
   function unfold() {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -345,6 +351,7 @@
     window.addEventListener("load", prepareTables); // pictures have their width by then
     prepareFilter();
     prepareFolds();
+    prepareFoot();
     prepareRuns();
   }
 

@@ -37,7 +37,7 @@ def _statistic(value: Any, spec: str = "", unit: str = "", **other: Any) -> Stat
         (0.283, ".3f", (0.24, 0.33), ("28%", "[24%, 33%]", "28% (95% CI [24%, 33%])")),
         (0.283, ".3f", None, ("28%", "", "28%")),
         (-0.25, ".2f", None, ("−25%", "", "−25%")),
-        # Near nothing and near everything a whole percent says too little; but no more digits than were recorded.
+        # Near nothing and near everything a whole percent says too little.
         (0.0041, ".3f", None, ("0.4%", "", "0.4%")),
         (0.996, ".3f", (0.95, 1.0), ("99.6%", "[95.0%, 100.0%]", "99.6% (95% CI [95.0%, 100.0%])")),
         (0.0041, ".2f", None, ("0%", "", "0%")),

@@ -62,7 +62,7 @@ def _cite(citation: dict[str, Any]) -> str:
         )
         for author in citation.get("authors") or []
     ]
-    version = f"version {citation['version']}" if citation.get("version") else ""
+    version = f"Version {citation['version']}" if citation.get("version") else ""
     parts = [
         ", ".join(names),
         str(citation.get("title") or ""),
