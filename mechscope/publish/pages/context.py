@@ -39,6 +39,7 @@ class Context:
         self._titles: dict[str, str] = {}
         self._shown: dict[str, dict[str, list[Shown]]] = {}
         self._lines: dict[str, list[str]] = {}
+        self._web: dict[str, bool] = {}
         self._cells: dict[tuple[str, str], dict[str, str]] = {}
 
     def run_title(self, run: str) -> str:
@@ -107,6 +108,11 @@ class Context:
 
     def is_web_page(self, page: str) -> bool:
         """Whether a page has an HTML edition; a page that names no format has."""
+        if page not in self._web:
+            self._web[page] = self._has_html(page)
+        return self._web[page]
+
+    def _has_html(self, page: str) -> bool:
         import yaml
 
         text = (self.project.root / page).read_text(encoding="utf-8").replace("\r\n", "\n")
@@ -152,7 +158,7 @@ class Context:
         """The anchor of a record on a page of this run's site ("#stat-…"); empty where it has none."""
         if not self.is_web_page(page):
             return ""
-        mine = [item for item in self.shown().get(page, ()) if _same(item.found, found)]
+        mine = self._shown_on.get((page, found.run, found.short_key), [])
         if found.kind == "claims" and found.run == self.run:
             stated = any(item.code.name == "claim" and item.code.place == "prose" for item in mine)
             kept = any(item.kept for item in mine)
@@ -164,6 +170,14 @@ class Context:
         if found.run != self.run:
             anchor += "-" + re.sub(r"[^A-Za-z0-9]", "-", found.run)
         return f"#{anchor}"
+
+    @cached_property
+    def _shown_on(self) -> dict[tuple[str, str, str], list[Shown]]:
+        index: dict[tuple[str, str, str], list[Shown]] = {}
+        for page, items in self.shown().items():
+            for item in items:
+                index.setdefault((page, item.found.run, item.found.short_key), []).append(item)
+        return index
 
     def _has_anchor(self, item: Shown) -> bool:
         """Whether a shortcode becomes an element: one in YAML, in code or in a formula becomes text."""
@@ -180,10 +194,6 @@ class Context:
         before = "\n".join([*lines[first : item.line - 1], lines[item.line - 1][: item.column - 1]])
         before = re.sub(r"\\.", "", before)
         return before.count("$") % 2 == 1 or before.count("`") % 2 == 1
-
-
-def _same(one: Found, other: Found) -> bool:
-    return (one.run, one.short_key) == (other.run, other.short_key)
 
 
 def cell_headings(notebook: Path) -> dict[str, str]:
