@@ -210,6 +210,7 @@ def test_without_javascript_the_switch_leads_to_the_list_of_runs(browser: Any, a
 
 def test_the_graph_leads_to_the_number_that_it_names(page: Any, address: str) -> None:
     page.goto(f"{address}/smollm2-135m/paper/_generated/smollm2-135m/graph.html")
+    page.locator(".ms-graph-of > summary").first.click()
     name = page.locator(".ms-graph a.ms-graph-record[href^='numbers.html#']").first
     key = name.get_attribute("href").split("#")[1]
     name.click()
