@@ -248,3 +248,13 @@ def test_each_drawing_of_an_analysis_is_folded(sample: Project) -> None:
     page = _page(sample, "graph")
     assert "<summary>8 records</summary>" in page
     assert page.index('<details class="ms-graph-of">') < page.index("<svg")
+
+
+def test_a_claim_leads_to_an_article_rather_than_to_the_home_page(sample: Project) -> None:
+    home = sample.paper / "index.qmd"
+    home.write_text(home.read_text() + "\n{{< claim topic_geometry.abstraction >}}\n")
+    assert "on the home page" not in _page(sample, "claims")
+    article = sample.paper / "articles" / "topic-geometry.qmd"
+    article.write_text(re.sub(r"\n.*topic_geometry\.abstraction.*", "", article.read_text()))
+    page = " ".join(_page(sample, "claims").split())
+    assert 'index.qmd#claim-topic-geometry-abstraction">on the home page</a>' in page

@@ -193,7 +193,7 @@ def test_the_banner_switches_to_the_same_article_of_the_other_run(
 
 def test_a_claim_of_another_run_leads_to_where_that_article_states_it(page: Any, address: str) -> None:
     page.goto(f"{address}/smollm2-135m/paper/_generated/smollm2-135m/claims.html")
-    page.locator(".ms-claims-table a.ms-other-run[href*='#claim-']").first.click()
+    page.locator(".ms-claims-table a.ms-other-run[href*='/articles/'][href*='#claim-']").first.click()
     page.wait_for_url("**/gemma-3-270m/paper/articles/*.html#claim-*")
     assert page.locator(f"[id='{page.url.split('#')[1]}']").is_visible()
 

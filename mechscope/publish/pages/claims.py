@@ -8,6 +8,8 @@ from mechscope.publish.findings import Found, runs_with_results
 from mechscope.publish.markdown import code, definitions, div, escaped, front_matter, link, table
 from mechscope.publish.pages.context import OUTCOME_WORDS, UP, Context, claim_anchor
 
+HOME = "paper/index.qmd"
+
 
 def claims_page(context: Context) -> str:
     """The page as Markdown: all claims in all runs as a table, then each claim of this run in full."""
@@ -158,16 +160,18 @@ def otherwise_judged(own: Found | None, found: Found) -> str:
 
 def _in_article(context: Context, found: Found) -> str:
     """A link to where an article shows the claim, in the site of the claim's run."""
-    for page, shown in context.shown(found.run).items():
+    pages = context.shown(found.run)
+    for page, shown in sorted(pages.items(), key=lambda item: item[0] == HOME):
         mine = [item for item in shown if _place(item.found) == _place(found)]
         if not mine or not context.is_web_page(page):
             continue
         stated = any(item.code.name == "claim" and item.code.place == "prose" for item in mine)
         kept = any(item.kept for item in mine)
         anchor = f"#{claim_anchor(found)}" if stated else f"#when-{claim_anchor(found)}" if kept else ""
+        where = "on the home page" if page == HOME else "in the article"
         if found.run == context.run:
-            return link("in the article", f"{UP}/{page}{anchor}")
-        return context.other_run("in the article", found.run, page.rpartition(".")[0] + ".html" + anchor)
+            return link(where, f"{UP}/{page}{anchor}")
+        return context.other_run(where, found.run, page.rpartition(".")[0] + ".html" + anchor)
     return ""
 
 
