@@ -50,7 +50,7 @@ local function banner_html(banner)
   run:extend({ pandoc.Space(), pandoc.Strong(words(banner.run)) })
   local parts = pandoc.Inlines({ span("ms-banner-run", run) })
   if banner.verified ~= "" then
-    local numbers = ledger.from_document("paper/_generated/" .. ledger.current_run .. "/numbers.html")
+    local numbers = ledger.from_document("paper/_generated/" .. ledger.current_run .. "/numbers.html#verification")
     local link = pandoc.Link(words(banner.verified), numbers)
     local text = pandoc.Inlines({ link })
     if banner.date ~= "" then text:extend(words(", " .. banner.date)) end
@@ -75,6 +75,83 @@ function M.banner(banner)
       "#block(text(size: 0.86em, fill: luma(35%))[" .. quoted(text) .. "])") })
   end
   return pandoc.Blocks({ pandoc.Para({ pandoc.Emph(words(text)) }) })
+end
+
+--- All runs with results, each linked to the same page of its site, as blocks.
+function M.runs(site)
+  local items = pandoc.List({})
+  local page = ledger.document():gsub("%.[^.]+$", ".html")
+  for _, run in ipairs(site and site.runs or {}) do
+    local name = pandoc.Inlines(words(run.title))
+    if run.here then
+      name = pandoc.Inlines({ pandoc.Strong(name), pandoc.Space() })
+      name:extend(words("(shown here)"))
+    elseif html() then
+      name = pandoc.Inlines({ pandoc.Link(name, ledger.from_document("../runs.html"), "",
+        pandoc.Attr("", { "ms-other-run" }, { ["data-run"] = run.run, ["data-page"] = page })) })
+    end
+    if run.held ~= "" then
+      name:extend({ pandoc.Str(":"), pandoc.Space() })
+      name:extend(words(run.held))
+    end
+    items:insert(pandoc.Blocks({ pandoc.Plain(name) }))
+  end
+  return pandoc.Blocks(#items > 0 and { pandoc.BulletList(items) } or {})
+end
+
+-- Head and foot of a page -----------------------------------------------------------------------------------
+
+local function escaped(text)
+  return (text:gsub("[&<>\"]", { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;" }))
+end
+
+local function said(meta, key) return meta[key] and pandoc.utils.stringify(meta[key]):gsub("%s+", " ") or "" end
+
+--- What other sites show of a page that they link to, as elements of its head.
+function M.described(meta)
+  local title, own = said(meta, "title"), said(meta, "description")
+  local description = own
+  for _, key in ipairs({ "subtitle", "abstract" }) do
+    if description == "" then description = said(meta, key) end
+  end
+  local lines = pandoc.List({})
+  local function property(name, text)
+    if text ~= "" then lines:insert('<meta property="og:' .. name .. '" content="' .. escaped(text) .. '">') end
+  end
+  -- An engine writes a description that the front matter has.
+  if own == "" and description ~= "" then
+    lines:insert('<meta name="description" content="' .. escaped(description) .. '">')
+  end
+  property("type", "article")
+  property("title", title)
+  property("description", description)
+  return table.concat(lines, "\n")
+end
+
+--- The foot of a page as HTML: the articles beside it, what it was rendered from, how to cite it.
+function M.colophon(site)
+  local around = site.around[ledger.document()] or {}
+  local beside = pandoc.List({})
+  for _, side in ipairs({ "previous", "next" }) do
+    local other = around[side]
+    if other then
+      beside:insert('<a class="ms-' .. side .. '" rel="' .. (side == "next" and "next" or "prev") .. '" href="'
+        .. escaped(ledger.from_document(other.page)) .. '"><span>' .. (side == "next" and "Next" or "Previous")
+        .. "</span> " .. escaped(other.title) .. "</a>")
+    end
+  end
+  local facts = pandoc.List({ "Run " .. escaped(site.run) })
+  if site.results ~= "" then facts:insert("results of commit " .. escaped(site.results)) end
+  if site.licence ~= "" then facts:insert("licence " .. escaped(site.licence)) end
+  if site.repository ~= "" then facts:insert('<a href="' .. escaped(site.repository) .. '">source</a>') end
+  local lines = pandoc.List({ '<footer class="ms-colophon">' })
+  if #beside > 0 then
+    lines:insert('<nav class="ms-beside" aria-label="Articles">' .. table.concat(beside, "\n") .. "</nav>")
+  end
+  lines:insert("<p>" .. table.concat(facts, " · ") .. "</p>")
+  if site.cite ~= "" then lines:insert("<p>Cite as: " .. escaped(site.cite) .. "</p>") end
+  lines:insert("</footer>")
+  return table.concat(lines, "\n")
 end
 
 -- The numbers -----------------------------------------------------------------------------------------------

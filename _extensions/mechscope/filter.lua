@@ -9,12 +9,13 @@
 --- check before a render reads them in the source.
 
 ---
---- It also puts a banner at the top of every document that shows something of a ledger, and fills
+--- It also puts a banner at the top of every document that shows something of a ledger, says at the foot of every page
+--- where it comes from, and fills
 ---
 ---   ::: {.cited-numbers}
 ---   :::
 ---
---- with a table of the numbers that the document cites.
+--- with a table of the numbers that the document cites, and `::: {.all-runs}` with a list of the runs.
 
 local ledger = require("ledger")
 local documents = require("documents")
@@ -51,12 +52,29 @@ local function when_anchor(found)
   return found.here and id or id .. "-" .. found.run:gsub("[^%w]", "-")
 end
 
+--- An apostrophe after a digit ("SmolLM2's"): Typst, which makes its own of the plain sign that Pandoc's writer gives
+--- it, would make a prime of this one.
+local function apostrophes(str)
+  if not str.text:find("%d’") then return nil end
+  local inlines = pandoc.Inlines({})
+  local rest = str.text
+  while true do
+    local before, after = rest:match("^(.-%d)’(.*)$")
+    if not before then break end
+    inlines:extend({ pandoc.Str(before), pandoc.RawInline("typst", '#"’";') })
+    rest = after
+  end
+  if rest ~= "" then inlines:insert(pandoc.Str(rest)) end
+  return inlines
+end
+
 function Pandoc(document)
   local anchored = {}
   local about = ledger.about_document(document.meta)
   document = document:walk({
     Div = function(div)
       if div.classes:includes("cited-numbers") then return documents.numbers(about) end
+      if div.classes:includes("all-runs") then return documents.runs(ledger.colophon(document.meta)) end
       if not div.classes:includes("when-claim") then return nil end
       local key = div.attributes["key"]
       if not key then ledger.fail("::: {.when-claim} needs key=analysis.name.") end
@@ -69,6 +87,12 @@ function Pandoc(document)
       return pandoc.List({ pandoc.Div({}, pandoc.Attr(anchor)) }) .. div.content
     end,
   })
+  if quarto.doc.include_text and quarto.doc.is_format("html") then
+    quarto.doc.include_text("in-header", documents.described(document.meta))
+    local site = ledger.colophon(document.meta)
+    if site then quarto.doc.include_text("after-body", documents.colophon(site)) end
+  end
+  if quarto.doc.is_format("typst") then document = document:walk({ Str = apostrophes }) end
   if about then document.blocks = documents.banner(about.banner) .. document.blocks end
   return document
 end

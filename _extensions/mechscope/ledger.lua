@@ -256,16 +256,30 @@ function M.about_document(meta)
   return prepared_for(M.run(meta), "documents.json")[document]
 end
 
+--- What stands at the foot of every page (`site.json`); nil for a page without a run, and without a render.
+function M.colophon(meta)
+  if not M.named_run(meta) then return nil end
+  local site = prepared_for(M.run(meta), "site.json")
+  return site.run and site or nil
+end
+
 --- What the popover of a record says, as prepared in `paper/_generated/<run>/popovers.json`; nil without it.
 function M.note(found)
   return prepared_for(M.current_run, "popovers.json")[found.key]
 end
 
---- The text by which a statistic is cited: part is value, ci, p, n or full.
+--- The text by which a statistic is cited: part is value, ci, p, n or full, or a share's percent, percent-ci or
+--- percent-full, which a render prepares.
 function M.text(found, part)
   local text = found.record.text
   if part == "" then part = "value" end
   if part == "n" then return text.full:match("n = ([%d,]+)%)$") or "" end
+  if part:sub(1, 7) == "percent" then
+    local note = M.note(found)
+    if not note then M.fail("'" .. found.key .. "' as a percentage is prepared by a render: mechscope render.") end
+    if not note.percent then M.fail("'" .. found.key .. "' is no percentage: " .. (note["no-percent"] or "") .. ".") end
+    return note.percent[part]
+  end
   return text[part]
 end
 

@@ -1,10 +1,11 @@
---- {{< stat KEY [part=value|ci|p|n|full] >}}, {{< figure KEY >}}, {{< table KEY >}}, {{< passages KEY >}} and
---- {{< claim KEY >}}: what an article shows of a ledger.
+--- {{< stat KEY [part=value|ci|p|n|full|percent|percent-ci|percent-full] >}}, {{< figure KEY >}}, {{< table KEY >}},
+--- {{< passages KEY >}} and {{< claim KEY [part=evidence|outcome] >}}: what an article shows of a ledger.
 
 local ledger = require("ledger")
 
 local NBSP = "\u{a0}"
-local PARTS = { value = true, ci = true, p = true, n = true, full = true }
+local PARTS = { "value", "ci", "p", "n", "full", "percent", "percent-ci", "percent-full" }
+local CLAIM_PARTS = { "sentence", "evidence", "outcome" }
 local MARKS = { held = "held", failed = "failed", untestable = "not testable" }
 
 -- Small tools -----------------------------------------------------------------------------------------------
@@ -29,7 +30,7 @@ end
 
 --- The long form of a statistic, broken only between its parts.
 local function statistic_inlines(text, part)
-  if part ~= "full" then return pandoc.Inlines({ pandoc.Str(unbroken(text)) }) end
+  if not part:match("full$") then return pandoc.Inlines({ pandoc.Str(unbroken(text)) }) end
   local kept = text:gsub(" ([=<]) ", NBSP .. "%1" .. NBSP):gsub("CI %[", "CI" .. NBSP .. "[")
     :gsub("%b[]", unbroken)
   return plain(kept)
@@ -47,6 +48,16 @@ local function option(kwargs, name)
   return value and pandoc.utils.stringify(value) or ""
 end
 
+--- The option `part`, or `default` where it is not given; another than those that are `valid` stops the render.
+local function part_of(kwargs, valid, default, code)
+  local part = option(kwargs, "part")
+  if part == "" then return default end
+  if not pandoc.List(valid):includes(part) then
+    ledger.fail("{{< " .. code .. " part=" .. part .. " >}}: " .. ledger.unknown("part", part, valid))
+  end
+  return part
+end
+
 local function hyphened(text) return (text:gsub("_", "-")) end
 
 local function identifier(prefix, found)
@@ -54,8 +65,18 @@ local function identifier(prefix, found)
   return found.here and id or id .. "-" .. found.run:gsub("[^%w]", "-")
 end
 
+local shown = {}
+
+--- The id of a record where the document shows it first; "" afterwards, and where nothing can link to it.
+local function anchor(prefix, found)
+  if not html() or shown[found.key] then return "" end
+  if prefix == "claim" and not found.here then return "" end
+  shown[found.key] = true
+  return identifier(prefix, found)
+end
+
 --- A link that explains a record; the popover's content travels with it, so that a page needs nothing else.
-local function explained(found, inlines, class)
+local function explained(found, inlines, class, id)
   local attributes = {}
   local note = ledger.note(found)
   if note then
@@ -63,7 +84,7 @@ local function explained(found, inlines, class)
       title = note.title, lines = note.lines, code = ledger.code_at(found),
     })
   end
-  return pandoc.Link(inlines, ledger.explained_at(found), "", pandoc.Attr("", { class }, attributes))
+  return pandoc.Link(inlines, ledger.explained_at(found), "", pandoc.Attr(id or "", { class }, attributes))
 end
 
 --- A caption and, on the web, the link to the code behind the record.
@@ -83,22 +104,17 @@ end
 
 local function stat(args, kwargs, meta, _, context)
   local key = argument(args, "stat")
-  local part = option(kwargs, "part")
-  if part == "" then part = "value" end
-  if not PARTS[part] then
-    ledger.fail("{{< stat " .. key .. " part=" .. part .. " >}}: "
-      .. ledger.unknown("part", part, { "value", "ci", "p", "n", "full" }))
-  end
+  local part = part_of(kwargs, PARTS, "value", "stat " .. key)
   local found = ledger.lookup(key, meta, "statistics")
   local text = ledger.text(found, part)
   if text == "" then
-    ledger.fail("'" .. key .. "' has no " .. (part == "ci" and "interval" or part)
+    ledger.fail("'" .. key .. "' has no " .. (part:match("ci$") and "interval" or part)
       .. ": record it in the analysis, or cite another part.")
   end
   if context == "text" then return text end
   local inlines = statistic_inlines(text, part)
   if not html() then return inlines end
-  return pandoc.Inlines({ explained(found, inlines, "ms-stat") })
+  return pandoc.Inlines({ explained(found, inlines, "ms-stat", anchor("stat", found)) })
 end
 
 -- Figures and tables ----------------------------------------------------------------------------------------
@@ -194,6 +210,14 @@ local function token_plain(token)
   return { pandoc.Str(visible(token)) }
 end
 
+--- Blocks in a block of Typst's with these properties.
+local function set_in(properties, blocks)
+  local set = pandoc.Blocks({ pandoc.RawBlock("typst", "#block(width: 100%, " .. properties .. ")[") })
+  set:extend(blocks)
+  set:insert(pandoc.RawBlock("typst", "]"))
+  return set
+end
+
 local function passages(args, _, meta, _, context)
   local found = ledger.lookup(argument(args, "passages"), meta, "passages")
   local record = found.record
@@ -205,8 +229,12 @@ local function passages(args, _, meta, _, context)
     for i, token in ipairs(passage.tokens) do inlines:extend(render(token, passage.values[i], record.largest)) end
     local parts = pandoc.Blocks({})
     if passage.title and passage.title ~= "" then
-      parts:insert(pandoc.Div({ pandoc.Para({ pandoc.Strong(plain(passage.title)) }) },
-        pandoc.Attr("", { "ms-passage-title" })))
+      local title = pandoc.Para({ pandoc.Strong(plain(passage.title)) })
+      if typst() then
+        parts:extend(set_in("sticky: true", { title }))
+      else
+        parts:insert(pandoc.Div({ title }, pandoc.Attr("", { "ms-passage-title" })))
+      end
     end
     parts:insert(pandoc.Para(inlines))
     blocks:insert(pandoc.Div(parts, pandoc.Attr("", { "ms-passage" })))
@@ -224,38 +252,67 @@ local function outcome(found)
   return text
 end
 
-local shown = {}
-
---- The id of a claim where the document shows it first; "" afterwards, and where nothing can link to it.
-local function anchor(found)
-  if not html() or not found.here or shown[found.key] then return "" end
-  shown[found.key] = true
-  return identifier("claim", found)
+--- What the outcome was decided from, as words: "−0.49 to 0.68"; "" where a render did not prepare it.
+local function evidence(found)
+  local note = ledger.note(found)
+  return note and note.evidence or ""
 end
 
-local function claim(args, _, meta, _, context)
-  local found = ledger.lookup(argument(args, "claim"), meta, "claims")
-  local sentence = found.record.sentence
-  if context == "text" then return sentence .. " (" .. outcome(found) .. ")" end
+--- The evidence after an outcome, in parentheses on the web and in a PDF alike.
+local function evidence_inlines(words)
+  local inlines = pandoc.Inlines({})
+  if words == "" then return inlines end
+  inlines:insert(pandoc.Space())
+  inlines:insert(pandoc.Span(plain("(" .. words:gsub(" ([=<]) ", NBSP .. "%1" .. NBSP) .. ")"),
+    pandoc.Attr("", { "ms-of" })))
+  return inlines
+end
+
+local function claim(args, kwargs, meta, _, context)
+  local key = argument(args, "claim")
+  local part = part_of(kwargs, CLAIM_PARTS, "sentence", "claim " .. key)
+  local found = ledger.lookup(key, meta, "claims")
+  local sentence = part ~= "outcome" and found.record.sentence or ""
+  local decided = part ~= "sentence" and evidence(found) or ""
+  if context == "text" then
+    local words = outcome(found) .. (decided ~= "" and " (" .. decided .. ")" or "")
+    return sentence == "" and words or sentence .. " (" .. words .. ")"
+  end
   local class = "ms-" .. found.record.outcome
   local mark = pandoc.Inlines({ pandoc.Str(unbroken(outcome(found))) })
   if html() then
     mark = pandoc.Inlines({ explained(found, mark, "ms-outcome") })
   elseif context == "block" then
     local words = outcome(found)
-    mark = pandoc.Inlines({ pandoc.Strong({ pandoc.Str(unbroken(words:sub(1, 1):upper() .. words:sub(2)) .. ".") }) })
+    local stop = decided == "" and "." or ""
+    mark = pandoc.Inlines({ pandoc.Strong({ pandoc.Str(unbroken(words:sub(1, 1):upper() .. words:sub(2)) .. stop) }) })
+  end
+  local of = evidence_inlines(decided)
+  if part == "outcome" then
+    if not html() then mark = pandoc.Inlines({ pandoc.Emph({ pandoc.Str(unbroken(outcome(found))) }) }) end
+    local inlines = pandoc.Inlines(mark)
+    inlines:extend(of)
+    inlines = pandoc.Inlines({ pandoc.Span(inlines, pandoc.Attr("", { "ms-claim", class })) })
+    return context == "block" and pandoc.Blocks({ pandoc.Para(inlines) }) or inlines
   end
   if context ~= "block" then
     local inlines = plain(sentence)
     inlines:insert(pandoc.Space())
     if html() then
       inlines:extend(mark)
+      inlines:extend(of)
+    elseif decided ~= "" then
+      inlines:extend({ pandoc.Str("("), pandoc.Emph(mark), pandoc.Str(":"), pandoc.Space() })
+      inlines:extend(plain(decided))
+      inlines:insert(pandoc.Str(")"))
     else
       inlines:extend({ pandoc.Str("("), pandoc.Emph(mark), pandoc.Str(")") })
     end
-    return pandoc.Inlines({ pandoc.Span(inlines, pandoc.Attr(anchor(found), { "ms-claim", class })) })
+    return pandoc.Inlines({ pandoc.Span(inlines, pandoc.Attr(anchor("claim", found), { "ms-claim", class })) })
   end
   local inlines = pandoc.Inlines(mark)
+  inlines:extend(of)
+  if #of > 0 and not html() then inlines:insert(pandoc.Strong({ pandoc.Str(".") })) end
   inlines:insert(pandoc.Space())
   inlines:extend(plain(sentence))
   local paragraph = pandoc.Para(inlines)
@@ -266,7 +323,7 @@ local function claim(args, _, meta, _, context)
       pandoc.RawBlock("typst", "]"),
     })
   end
-  return pandoc.Blocks({ pandoc.Div({ paragraph }, pandoc.Attr(anchor(found), { "ms-claim", class })) })
+  return pandoc.Blocks({ pandoc.Div({ paragraph }, pandoc.Attr(anchor("claim", found), { "ms-claim", class })) })
 end
 
 return { stat = stat, figure = figure, ["table"] = table_, passages = passages, claim = claim }

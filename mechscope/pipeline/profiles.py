@@ -53,7 +53,7 @@ website:
             href: paper/_generated/{run}/notebooks.qmd
     right:
       - text: {label}
-        href: paper/_generated/{run}/claims.qmd#runs
+        href: ../runs.html # of all runs, beside this one's site
 """
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, UnknownName
 from mechscope.project import Project
 from mechscope.publish.findings import Shelf
+from mechscope.publish.pages.words import percent_texts
 from mechscope.publish.sources import (
+    CLAIM_PARTS,
     KIND_OF_SHORTCODE,
     OUTCOMES,
     PARTS,
@@ -17,7 +20,7 @@ from mechscope.publish.sources import (
     included,
 )
 
-_OPTIONS = {"stat": ("part",), "when-claim": ("key", "is")}
+_OPTIONS = {"stat": ("part",), "claim": ("part",), "when-claim": ("key", "is")}
 
 
 def check_citations(project: Project, run: str, codes: Iterable[Shortcode]) -> None:
@@ -75,12 +78,19 @@ def _our_problems(shelf: Shelf, code: Shortcode) -> Iterator[MechscopeError]:
         part = code.options.get("part", "value")
         if part not in PARTS:
             yield UnknownName("part", part, PARTS, where=code.where)
+        elif part.startswith("percent") and (why := _no_percentage(found.record)):
+            yield InvalidInput(
+                f"{code.where}: '{code.key}' is no percentage: {why}.",
+                hint=f"cite it as it is: {{{{< stat {code.key} >}}}}",
+            )
         elif not _has_part(found.record, part):
-            what = {"ci": "interval"}.get(part, part)
+            what = {"ci": "interval", "percent-ci": "interval"}.get(part, part)
             yield InvalidInput(
                 f"{code.where}: '{code.key}' has no {what}.",
                 hint="record it in the analysis, or cite another part",
             )
+    if code.name == "claim" and (part := code.options.get("part", "sentence")) not in CLAIM_PARTS:
+        yield UnknownName("part", part, CLAIM_PARTS, where=code.where)
     if code.name == "when-claim":
         outcomes = re.split(r"[,\s]+", code.options.get("is", "").strip())
         for outcome in outcomes:
@@ -88,8 +98,19 @@ def _our_problems(shelf: Shelf, code: Shortcode) -> Iterator[MechscopeError]:
                 yield UnknownName("outcome", outcome, OUTCOMES, where=code.where)
 
 
-def _has_part(statistic: object, part: str) -> bool:
-    return part in ("value", "full") or getattr(statistic, part) is not None
+def _has_part(statistic: Any, part: str) -> bool:
+    if part in ("value", "full", "percent", "percent-full"):
+        return True
+    return getattr(statistic, part.removeprefix("percent-")) is not None
+
+
+def _no_percentage(statistic: Any) -> str:
+    """Why a statistic can't be printed as a percentage; empty where it can."""
+    try:
+        percent_texts(statistic)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _other_extensions(project: Project) -> str:

@@ -29,9 +29,22 @@ _PAGE = """\
 {head}<title>{title}</title>
 <style>
   :root {{ color-scheme: light dark; }}
-  body {{ font: 1.05rem/1.6 system-ui, sans-serif; max-width: 40rem; margin: 15vh auto; padding: 0 1rem; }}
-  dt {{ margin-top: 0.6rem; }}
-  dt:target {{ font-weight: 600; }}
+  :root {{ --ink: #22262b; --muted: #5a636c; --rule: #e2ded5; --paper: #fdfcf9; --link: #0a646c; }}
+  @media (prefers-color-scheme: dark) {{
+    :root {{ --ink: #dedbd4; --muted: #a0a8af; --rule: #33383f; --paper: #16191d; --link: #74c7c9; }}
+  }}
+  body {{
+    max-width: 42rem; margin: 12vh auto 4rem; padding: 0 1.25rem; background: var(--paper); color: var(--ink);
+    font: 1.05rem/1.6 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
+  }}
+  h1 {{ font-size: 1.8rem; line-height: 1.2; }}
+  h2 {{ margin-top: 2.2rem; font-size: 1.2rem; }}
+  a {{ color: var(--link); text-underline-offset: 0.2em; }}
+  ul {{ padding: 0; list-style: none; }}
+  li, dl {{ border-top: 1px solid var(--rule); padding: 0.45rem 0; }}
+  dt {{ margin-top: 0.8rem; }}
+  dt:target {{ font-weight: 650; }}
+  dd {{ margin: 0; color: var(--muted); }}
 </style>
 </head>
 <body>
@@ -54,12 +67,22 @@ def run_pages(project: Project, run: str) -> dict[str, str]:
     pages = sorted(
         path for path in (site / "paper").rglob("*.html") if "_generated" not in path.relative_to(site).parts
     )
-    return {path.relative_to(site).as_posix(): _title_of(path) for path in pages}
+    named = f" – {_site_title(project)}"
+    return {path.relative_to(site).as_posix(): _title_of(path).removesuffix(named) for path in pages}
 
 
 def _title_of(page: Path) -> str:
     found = re.search(r"<title>(.*?)</title>", page.read_text(encoding="utf-8"), re.DOTALL)
     return " ".join(unescape(found[1]).split()) if found else page.stem
+
+
+def _site_title(project: Project) -> str:
+    """What engines add to the title of every page."""
+    import yaml
+
+    path = project.root / "_quarto.yml"
+    settings = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return str(((settings or {}).get("website") or {}).get("title") or "")
 
 
 def write_entrance(project: Project) -> None:
@@ -81,7 +104,9 @@ def write_entrance(project: Project) -> None:
         f"<h2>By article</h2>\n{_by_page(runs, pages)}",
     )
     addresses = json.dumps({run: list(titles) for run, titles in pages.items()})
-    write_atomically(project.site / "runs.js", f"window.mechscopeRuns = {addresses};\n")
+    titles = json.dumps({run: _title(runs, run) for run in rendered}, ensure_ascii=False)
+    script = f"window.mechscopeRuns = {addresses};\nwindow.mechscopeRunTitles = {titles};\n"
+    write_atomically(project.site / "runs.js", script)
     write_atomically(project.site / "index.html", _redirect(target, _title(runs, first)))
     for run in rendered:
         write_atomically(project.site / run / "index.html", _redirect(HOME, _title(runs, run)))

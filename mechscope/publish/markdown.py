@@ -47,6 +47,20 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence[i
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows)) + "\n"
 
 
+def folded(title: str, content: str, *, classes: str = "") -> str:
+    """Markdown that a reader unfolds; `title` is plain text.
+
+    It must not hold headings, of which engines make sections.
+    """
+    from html import escape
+
+    opened = f'<details class="{classes}">' if classes else "<details>"
+    return (
+        f"```{{=html}}\n{opened}\n<summary>{escape(title)}</summary>\n```\n\n"
+        f"{content.strip()}\n\n```{{=html}}\n</details>\n```\n"
+    )
+
+
 def div(content: str, *, id: str = "", classes: Sequence[str] = (), fence: int = 3) -> str:
     """A fenced Div."""
     attributes = " ".join([*([f"#{id}"] if id else []), *(f".{name}" for name in classes)])

@@ -36,7 +36,8 @@ QUARTO_SHORTCODES = frozenset(
 )
 """Shortcodes that come with Quarto."""
 
-PARTS = ("value", "ci", "p", "n", "full")
+PARTS = ("value", "ci", "p", "n", "full", "percent", "percent-ci", "percent-full")
+CLAIM_PARTS = ("sentence", "evidence", "outcome")
 OUTCOMES = ("held", "failed", "untestable")
 
 QUOTED = r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'"

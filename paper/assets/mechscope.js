@@ -206,14 +206,50 @@
   // A link to another run's page leads to the list of runs, because that run may not be rendered. The list also comes
   // as a script; where it names the page, the link leads straight there.
 
+  // The bar names the run and leads to that list too; with the script it is a menu of this page in every run.
+
+  function openRuns(link) {
+    const site = new URL(".", link.href).href;
+    if (!location.href.startsWith(site)) return;
+    const [run, ...steps] = location.href.slice(site.length).split(/[?#]/)[0].split("/");
+    const page = steps.join("/");
+    const there = (other, pages) => {
+      if (page.startsWith(`paper/_generated/${run}/`)) return page.replace(`/${run}/`, `/${other}/`);
+      return pages.includes(page) ? page : "paper/index.html";
+    };
+    const menu = element("details", "ms-runs");
+    const list = document.createElement("ul");
+    for (const [other, pages] of Object.entries(window.mechscopeRuns)) {
+      const entry = anchor(window.mechscopeRunTitles?.[other] ?? other, `${site}${other}/${there(other, pages)}`);
+      if (other === run) entry.setAttribute("aria-current", "page");
+      const item = document.createElement("li");
+      item.append(entry);
+      list.append(item);
+    }
+    const head = element("summary", "nav-link", link.textContent.trim());
+    menu.append(head, list);
+    menu.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      menu.open = false;
+      head.focus();
+    });
+    document.addEventListener("pointerdown", (event) => {
+      if (!menu.contains(event.target)) menu.open = false;
+    });
+    link.replaceWith(menu);
+  }
+
   async function prepareRuns() {
     const links = [...document.querySelectorAll("a.ms-other-run[data-run]")];
-    if (!links.length) return;
+    const bar = document.querySelector("#quarto-header a.nav-link[href$='/runs.html']");
+    const first = bar ?? links[0];
+    if (!first) return;
     try {
-      await load(new URL("runs.js", links[0].href).href);
+      await load(new URL("runs.js", first.href).href);
     } catch {
       return; // the list it is
     }
+    if (bar && window.mechscopeRuns) openRuns(bar);
     for (const link of links) {
       const { run, page } = link.dataset;
       if (window.mechscopeRuns?.[run]?.includes(page.split("#")[0])) link.href = new URL(`${run}/${page}`, link.href).href;
@@ -222,9 +258,75 @@
 
   // Tables that are wider than the page can be scrolled by keyboard.
   function prepareTables() {
-    for (const box of document.querySelectorAll(".quarto-float-tbl > div, .ms-record, .ms-claims-table")) {
-      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    const boxes = ".quarto-float-tbl > div, figure.quarto-float-fig > div, .ms-record, .ms-claims-table";
+    for (const box of document.querySelectorAll(boxes)) {
+      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
     }
+  }
+
+  // The page of numbers ----------------------------------------------------------------------------------------------
+  // A box that keeps the entries with all of its words, and a switch that keeps those that an article cites.
+
+  function prepareFilter() {
+    const place = document.querySelector(".ms-filter");
+    if (!place) return;
+    const entries = [...document.querySelectorAll("main .ms-entry")].map((entry) => ({
+      entry,
+      text: entry.textContent.toLowerCase(),
+      cited: !entry.closest(".ms-uncited"),
+    }));
+    const folds = [...document.querySelectorAll("main .ms-uncited")];
+    const sections = [...document.querySelectorAll("main section.level2")];
+    const words = document.createElement("input");
+    words.type = "search";
+    words.placeholder = "Find a number by its name, key or article";
+    words.setAttribute("aria-label", words.placeholder);
+    const cited = document.createElement("input");
+    cited.type = "checkbox";
+    const label = document.createElement("label");
+    label.append(cited, "cited only");
+    const count = document.createElement("output");
+    count.setAttribute("aria-live", "polite");
+    place.append(words, label, count);
+
+    function apply() {
+      const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
+      let left = 0;
+      for (const { entry, text, cited: isCited } of entries) {
+        entry.hidden = (cited.checked && !isCited) || !wanted.every((word) => text.includes(word));
+        if (!entry.hidden) left += 1;
+      }
+      const holds = (box) => box.querySelector(".ms-entry:not([hidden])") !== null;
+      for (const fold of folds) {
+        fold.hidden = !holds(fold);
+        fold.open = wanted.length > 0 && !fold.hidden;
+      }
+      for (const section of sections) section.hidden = !holds(section);
+      count.textContent = wanted.length || cited.checked ? `${left} of ${entries.length}` : "";
+    }
+
+    words.addEventListener("input", apply);
+    cited.addEventListener("change", apply);
+  }
+
+  // An engine puts the foot below the whole page; it belongs below the text.
+  function prepareFoot() {
+    const foot = document.querySelector("body .ms-colophon");
+    if (foot) document.querySelector("main")?.append(foot);
+  }
+
+  // A link may lead into something that is folded.
+  function unfold() {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const fold = target && target.closest("details:not([open])");
+    if (!fold) return;
+    fold.open = true;
+    target.scrollIntoView();
+  }
+
+  function prepareFolds() {
+    unfold();
+    window.addEventListener("hashchange", unfold);
   }
 
   // Code -----------------------------------------------------------------------------------------------------------
@@ -246,6 +348,10 @@
     preparePopovers();
     prepareCharts();
     prepareTables();
+    window.addEventListener("load", prepareTables); // pictures have their width by then
+    prepareFilter();
+    prepareFolds();
+    prepareFoot();
     prepareRuns();
   }
 

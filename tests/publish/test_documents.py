@@ -39,11 +39,12 @@ def _verify(project: Project, run: str, sha256: str | None = None) -> None:
 
 def test_a_banner_counts_each_number_of_the_article_once(sample: Project) -> None:
     banner = _documents(sample)[ARTICLE]["banner"]
-    assert (banner["verified"], banner["date"], banner["state"]) == ("0 of 3 numbers verified", "", "none")
+    assert banner["verified"] == "numbers not yet confirmed by a rerun"
+    assert (banner["date"], banner["state"]) == ("", "none")
     _verify(sample, RUN)
     banner = _documents(sample)[ARTICLE]["banner"]
     assert (banner["verified"], banner["date"], banner["state"]) == (
-        "3 of 3 numbers verified",
+        "all 3 numbers confirmed by a rerun",
         "2026-11-20",
         "all",
     )
@@ -53,13 +54,13 @@ def test_a_number_of_a_run_that_nobody_verified_does_not_count(sample: Project) 
     path = sample.root / ARTICLE
     path.write_text(path.read_text() + f"\n{{{{< stat {OTHER}:topic_geometry.centred_max >}}}}\n")
     _verify(sample, RUN)
-    assert _documents(sample)[ARTICLE]["banner"]["verified"] == "3 of 4 numbers verified"
+    assert _documents(sample)[ARTICLE]["banner"]["verified"] == "3 of 4 numbers confirmed by a rerun"
 
 
 def test_a_ledger_that_changed_since_it_was_verified_is_not_verified(sample: Project) -> None:
     _verify(sample, RUN)
     write_sample_ledger(sample, RUN, sample_findings(centred_max=0.43))
-    assert _documents(sample)[ARTICLE]["banner"]["verified"] == "0 of 3 numbers verified"
+    assert _documents(sample)[ARTICLE]["banner"]["state"] == "none"
 
 
 def test_the_date_is_that_of_the_analysis_where_each_has_its_own(sample: Project) -> None:
@@ -152,8 +153,8 @@ def test_a_popover_says_the_value_in_full_its_tolerance_and_its_verification(sam
     popovers = json.loads((sample.generated(RUN) / "popovers.json").read_text())
     lines = dict(popovers["topic_geometry.centred_max"]["lines"])
     assert lines["Value"] == "0.42" and lines["In full"] == "0.4187654321"
-    assert lines["May differ"].startswith("rtol 0.0001") and lines["Rerun"] == "verified 2026-11-20"
-    assert dict(popovers["topic_geometry.topics"]["lines"])["May differ"] == "exact"
+    assert lines["Tolerance on rerun"].startswith("±0.01% ± 10⁻⁶") and lines["Rerun"] == "verified 2026-11-20"
+    assert dict(popovers["topic_geometry.topics"]["lines"])["Tolerance on rerun"] == "none: exactly the same"
     assert "In full" not in dict(popovers["topic_geometry.topics"]["lines"])
 
 
@@ -215,7 +216,7 @@ def test_the_list_of_runs_names_each_article_with_the_runs_that_have_it(sample: 
     entry = listing.split('id="paper-articles-x"')[1].split("</dd>")[0]
     assert f'href="{RUN}/paper/articles/x.html"' in entry and f'href="{OTHER}/paper/articles/x.html"' in entry
     script = (sample.site / "runs.js").read_text()
-    runs = json.loads(script.removeprefix("window.mechscopeRuns = ").rstrip(";\n"))
+    runs = json.loads(script.removeprefix("window.mechscopeRuns = ").partition(";\n")[0])
     assert runs[OTHER] == ["paper/articles/x.html", "paper/index.html"]
 
 
@@ -224,7 +225,7 @@ def test_a_banner_stands_once_on_the_page_and_in_the_pdf(sample: Project) -> Non
     path.write_text(path.read_text() + "\n# Numbers\n\n::: {.cited-numbers}\n:::\n")
     render(sample, [RUN], engine="pandoc", mode="skip")
     page = (sample.site / RUN / "paper" / "articles" / "topic-geometry.html").read_text()
-    assert page.count('class="ms-banner"') == 1 and "0 of 3 numbers verified" in page
+    assert page.count('class="ms-banner"') == 1 and "numbers not yet confirmed by a rerun" in page
     assert page.count('id="claim-topic-geometry-abstraction"') == 1
     assert 'class="ms-banner"' not in (sample.site / RUN / "paper" / "index.html").read_text()
     assert (sample.site / RUN / "paper" / "paper.pdf").is_file()

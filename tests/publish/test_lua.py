@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -152,6 +153,93 @@ def test_without_metadata_the_profile_names_the_run(sample: Project, monkeypatch
     assert "no run is chosen" in lua(sample, "stat", "topic_geometry.centred_max", run="")[1]
 
 
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        ("percent", "42%"),
+        ("percent-ci", "[32%, 52%]"),
+        ("percent-full", "42% (95% CI [32%, 52%], p = 0.012, n = 1,900)"),
+    ],
+)
+@pytest.mark.parametrize("format", ["plain", "html", "typst"])
+def test_a_share_is_cited_as_a_percentage(prepared: Project, part: str, text: str, format: str) -> None:
+    words = ["stat", "topic_geometry.centred_max", f"part={part}"]
+    assert lua(prepared, *words, context="text")[0] == text
+    page = lua(prepared, *words, format=format)[0].replace(NBSP, " ").replace("~", " ").replace("\\", "")
+    assert text in html.unescape(page)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["topic_geometry.topics", "part=percent"], "is no percentage: it is '20', not a share"),
+        (["topic_geometry.strange", "part=percent-full"], "is no percentage"),
+        (["topic_geometry.unmeasured", "part=percent"], "it was not measured (no such head in this model)"),
+        (["topic_geometry.centred_max", "part=percnt"], "did you mean 'percent'?"),
+    ],
+)
+def test_what_is_no_share_cannot_be_cited_as_a_percentage(
+    prepared: Project, words: list[str], expected: str
+) -> None:
+    _, message, status = lua(prepared, "stat", *words)
+    assert status == 1 and expected in message
+
+
+def test_a_percentage_that_no_render_prepared_stops_the_render(sample: Project) -> None:
+    _, message, status = lua(sample, "stat", "topic_geometry.centred_max", "part=percent")
+    assert status == 1 and "prepared by a render" in message
+
+
+def test_a_number_can_be_linked_to_where_a_page_shows_it(prepared: Project) -> None:
+    page = lua(prepared, "stat", "topic_geometry.centred_max")[0]
+    assert 'id="stat-topic-geometry-centred-max"' in page
+    foreign = lua(prepared, "stat", "gemma-3-270m:topic_geometry.centred_max")[0]
+    assert 'id="stat-topic-geometry-centred-max-gemma-3-270m"' in foreign
+
+
+EVIDENCE = "0.42, p = 0.012"
+
+
+def test_a_claim_prints_its_evidence_beside_its_outcome_where_asked(prepared: Project) -> None:
+    claim = ["claim", "topic_geometry.abstraction"]
+    assert EVIDENCE not in lua(prepared, *claim, format="plain")[0].replace(NBSP, " ")
+    for context in ("block", "inline"):
+        for format in ("html", "typst", "plain"):
+            page = lua(prepared, *claim, "part=evidence", format=format, context=context)[0]
+            page = html.unescape(re.sub(r'data-ms="[^"]*"', "", page))
+            flat = page.replace(NBSP, " ").replace("~", " ").replace("\\", "")
+            assert EVIDENCE in flat and "Topics cluster by abstractness" in flat, (context, format)
+            outcome = lua(prepared, *claim, "part=outcome", format=format, context=context)[0]
+            outcome = re.sub(r'data-ms="[^"]*"', "", outcome).replace(NBSP, " ").replace("~", " ")
+            assert "Topics cluster" not in outcome and "eld" in outcome, (context, format)
+            assert EVIDENCE in outcome.replace("\\", ""), (context, format)
+    text = lua(prepared, *claim, "part=outcome", context="text")[0]
+    assert text == f"held, exploratory ({EVIDENCE})"
+
+
+def test_another_part_of_a_claim_stops_the_render(prepared: Project) -> None:
+    _, message, status = lua(prepared, "claim", "topic_geometry.abstraction", "part=evidnce")
+    assert status == 1 and "did you mean 'evidence'?" in message
+
+
+def test_a_passage_of_a_pdf_keeps_its_title(prepared: Project) -> None:
+    page = lua(prepared, "passages", "topic_geometry.neuron", format="typst")[0]
+    title, _, text = page.partition("First")
+    assert title.split("#block(")[-1].startswith("width: 100%, sticky: true)[") and "The" in text
+
+
+def test_an_apostrophe_after_a_digit_is_no_prime_in_a_pdf(sample: Project) -> None:
+    page = lua(sample, "filter", format="typst", text="SmolLM2’s and don’t.\n")[0]
+    assert 'SmolLM2#"’";s' in page and "2's" not in page
+    assert '#"' not in lua(sample, "filter", text="SmolLM2’s.\n")[0]
+
+
+def test_a_list_of_runs_has_each_with_its_claims_and_links_to_the_others(prepared: Project) -> None:
+    page = lua(prepared, "filter", text="::: {.all-runs}\n:::\n")[0].split("</div>")[1]
+    assert "<strong>SmolLM2-135M</strong> (shown here): 1 of 1 claims held" in page
+    assert 'data-run="gemma-3-270m"' in page and "0 of 1 claims held" in page
+
+
 WHEN = """
 ::: {.when-claim key=topic_geometry.abstraction is=%s}
 It was so.
@@ -200,14 +288,15 @@ def test_the_banner_says_run_verification_and_where_the_other_runs_are(prepared:
     assert status == 0
     banner, _, rest = page.partition("</div>")
     assert 'class="ms-banner"' in banner and "<p>Text.</p>" in rest
-    assert "<strong>SmolLM2-135M</strong>" in banner and "0 of 3 numbers verified" in banner
+    assert "<strong>SmolLM2-135M</strong>" in banner and "numbers not yet confirmed by a rerun" in banner
+    assert 'href="../../paper/_generated/smollm2-135m/numbers.html#verification"' in banner
     assert 'href="../../../runs.html#paper-articles-topic-geometry"' in banner
     assert 'data-page="paper/articles/topic-geometry.html"' in banner
 
 
 def test_the_banner_of_a_pdf_is_a_line(prepared: Project) -> None:
     page = lua(prepared, "filter", format="typst", text="Text.\n")[0]
-    assert "Run SmolLM2-135M · 0 of 3 numbers verified" in page and "runs.html" not in page
+    assert "Run SmolLM2-135M · numbers not yet confirmed by a rerun" in page and "runs.html" not in page
 
 
 def test_without_prepared_data_there_is_no_banner(sample: Project) -> None:

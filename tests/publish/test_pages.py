@@ -38,7 +38,7 @@ def test_an_entry_says_all_that_is_known(sample: Project) -> None:
         "1,900",
         "p = 0.012",
         "label permutation",
-        "rtol 0.0001",
+        "±0.01%",
         "results/smollm2-135m/topic_geometry/notebook.ipynb#record-centred_max",
         "paper/articles/topic-geometry.qmd",
         "paper/paper.qmd",
@@ -177,3 +177,84 @@ def test_the_script_of_a_figure_that_is_gone_goes_too(sample: Project) -> None:
     prepare(sample, RUN, "skip")
     assert not old.exists()
     assert (sample.generated(RUN) / "figures" / "topic_geometry.similarity.js").is_file()
+
+
+def test_numbers_that_no_article_cites_are_folded_below_those_that_are_cited(sample: Project) -> None:
+    page = _page(sample, "numbers")
+    cited, _, folded = page.partition('<details class="ms-uncited">')
+    assert "<summary>1 more that no article cites</summary>" in folded
+    assert 'id="topic_geometry.unmeasured"' in folded.partition("</details>")[0]
+    assert 'id="topic_geometry.centred_max"' in cited and 'id="topic_geometry.topics"' in cited
+
+
+def test_what_verified_means_is_said_where_banners_lead(sample: Project) -> None:
+    about = _page(sample, "numbers").split('id="verification"')[1].split("</div>")[0]
+    assert "mechscope verify" in about and "Not verified" in about
+
+
+def test_a_citation_leads_to_where_the_page_shows_the_number(sample: Project) -> None:
+    article = sample.paper / "articles" / "topic-geometry.qmd"
+    place = "paper/articles/topic-geometry.qmd#stat-topic-geometry-topics"
+    assert place in _page(sample, "numbers")
+    # In a formula, in code and in front matter a number is text, to which nothing can link.
+    text = article.read_text().replace("over {{< stat topic_geometry.topics >}} topics", "over all topics")
+    assert "$m = {{< stat topic_geometry.topics >}}$" in text
+    article.write_text(text)
+    page = _page(sample, "numbers")
+    assert place not in page and "paper/articles/topic-geometry.qmd" in page
+    # A branch that this run drops shows nothing either.
+    when = (
+        "\n::: {.when-claim key=topic_geometry.abstraction is=%s}\n{{< stat topic_geometry.topics >}}\n:::\n"
+    )
+    article.write_text(text + when % "failed")
+    assert place not in _page(sample, "numbers")
+    article.write_text(text + when % "held")
+    assert place in _page(sample, "numbers")
+
+
+def test_a_record_is_found_under_the_heading_of_its_cell(sample: Project) -> None:
+    path = sample.found(RUN, "topic_geometry") / "notebook.ipynb"
+    notebook = json.loads(path.read_text())
+    at = next(number for number, cell in enumerate(notebook["cells"]) if cell["id"] == "c03")
+    heading = {
+        "cell_type": "markdown",
+        "id": "h",
+        "metadata": {},
+        "source": ["Text\n", "## The *last* layer\n"],
+    }
+    notebook["cells"].insert(at, heading)
+    path.write_text(json.dumps(notebook))
+    assert "Topic geometry, The last layer" in " ".join(_page(sample, "numbers").split())
+    popovers = json.loads((sample.generated(RUN) / "popovers.json").read_text())
+    assert ["Analysis", "Topic geometry, The last layer"] in popovers["topic_geometry.centred_max"]["lines"]
+
+
+def test_claims_stand_under_their_analysis_those_that_differ_between_runs_first(sample: Project) -> None:
+    claim = sample_findings().claims["abstraction"]
+    same = claim.model_copy(update={"sentence": "A claim alike everywhere."})
+    for run, outcome in ((RUN, "held"), ("gemma-3-270m", "failed")):
+        findings = sample_findings(outcome=outcome)
+        claims = {"aaa": same, **findings.claims}
+        write_sample_ledger(sample, run, findings.model_copy(update={"claims": claims}))
+        write_sample_ledger(sample, run, findings.model_copy(update={"claims": {"aaa": same}}), "other")
+    page = " ".join(_page(sample, "claims").split()).split('id="runs"')[1]
+    first, _, second = page.partition('id="runs-topic_geometry"')[2].partition("</table>")
+    assert first.index("Topics cluster") < first.index("A claim alike everywhere")
+    assert first.count("differs between runs") == 1
+    assert 'id="runs-other"' in page and second
+
+
+def test_each_drawing_of_an_analysis_is_folded(sample: Project) -> None:
+    page = _page(sample, "graph")
+    assert "<summary>8 records</summary>" in page
+    assert page.index('<details class="ms-graph-of">') < page.index("<svg")
+
+
+def test_a_claim_leads_to_an_article_rather_than_to_the_home_page(sample: Project) -> None:
+    home = sample.paper / "index.qmd"
+    home.write_text(home.read_text() + "\n{{< claim topic_geometry.abstraction >}}\n")
+    assert "on the home page" not in _page(sample, "claims")
+    article = sample.paper / "articles" / "topic-geometry.qmd"
+    article.write_text(re.sub(r"\n.*topic_geometry\.abstraction.*", "", article.read_text()))
+    page = " ".join(_page(sample, "claims").split())
+    assert 'index.qmd#claim-topic-geometry-abstraction">on the home page</a>' in page

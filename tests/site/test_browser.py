@@ -67,7 +67,7 @@ def test_a_number_explains_itself_by_keyboard(page: Any, address: str) -> None:
     number.focus()
     popover = page.locator(".ms-popover")
     popover.wait_for(state="visible")
-    assert "interval" in popover.inner_text() and "Analysis" in popover.inner_text()
+    assert "Interval" in popover.inner_text() and "Analysis" in popover.inner_text()
     # The links inside are reached by Tab, and Escape gives the focus back to the number.
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.closest('.ms-popover') !== null")
@@ -171,7 +171,7 @@ def test_a_number_explains_itself_by_touch_and_the_second_tap_follows_it(browser
     number.tap()
     popover = phone.locator(".ms-popover")
     popover.wait_for(state="visible")
-    for expected in ("In full", "interval", "May differ", "Rerun"):
+    for expected in ("In full", "Interval", "Tolerance on rerun", "Rerun"):
         assert expected in popover.inner_text()
     box = popover.bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= 390
@@ -193,7 +193,7 @@ def test_the_banner_switches_to_the_same_article_of_the_other_run(
 
 def test_a_claim_of_another_run_leads_to_where_that_article_states_it(page: Any, address: str) -> None:
     page.goto(f"{address}/smollm2-135m/paper/_generated/smollm2-135m/claims.html")
-    page.locator(".ms-claims-table a.ms-other-run[href*='#claim-']").first.click()
+    page.locator(".ms-claims-table a.ms-other-run[href*='/articles/'][href*='#claim-']").first.click()
     page.wait_for_url("**/gemma-3-270m/paper/articles/*.html#claim-*")
     assert page.locator(f"[id='{page.url.split('#')[1]}']").is_visible()
 
@@ -210,8 +210,81 @@ def test_without_javascript_the_switch_leads_to_the_list_of_runs(browser: Any, a
 
 def test_the_graph_leads_to_the_number_that_it_names(page: Any, address: str) -> None:
     page.goto(f"{address}/smollm2-135m/paper/_generated/smollm2-135m/graph.html")
+    page.locator(".ms-graph-of > summary").first.click()
     name = page.locator(".ms-graph a.ms-graph-record[href^='numbers.html#']").first
     key = name.get_attribute("href").split("#")[1]
     name.click()
     page.wait_for_url(f"**/numbers.html#{key}")
     assert page.locator(f"[id='{key}']").is_visible()
+
+
+def test_the_bar_offers_this_page_of_every_run(page: Any, address: str) -> None:
+    for name in ("paper/articles/topic-geometry", "paper/_generated/{}/numbers"):
+        page.goto(f"{address}/smollm2-135m/{name.format('smollm2-135m')}.html")
+        page.locator(".ms-runs summary").click()
+        page.locator(".ms-runs a", has_text="Gemma").click()
+        page.wait_for_url(f"**/gemma-3-270m/{name.format('gemma-3-270m')}.html")
+    assert page.trouble == []
+
+
+def test_without_javascript_the_bar_leads_to_the_list_of_runs(browser: Any, address: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto(f"{address}/{ARTICLE}")
+    plain.locator("#quarto-header a", has_text="Run:").click()
+    plain.wait_for_url("**/runs.html")
+    plain.locator("a[href='gemma-3-270m/paper/index.html']").first.click()
+    plain.wait_for_url("**/gemma-3-270m/paper/index.html")
+    context.close()
+
+
+def test_numbers_can_be_searched_and_those_that_no_article_cites_left_out(page: Any, address: str) -> None:
+    page.goto(f"{address}/smollm2-135m/paper/_generated/smollm2-135m/numbers.html")
+    entries = page.locator("main .ms-entry")
+    total = entries.count()
+    page.locator(".ms-filter input[type=search]").fill("adjusted rand")
+    found = page.locator("main .ms-entry:not([hidden])")
+    assert 0 < found.count() < total
+    assert all("adjusted rand" in text.lower() for text in found.all_inner_texts())
+    assert page.locator(".ms-filter output").inner_text() == f"{found.count()} of {total}"
+    page.locator(".ms-filter input[type=search]").fill("")
+    page.locator(".ms-filter input[type=checkbox]").check()
+    assert page.locator(".ms-uncited:visible").count() == 0 and found.count() < total
+
+
+def test_a_link_into_what_is_folded_unfolds_it(page: Any, address: str) -> None:
+    numbers = f"{address}/smollm2-135m/paper/_generated/smollm2-135m/numbers.html"
+    page.goto(numbers)
+    key = page.locator(".ms-uncited .ms-entry").first.get_attribute("id")
+    assert not page.locator(f"[id='{key}']").is_visible()
+    page.goto("about:blank")
+    page.goto(f"{numbers}#{key}")
+    page.locator(f"[id='{key}']").wait_for(state="visible")
+
+
+def test_on_a_phone_a_chart_keeps_a_width_that_can_be_read_and_is_scrolled(
+    browser: Any, address: str
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    phone = context.new_page()
+    phone.goto(f"{address}/{ARTICLE}", wait_until="load")
+    picture = phone.locator("figure img.ms-figure, figure .ms-chart svg").first
+    assert picture.evaluate("element => element.getBoundingClientRect().width") >= 550
+    box = phone.locator("figure.quarto-float-fig > div").first
+    assert box.evaluate("box => box.scrollWidth > box.clientWidth && box.clientWidth <= 390")
+    assert box.evaluate("box => box.tabIndex") == 0
+    picture.scroll_into_view_if_needed()
+    phone.locator(".ms-chart svg").first.wait_for(state="visible", timeout=20_000)
+    live = phone.locator(".ms-chart svg").first
+    assert live.evaluate("element => element.getBoundingClientRect().width") >= 550
+    context.close()
+
+
+def test_the_home_page_shows_outcomes_and_leads_everywhere(page: Any, address: str) -> None:
+    page.goto(f"{address}/smollm2-135m/paper/index.html")
+    assert page.locator(".ms-home h3 a").count() >= 4
+    assert page.locator(".ms-home .ms-outcome").count() >= 4
+    assert page.locator("main dt a").count() == 5
+    page.locator("main li a.ms-other-run[href*='gemma-3-270m/paper/index.html']").click()
+    page.wait_for_url("**/gemma-3-270m/paper/index.html")
+    assert page.trouble == []

@@ -16,6 +16,7 @@ from mechscope.ledger.store import figure_files
 from mechscope.project import Project
 from mechscope.publish.pages.charts import figure_script, vega_bundle
 from mechscope.publish.pages.claims import claims_page
+from mechscope.publish.pages.colophon import colophon
 from mechscope.publish.pages.compare import compare_page
 from mechscope.publish.pages.context import Context
 from mechscope.publish.pages.documents import documents
@@ -53,6 +54,7 @@ def write_pages(project: Project, run: str, codes: Sequence[Shortcode]) -> Writt
         folder / "notebooks.qmd": notebooks_page(context),
         folder / "popovers.json": stable_json(popovers(context)),
         folder / "documents.json": stable_json(documents(context)),
+        folder / "site.json": stable_json(colophon(context)),
         folder / "vega.js": vega_bundle(folder / "vega.js"),
     }
     for found in context.shelf.records("figures"):

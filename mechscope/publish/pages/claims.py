@@ -8,6 +8,8 @@ from mechscope.publish.findings import Found, runs_with_results
 from mechscope.publish.markdown import code, definitions, div, escaped, front_matter, link, table
 from mechscope.publish.pages.context import OUTCOME_WORDS, UP, Context, claim_anchor
 
+HOME = "paper/index.qmd"
+
 
 def claims_page(context: Context) -> str:
     """The page as Markdown: all claims in all runs as a table, then each claim of this run in full."""
@@ -69,27 +71,40 @@ def _evidence_link(context: Context, found: Found, name: str, text: str) -> str:
 
 
 def _across_runs(context: Context) -> str:
-    """A row for each claim, a column for each run, this run first."""
+    """By analysis a row for each claim, those that differ first; a column for each run, this run first."""
     runs = sorted(runs_with_results(context.project), key=lambda run: (run != context.run, run))
     by_key: dict[str, dict[str, Found]] = {}
     for run in runs:
         for found in context.shelf.records("claims", run=run):
             by_key.setdefault(found.short_key, {})[run] = found
-    rows = [
-        [
-            _sentence(context, there),
-            *(_cell(context, there[run], there) if run in there else "[not run]{.ms-muted}" for run in runs),
-        ]
-        for _, there in sorted(by_key.items())
-    ]
+    groups: dict[str, list[dict[str, Found]]] = {}
+    for _, there in sorted(by_key.items(), key=lambda item: (not _differs(item[1]), item[0])):
+        groups.setdefault(next(iter(there.values())).analysis, []).append(there)
     text = "\n## Claims × runs {#runs}\n\n"
-    if rows:
-        head = ["Claim", *(escaped(context.run_title(run)) for run in runs)]
+    if groups:
         text += f"{_summary(context, runs, by_key)}\n\n"
-        text += div(table(head, rows, [40, *([30] * len(runs))]), classes=["ms-claims-table"]) + "\n"
+        head = ["Claim", *(escaped(context.run_title(run)) for run in runs)]
+        for analysis, claims in sorted(groups.items()):
+            rows = [_row(context, runs, there) for there in claims]
+            title = next(iter(claims[0].values())).ledger.title
+            text += f"### {escaped(title)} {{#runs-{analysis}}}\n\n"
+            text += div(table(head, rows, [40, *([30] * len(runs))]), classes=["ms-claims-table"]) + "\n"
     else:
         text += "No analysis makes a claim yet.\n"
     return text + f"The same articles, {link('rendered from each run', f'{UP}/../runs.html')}.\n"
+
+
+def _row(context: Context, runs: list[str], there: dict[str, Found]) -> list[str]:
+    sentence = _sentence(context, there)
+    return [
+        f"{sentence} [differs between runs]{{.ms-differs}}" if _differs(there) else sentence,
+        *(_cell(context, there[run], there) if run in there else "[not run]{.ms-muted}" for run in runs),
+    ]
+
+
+def _differs(there: dict[str, Found]) -> bool:
+    """Whether a claim came out differently between runs."""
+    return len({found.record.outcome for found in there.values()}) > 1
 
 
 def _summary(context: Context, runs: list[str], by_key: dict[str, dict[str, Found]]) -> str:
@@ -98,7 +113,7 @@ def _summary(context: Context, runs: list[str], by_key: dict[str, dict[str, Foun
         title = escaped(context.run_title(run))
         outcomes = [there[run].record.outcome for there in by_key.values() if run in there]
         counts.append(f"{outcomes.count('held')} of {len(outcomes)} held in {title}")
-    differ = sum(len({found.record.outcome for found in there.values()}) > 1 for there in by_key.values())
+    differ = sum(_differs(there) for there in by_key.values())
     told = f" {differ} came out differently between runs." if len(runs) > 1 else ""
     otherwise = sum(
         any(otherwise_judged(there.get(context.run), found) for found in there.values())
@@ -145,16 +160,18 @@ def otherwise_judged(own: Found | None, found: Found) -> str:
 
 def _in_article(context: Context, found: Found) -> str:
     """A link to where an article shows the claim, in the site of the claim's run."""
-    for page, shown in context.shown(found.run).items():
+    pages = context.shown(found.run)
+    for page, shown in sorted(pages.items(), key=lambda item: item[0] == HOME):
         mine = [item for item in shown if _place(item.found) == _place(found)]
         if not mine or not context.is_web_page(page):
             continue
         stated = any(item.code.name == "claim" and item.code.place == "prose" for item in mine)
         kept = any(item.kept for item in mine)
         anchor = f"#{claim_anchor(found)}" if stated else f"#when-{claim_anchor(found)}" if kept else ""
+        where = "on the home page" if page == HOME else "in the article"
         if found.run == context.run:
-            return link("in the article", f"{UP}/{page}{anchor}")
-        return context.other_run("in the article", found.run, page.rpartition(".")[0] + ".html" + anchor)
+            return link(where, f"{UP}/{page}{anchor}")
+        return context.other_run(where, found.run, page.rpartition(".")[0] + ".html" + anchor)
     return ""
 
 

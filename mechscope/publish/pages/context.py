@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 
 from mechscope.ledger.schema import LedgerFile
 from mechscope.pipeline.runs import load_runs
@@ -36,6 +38,9 @@ class Context:
         self.title = self.run_title(run)
         self._titles: dict[str, str] = {}
         self._shown: dict[str, dict[str, list[Shown]]] = {}
+        self._lines: dict[str, list[str]] = {}
+        self._web: dict[str, bool] = {}
+        self._cells: dict[tuple[str, str], dict[str, str]] = {}
 
     def run_title(self, run: str) -> str:
         """A run as readers know it."""
@@ -46,6 +51,13 @@ class Context:
     def notebook(self, ledger: LedgerFile) -> str:
         """The executed notebook of an analysis, from a generated page."""
         return f"{UP}/results/{ledger.run}/{ledger.analysis}/notebook.ipynb"
+
+    def cell_title(self, found: Found) -> str:
+        """The heading under which a record's cell stands in its notebook; without one, the cell's name."""
+        place = found.run, found.analysis
+        if place not in self._cells:
+            self._cells[place] = cell_headings(self.project.found(*place) / "notebook.ipynb")
+        return self._cells[place].get(found.record.cell) or found.record.cell
 
     def other_run(self, text: str, run: str, page: str) -> str:
         """A link to a page of another run's site, which may not be rendered (yet).
@@ -96,6 +108,11 @@ class Context:
 
     def is_web_page(self, page: str) -> bool:
         """Whether a page has an HTML edition; a page that names no format has."""
+        if page not in self._web:
+            self._web[page] = self._has_html(page)
+        return self._web[page]
+
+    def _has_html(self, page: str) -> bool:
         import yaml
 
         text = (self.project.root / page).read_text(encoding="utf-8").replace("\r\n", "\n")
@@ -119,7 +136,7 @@ class Context:
 
     def common(self, found: Found) -> list[tuple[str, str]]:
         """What is said of every record: its cell, its verification, where it is cited."""
-        where = f"{escaped(found.ledger.title)}, {code(found.record.cell)}"
+        where = f"{escaped(found.ledger.title)}, {escaped(self.cell_title(found))}"
         if found.run == self.run:
             where = link(where, self.notebook(found.ledger) + f"#record-{found.name}")
         else:
@@ -127,20 +144,73 @@ class Context:
         return [
             ("Computed in", where),
             ("Rerun", self.shelf.verified(found)),
-            ("Cited in", self._cited(self.shelf.key_of(found))),
+            ("Cited in", self._cited(found)),
         ]
 
-    def _cited(self, key: str) -> str:
-        places: dict[str, list[int]] = {}
-        for page, item in self.citations(key):
-            lines = places.setdefault(page, [])
-            if item.line not in lines:
-                lines.append(item.line)
+    def _cited(self, found: Found) -> str:
+        """Each page that cites a record, with a link to where it stands there first."""
+        pages = dict.fromkeys(page for page, _ in self.citations(self.shelf.key_of(found)))
         return ", ".join(
-            f"{link(escaped(self.page_title(page)), f'{UP}/{page}')} (line{'s' * (len(lines) > 1)} "
-            f"{', '.join(str(line) for line in sorted(lines))})"
-            for page, lines in places.items()
+            link(escaped(self.page_title(page)), f"{UP}/{page}{self.place_on(page, found)}") for page in pages
         )
+
+    def place_on(self, page: str, found: Found) -> str:
+        """The anchor of a record on a page of this run's site ("#stat-…"); empty where it has none."""
+        if not self.is_web_page(page):
+            return ""
+        mine = self._shown_on.get((page, found.run, found.short_key), [])
+        if found.kind == "claims" and found.run == self.run:
+            stated = any(item.code.name == "claim" and item.code.place == "prose" for item in mine)
+            kept = any(item.kept for item in mine)
+            return f"#{claim_anchor(found)}" if stated else f"#when-{claim_anchor(found)}" if kept else ""
+        prefix = {"statistics": "stat", "figures": "fig", "tables": "tbl"}.get(found.kind)
+        if prefix is None or not any(self._has_anchor(item) for item in mine):
+            return ""
+        anchor = f"{prefix}-{found.analysis}-{found.name}".replace("_", "-")
+        if found.run != self.run:
+            anchor += "-" + re.sub(r"[^A-Za-z0-9]", "-", found.run)
+        return f"#{anchor}"
+
+    @cached_property
+    def _shown_on(self) -> dict[tuple[str, str, str], list[Shown]]:
+        index: dict[tuple[str, str, str], list[Shown]] = {}
+        for page, items in self.shown().items():
+            for item in items:
+                index.setdefault((page, item.found.run, item.found.short_key), []).append(item)
+        return index
+
+    def _has_anchor(self, item: Shown) -> bool:
+        """Whether a shortcode becomes an element: one in YAML, in code or in a formula becomes text."""
+        return item.code.place == "prose" and item.code.name != "when-claim" and not self._in_text(item.code)
+
+    def _in_text(self, item: Shortcode) -> bool:
+        if item.file not in self._lines:
+            text = (self.project.root / item.file).read_text(encoding="utf-8")
+            self._lines[item.file] = text.replace("\r\n", "\n").split("\n")
+        lines = self._lines[item.file]
+        first = item.line - 1
+        while first > 0 and lines[first - 1].strip():
+            first -= 1
+        before = "\n".join([*lines[first : item.line - 1], lines[item.line - 1][: item.column - 1]])
+        before = re.sub(r"\\.", "", before)
+        return before.count("$") % 2 == 1 or before.count("`") % 2 == 1
+
+
+def cell_headings(notebook: Path) -> dict[str, str]:
+    """The heading above each code cell of a notebook, by the cell's id; cells above the first have none."""
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    found, heading = {}, ""
+    for cell in cells:
+        source = "".join(cell.get("source", ""))
+        if cell.get("cell_type") == "markdown":
+            headings = re.findall(r"^#{2,6}[ \t]+(.+?)[ \t]*$", source, re.MULTILINE)
+            heading = re.sub(r"[*`]|\s*\{[^{}]*\}$", "", headings[-1]) if headings else heading
+        elif heading:
+            found[str(cell.get("id"))] = heading
+    return found
 
 
 def claim_anchor(found: Found) -> str:

@@ -32,14 +32,10 @@ def cited_statistics(shown: list[Shown]) -> dict[tuple[str, str], Shown]:
 def _banner(context: Context, page: str, shown: list[Shown]) -> dict[str, Any]:
     ledgers = [item.found.ledger for item in cited_statistics(shown).values()]
     dates = [date for date in (context.shelf.verified_on(ledger) for ledger in ledgers) if date is not None]
-    counted = ""
-    if ledgers:
-        plural = "s" * (len(ledgers) != 1)
-        counted = f"{len(dates)} of {len(ledgers)} number{plural} verified"
     target = page.rpartition(".")[0] + ".html"
     return {
         "run": context.title,
-        "verified": counted,
+        "verified": _verified_words(len(dates), len(ledgers)),
         "date": max(dates, default=""),
         "state": "all" if len(dates) == len(ledgers) else "some" if dates else "none",
         "page": target,
@@ -50,6 +46,21 @@ def _banner(context: Context, page: str, shown: list[Shown]) -> dict[str, Any]:
             if run != context.run and run in context.runs
         ],
     }
+
+
+def _verified_words(confirmed: int, numbers: int) -> str:
+    """How many numbers a rerun confirmed; while none is, that nobody has tried, which is no failure."""
+    if not numbers:
+        return ""
+    if not confirmed:
+        return "numbers not yet confirmed by a rerun"
+    if confirmed == numbers:
+        return (
+            "the number confirmed by a rerun"
+            if numbers == 1
+            else f"all {numbers} numbers confirmed by a rerun"
+        )
+    return f"{confirmed} of {numbers} numbers confirmed by a rerun"
 
 
 def _numbers(context: Context, shown: list[Shown]) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from html import escape
 
 from mechscope.publish.graph import Graph, Node, build_graph
 from mechscope.publish.markdown import escaped as markdown
-from mechscope.publish.markdown import front_matter
+from mechscope.publish.markdown import folded, front_matter
 from mechscope.publish.pages.context import UP, Context
 
 _ROW = 22
@@ -44,7 +44,8 @@ def graph_page(context: Context) -> str:
         parts.append(f"## All analyses {{#all}}\n\n{_raw(_overview(context, graph))}")
     for analysis in analyses:
         title = markdown(analysis.detail or analysis.label) + _of_run(context, analysis)
-        drawing = _raw(_detail(context, graph, analysis))
+        count = sum(graph.node(edge.target).kind == "record" for edge in graph.out_of(analysis.id))
+        drawing = folded(f"{count} records", _raw(_detail(context, graph, analysis)), classes="ms-graph-of")
         parts.append(f"## {title} {{#graph-{_id(analysis.label)}}}\n\n{drawing}")
     if not analyses:
         parts.append("No analysis has results yet.\n")

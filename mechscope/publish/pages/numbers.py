@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mechscope.ledger.formatting import format_value
 from mechscope.ledger.schema import LedgerFile, Statistic
 from mechscope.publish.findings import Found
-from mechscope.publish.markdown import code, definitions, escaped, front_matter, link, table
+from mechscope.publish.markdown import code, definitions, escaped, folded, front_matter, link, table
 from mechscope.publish.pages.context import Context
 from mechscope.publish.pages.popovers import exactly
+from mechscope.publish.pages.words import interval_words, resampling_words, tolerance_words
 
 
 def numbers_page(context: Context) -> str:
@@ -20,22 +23,33 @@ def numbers_page(context: Context) -> str:
         + "Each number in the articles links to its entry here. It was printed from a ledger, which "
         "an analysis wrote; none was typed. The same "
         f"{link('as a graph', 'graph.qmd')} and {link('for programs', 'numbers.json')} (described by its "
-        f"{link('schema', 'numbers.schema.json')}).\n"
+        f"{link('schema', 'numbers.schema.json')}).\n\n"
+        "::: {#verification}\n"
+        "A number is *verified* when a rerun of its analysis, on any machine, found it again within the "
+        "tolerance that is declared beside it: `mechscope verify` reruns and says so. *Not verified* means "
+        "that nobody has done that yet, not that something came out differently.\n"
+        ":::\n"
     ]
+    parts.append("::: {.ms-filter}\n:::\n")  # the site's script puts a search in it
     for analysis in context.shelf.analyses():
         ledger = context.shelf.ledger(analysis)
-        entries = [
-            _number(context, found)
-            for found in context.shelf.records("statistics")
-            if found.analysis == analysis
-        ]
-        parts.append(_heading(ledger) + _inputs(context, ledger) + "\n".join(entries))
+        every = [found for found in context.shelf.records("statistics") if found.analysis == analysis]
+        cited = [found for found in every if context.citations(found.short_key)]
+        others = [found for found in every if found not in cited]
+        parts.append(_heading(ledger) + _inputs(context, ledger) + _entries(context, cited))
+        if others:
+            rest = f"{format_value(len(others), ',d')} {'more that no' if cited else 'that no'} article cites"
+            parts.append(folded(rest, _entries(context, others), classes="ms-uncited"))
     foreign = context.foreign("statistics")
     if foreign:
         parts.append(
             "## From other runs {#other-runs}\n\n" + "\n".join(_number(context, found) for found in foreign)
         )
     return "\n".join(parts)
+
+
+def _entries(context: Context, every: Sequence[Found]) -> str:
+    return "\n".join(_number(context, found) for found in every)
 
 
 def _heading(ledger: LedgerFile) -> str:
@@ -79,11 +93,11 @@ def _inputs(context: Context, ledger: LedgerFile) -> str:
             ("Findings", code(ledger.sha256[:16])),
         ]
     )
-    folded = (
+    by_hash = (
         '::: {.callout-note collapse="true" title="Inputs, by hash"}\n'
         f"{hashes}\n{accepted}\n\nRecorded with {packages}.\n:::\n"
     )
-    return f"{about}\n{folded}\n"
+    return f"{about}\n{by_hash}\n"
 
 
 def _number(context: Context, found: Found) -> str:
@@ -91,21 +105,15 @@ def _number(context: Context, found: Found) -> str:
     value = f"**{escaped(record.text.value)}**"
     if record.value is None:
         value = f"not measured: {escaped(record.because)}"
-    test = escaped(record.test)
-    if record.resamples:
-        test += f", {format_value(record.resamples, ',d')} resamples"
     body = definitions(
         [
             ("Value", value),
             ("In full", escaped(exactly(record))),
-            (
-                "Interval",
-                f"{record.level:.0%} {escaped(record.text.ci)}".replace("%", "\\%") if record.text.ci else "",
-            ),
+            ("Interval", escaped(interval_words(record))),
             ("n", format_value(record.n, ",d") if record.n is not None else ""),
             ("p", escaped(record.text.p)),
-            ("Test", test),
-            ("May differ", escaped(str(record.tolerance))),
+            ("Test", escaped(resampling_words(record))),
+            ("Tolerance on rerun", escaped(tolerance_words(record.tolerance))),
             *context.common(found),
         ]
     )

@@ -7,10 +7,21 @@ from mechscope.ledger.schema import Claim, Statistic
 from mechscope.publish.findings import Found
 from mechscope.publish.pages.claims import evidence_texts
 from mechscope.publish.pages.context import OUTCOME_WORDS, Context
+from mechscope.publish.pages.words import (
+    evidence_words,
+    interval_words,
+    percent_texts,
+    resampling_words,
+    tolerance_words,
+)
 
 
 def popovers(context: Context) -> dict[str, object]:
-    """By key: a title and lines of (name, text), all plain text; `exploratory` for claims."""
+    """By key: a title and lines of (name, text), all plain text.
+
+    Of claims also their `evidence` and whether they are `exploratory`; of statistics the texts as a
+    `percent`, or why there are none (`no-percent`).
+    """
     every = [*context.shelf.records("statistics", "claims"), *context.foreign("statistics", "claims")]
     return {context.shelf.key_of(found): _popover(context, found) for found in every}
 
@@ -20,19 +31,16 @@ def _popover(context: Context, found: Found) -> dict[str, object]:
     lines: list[tuple[str, str]]
     if isinstance(record, Statistic):
         title = record.label
-        test = record.test
-        if record.resamples:
-            test = f"{test}, {format_value(record.resamples, ',d')} resamples".strip(", ")
         lines = [
             (
                 "Value",
                 record.text.value if record.value is not None else f"not measured: {record.because}",
             ),
             ("In full", exactly(record)),
-            (f"{record.level:.0%} interval", record.text.ci),
+            ("Interval", interval_words(record)),
             ("n", format_value(record.n, ",d") if record.n is not None else ""),
-            ("Test", ", ".join(part for part in (record.text.p, test) if part)),
-            ("May differ", str(record.tolerance) if record.value is not None else ""),
+            ("Test", ", ".join(part for part in (record.text.p, resampling_words(record)) if part)),
+            ("Tolerance on rerun", tolerance_words(record.tolerance) if record.value is not None else ""),
         ]
     else:
         title = record.sentence
@@ -50,12 +58,19 @@ def _popover(context: Context, found: Found) -> dict[str, object]:
         ]
     lines += [
         ("Run", context.run_title(found.run)),
-        ("Analysis", f"{found.ledger.title}, {record.cell}"),
+        ("Analysis", f"{found.ledger.title}, {context.cell_title(found)}"),
         ("Rerun", context.shelf.verified(found)),
     ]
     popover: dict[str, object] = {"title": title, "lines": [line for line in lines if line[1]]}
-    if isinstance(record, Claim) and context.shelf.exploratory(found):
-        popover["exploratory"] = True
+    if isinstance(record, Claim):
+        popover["evidence"] = evidence_words(found)
+        if context.shelf.exploratory(found):
+            popover["exploratory"] = True
+    else:
+        try:
+            popover["percent"] = percent_texts(record)
+        except ValueError as error:
+            popover["no-percent"] = str(error)
     return popover
 
 

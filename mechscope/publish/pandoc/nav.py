@@ -30,6 +30,8 @@ class Site:
         if "://" in href or href.startswith(("mailto:", "#")):
             return href
         path, mark, fragment = href.lstrip("/").partition("#")
+        if path.startswith("../"):  # beside this run's site, as the list of runs
+            return relative(path, page) + mark + fragment
         target = self.addresses.get(path, path)
         if target not in self.addresses.values() and not (self.config.root / path).is_file():
             raise RenderFailed(

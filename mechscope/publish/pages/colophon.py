@@ -1,0 +1,114 @@
+"""What stands at the foot of every page: what it came from, how to cite it, the articles beside it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from mechscope.publish.findings import runs_with_results
+from mechscope.publish.pages.context import Context
+
+_CITATION = "CITATION.cff"
+
+
+def colophon(context: Context) -> dict[str, Any]:
+    """The texts and addresses of the foot of a run's pages; empty where nothing is known.
+
+    `runs` are all that have results, this one first. `around` holds, by article, the `previous` and the
+    `next` one in the order of the site's bar, each with its title and its page.
+    """
+    citation = _yaml(context.project.root / _CITATION)
+    return {
+        "run": context.title,
+        "results": _results_of(context.project.root, context.run),
+        "cite": _cite(citation),
+        "licence": str(citation.get("license", "")),
+        "repository": str(citation.get("repository-code") or citation.get("url") or ""),
+        "around": _around(context),
+        "runs": [
+            {
+                "run": run,
+                "title": context.run_title(run),
+                "held": _held(context, run),
+                "here": run == context.run,
+            }
+            for run in sorted(runs_with_results(context.project), key=lambda run: (run != context.run, run))
+            if run in context.runs
+        ],
+    }
+
+
+def _held(context: Context, run: str) -> str:
+    outcomes = [found.record.outcome for found in context.shelf.records("claims", run=run)]
+    return f"{outcomes.count('held')} of {len(outcomes)} claims held" if outcomes else ""
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    import yaml
+
+    if not path.is_file():
+        return {}
+    value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return value if isinstance(value, dict) else {}
+
+
+def _cite(citation: dict[str, Any]) -> str:
+    """A line for a list of references: authors, title, version, date."""
+    names = [
+        str(
+            author.get("name")
+            or " ".join(str(author[key]) for key in ("given-names", "family-names") if key in author)
+        )
+        for author in citation.get("authors") or []
+    ]
+    version = f"Version {citation['version']}" if citation.get("version") else ""
+    parts = [
+        ", ".join(names),
+        str(citation.get("title") or ""),
+        version,
+        str(citation.get("date-released") or ""),
+    ]
+    return ". ".join(part for part in parts if part)
+
+
+def _results_of(root: Path, run: str) -> str:
+    """The commit that last changed the results of a run, with its date; empty if they have changed since."""
+    folder = f"results/{run}"
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", *arguments, "--", folder], cwd=root, capture_output=True, encoding="utf-8", timeout=20
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    if not (root / ".git").exists() or git("status", "--porcelain") != "":
+        return ""
+    return git("log", "-1", "--format=%h of %cs") or ""
+
+
+def _around(context: Context) -> dict[str, dict[str, dict[str, str]]]:
+    pages = _articles(context)
+    around: dict[str, dict[str, dict[str, str]]] = {}
+    for number, page in enumerate(pages):
+        beside = {"previous": pages[number - 1] if number else "", "next": [*pages, ""][number + 1]}
+        around[page] = {
+            side: {"title": context.page_title(other), "page": f"{other.rpartition('.')[0]}.html"}
+            for side, other in beside.items()
+            if other
+        }
+    return around
+
+
+def _articles(context: Context) -> list[str]:
+    """The articles that the site's bar names, in its order."""
+    bar = (_yaml(context.project.root / "_quarto.yml").get("website") or {}).get("navbar") or {}
+    named = [str(entry.get("href", "")) for entry in bar.get("left") or [] if isinstance(entry, dict)]
+    return [
+        page
+        for page in named
+        if page.startswith("paper/articles/") and (context.project.root / page).is_file()
+    ]
