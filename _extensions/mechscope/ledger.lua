@@ -268,18 +268,11 @@ function M.note(found)
   return prepared_for(M.current_run, "popovers.json")[found.key]
 end
 
---- The text by which a statistic is cited: part is value, ci, p, n or full, or a share's percent, percent-ci or
---- percent-full, which a render prepares.
+--- The text by which a statistic is cited: part is value, ci, p, n or full.
 function M.text(found, part)
   local text = found.record.text
   if part == "" then part = "value" end
   if part == "n" then return text.full:match("n = ([%d,]+)%)$") or "" end
-  if part:sub(1, 7) == "percent" then
-    local note = M.note(found)
-    if not note then M.fail("'" .. found.key .. "' as a percentage is prepared by a render: mechscope render.") end
-    if not note.percent then M.fail("'" .. found.key .. "' is no percentage: " .. (note["no-percent"] or "") .. ".") end
-    return note.percent[part]
-  end
   return text[part]
 end
 

@@ -1,10 +1,9 @@
---- {{< stat KEY [part=value|ci|p|n|full|percent|percent-ci|percent-full] >}}, {{< figure KEY >}}, {{< table KEY >}},
---- {{< passages KEY >}} and {{< claim KEY [part=evidence|outcome] >}}: what an article shows of a ledger.
+--- {{< stat KEY [part=value|ci|p|n|full] >}}, {{< figure KEY >}}, {{< table KEY >}}, {{< passages KEY >}} and {{< claim KEY [part=evidence|outcome] >}}: what an article shows of a ledger.
 
 local ledger = require("ledger")
 
 local NBSP = "\u{a0}"
-local PARTS = { "value", "ci", "p", "n", "full", "percent", "percent-ci", "percent-full" }
+local PARTS = { "value", "ci", "p", "n", "full" }
 local CLAIM_PARTS = { "sentence", "evidence", "outcome" }
 local MARKS = { held = "held", failed = "failed", untestable = "not testable" }
 

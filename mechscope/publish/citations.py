@@ -9,7 +9,6 @@ from typing import Any
 from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, UnknownName
 from mechscope.project import Project
 from mechscope.publish.findings import Shelf
-from mechscope.publish.pages.words import percent_texts
 from mechscope.publish.sources import (
     CLAIM_PARTS,
     KIND_OF_SHORTCODE,
@@ -78,13 +77,8 @@ def _our_problems(shelf: Shelf, code: Shortcode) -> Iterator[MechscopeError]:
         part = code.options.get("part", "value")
         if part not in PARTS:
             yield UnknownName("part", part, PARTS, where=code.where)
-        elif part.startswith("percent") and (why := _no_percentage(found.record)):
-            yield InvalidInput(
-                f"{code.where}: '{code.key}' is no percentage: {why}.",
-                hint=f"cite it as it is: {{{{< stat {code.key} >}}}}",
-            )
         elif not _has_part(found.record, part):
-            what = {"ci": "interval", "percent-ci": "interval"}.get(part, part)
+            what = "interval" if part == "ci" else part
             yield InvalidInput(
                 f"{code.where}: '{code.key}' has no {what}.",
                 hint="record it in the analysis, or cite another part",
@@ -99,18 +93,7 @@ def _our_problems(shelf: Shelf, code: Shortcode) -> Iterator[MechscopeError]:
 
 
 def _has_part(statistic: Any, part: str) -> bool:
-    if part in ("value", "full", "percent", "percent-full"):
-        return True
-    return getattr(statistic, part.removeprefix("percent-")) is not None
-
-
-def _no_percentage(statistic: Any) -> str:
-    """Why a statistic can't be printed as a percentage; empty where it can."""
-    try:
-        percent_texts(statistic)
-    except ValueError as error:
-        return str(error)
-    return ""
+    return part in ("value", "full") or getattr(statistic, part) is not None
 
 
 def _other_extensions(project: Project) -> str:

@@ -36,7 +36,7 @@ QUARTO_SHORTCODES = frozenset(
 )
 """Shortcodes that come with Quarto."""
 
-PARTS = ("value", "ci", "p", "n", "full", "percent", "percent-ci", "percent-full")
+PARTS = ("value", "ci", "p", "n", "full")
 CLAIM_PARTS = ("sentence", "evidence", "outcome")
 OUTCOMES = ("held", "failed", "untestable")
 

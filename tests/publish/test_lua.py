@@ -153,43 +153,6 @@ def test_without_metadata_the_profile_names_the_run(sample: Project, monkeypatch
     assert "no run is chosen" in lua(sample, "stat", "topic_geometry.centred_max", run="")[1]
 
 
-@pytest.mark.parametrize(
-    ("part", "text"),
-    [
-        ("percent", "42%"),
-        ("percent-ci", "[32%, 52%]"),
-        ("percent-full", "42% (95% CI [32%, 52%], p = 0.012, n = 1,900)"),
-    ],
-)
-@pytest.mark.parametrize("format", ["plain", "html", "typst"])
-def test_a_share_is_cited_as_a_percentage(prepared: Project, part: str, text: str, format: str) -> None:
-    words = ["stat", "topic_geometry.centred_max", f"part={part}"]
-    assert lua(prepared, *words, context="text")[0] == text
-    page = lua(prepared, *words, format=format)[0].replace(NBSP, " ").replace("~", " ").replace("\\", "")
-    assert text in html.unescape(page)
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["topic_geometry.topics", "part=percent"], "is no percentage: it is '20', not a share"),
-        (["topic_geometry.strange", "part=percent-full"], "is no percentage"),
-        (["topic_geometry.unmeasured", "part=percent"], "it was not measured (no such head in this model)"),
-        (["topic_geometry.centred_max", "part=percnt"], "did you mean 'percent'?"),
-    ],
-)
-def test_what_is_no_share_cannot_be_cited_as_a_percentage(
-    prepared: Project, words: list[str], expected: str
-) -> None:
-    _, message, status = lua(prepared, "stat", *words)
-    assert status == 1 and expected in message
-
-
-def test_a_percentage_that_no_render_prepared_stops_the_render(sample: Project) -> None:
-    _, message, status = lua(sample, "stat", "topic_geometry.centred_max", "part=percent")
-    assert status == 1 and "prepared by a render" in message
-
-
 def test_a_number_can_be_linked_to_where_a_page_shows_it(prepared: Project) -> None:
     page = lua(prepared, "stat", "topic_geometry.centred_max")[0]
     assert 'id="stat-topic-geometry-centred-max"' in page

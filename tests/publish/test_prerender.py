@@ -41,7 +41,6 @@ def test_preparing_a_second_time_changes_nothing(sample: Project) -> None:
         ("{{< stat topic_geometry.topics part=ci >}}", "has no interval"),
         ("{{< stat topic_geometry.topics part=vaule >}}", "did you mean 'value'"),
         ("{{< stat topic_geometry.topics prat=value >}}", "did you mean 'part'"),
-        ("{{< stat topic_geometry.topics part=percent >}}", "is no percentage: it is '20', not a share"),
         ("{{< claim topic_geometry.abstraction part=evidnce >}}", "did you mean 'evidence'"),
         ("{{< sttat topic_geometry.topics >}}", "unknown shortcode 'sttat' — did you mean 'stat'"),
         ("{{< stat >}}", "needs a key"),

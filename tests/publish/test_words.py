@@ -12,7 +12,6 @@ from mechscope.publish.findings import Found
 from mechscope.publish.pages.words import (
     evidence_words,
     interval_words,
-    percent_texts,
     resampling_words,
     tolerance_words,
 )
@@ -26,51 +25,6 @@ def _statistic(value: Any, spec: str = "", unit: str = "", **other: Any) -> Stat
         label="x", value=value, because=because, ci=ci, p=p, n=n, format=spec, unit=unit, text=text,
         tolerance=Tolerance(), cell="c", **other,
     )  # fmt: skip
-
-
-# Shares ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("value", "spec", "ci", "texts"),
-    [
-        (0.283, ".3f", (0.24, 0.33), ("28%", "[24%, 33%]", "28% (95% CI [24%, 33%])")),
-        (0.283, ".3f", None, ("28%", "", "28%")),
-        (-0.25, ".2f", None, ("−25%", "", "−25%")),
-        # Near nothing and near everything a whole percent says too little.
-        (0.0041, ".3f", None, ("0.4%", "", "0.4%")),
-        (0.996, ".3f", (0.95, 1.0), ("99.6%", "[95.0%, 100.0%]", "99.6% (95% CI [95.0%, 100.0%])")),
-        (0.0041, ".2f", None, ("0%", "", "0%")),
-        (1.0, ".2f", None, ("100%", "", "100%")),
-    ],
-)
-def test_a_share_reads_as_a_percentage(value: float, spec: str, ci: Any, texts: tuple[str, ...]) -> None:
-    assert tuple(percent_texts(_statistic(value, spec, ci=ci)).values()) == texts
-
-
-def test_a_percentage_keeps_its_p_and_n() -> None:
-    text = percent_texts(_statistic(0.5, ".2f", p=0.012, n=1900))["percent-full"]
-    assert text == "50% (p = 0.012, n = 1,900)"
-
-
-@pytest.mark.parametrize(
-    ("record", "why"),
-    [
-        (_statistic(20), "'20', not a share"),
-        (_statistic("Austin"), "'Austin', not a share"),
-        (_statistic(0.7, ".2f", "nats"), "recorded in nats"),
-        (_statistic(70.0, ".0f", "%"), "recorded in %"),
-        (_statistic(0.7, ".0%"), "recorded in %"),
-        (_statistic(None), "not measured (no such head)"),
-    ],
-)
-def test_what_is_no_share_says_what_it_is(record: Statistic, why: str) -> None:
-    with pytest.raises(ValueError, match="it "):
-        percent_texts(record)
-    try:
-        percent_texts(record)
-    except ValueError as error:
-        assert why in str(error)
 
 
 # Claims ----------------------------------------------------------------------------------------------------

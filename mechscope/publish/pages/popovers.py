@@ -10,7 +10,6 @@ from mechscope.publish.pages.context import OUTCOME_WORDS, Context
 from mechscope.publish.pages.words import (
     evidence_words,
     interval_words,
-    percent_texts,
     resampling_words,
     tolerance_words,
 )
@@ -19,8 +18,7 @@ from mechscope.publish.pages.words import (
 def popovers(context: Context) -> dict[str, object]:
     """By key: a title and lines of (name, text), all plain text.
 
-    Of claims also their `evidence` and whether they are `exploratory`; of statistics the texts as a
-    `percent`, or why there are none (`no-percent`).
+    Of claims also their `evidence` and whether they are `exploratory`.
     """
     every = [*context.shelf.records("statistics", "claims"), *context.foreign("statistics", "claims")]
     return {context.shelf.key_of(found): _popover(context, found) for found in every}
@@ -66,11 +64,6 @@ def _popover(context: Context, found: Found) -> dict[str, object]:
         popover["evidence"] = evidence_words(found)
         if context.shelf.exploratory(found):
             popover["exploratory"] = True
-    else:
-        try:
-            popover["percent"] = percent_texts(record)
-        except ValueError as error:
-            popover["no-percent"] = str(error)
     return popover
 
 

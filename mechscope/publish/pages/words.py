@@ -1,68 +1,17 @@
-"""A record in a reader's words: a share as a percentage, a claim's evidence, a tolerance.
+"""A record in a reader's words: a claim's evidence, a tolerance.
 
 Written once here, into what a render prepares; the extension looks them up and formats nothing.
 """
 
 from __future__ import annotations
 
-import re
-
 from mechscope.ledger.criterion import operand_names
-from mechscope.ledger.formatting import MINUS, format_p, format_value
+from mechscope.ledger.formatting import MINUS, format_value
 from mechscope.ledger.schema import Claim, Statistic, Tolerance
 from mechscope.publish.findings import Found
 
 _MOST = 4
 """Statistics of a criterion that stand beside its outcome; those that are left out stand in its entry."""
-
-_DECIMALS = re.compile(r"\.(\d+)[eEfF]$")
-
-
-# Shares ----------------------------------------------------------------------------------------------------
-
-
-def percent_texts(record: Statistic) -> dict[str, str]:
-    """A share as percentages, by the part of the shortcode: "28%", "[24%, 33%]", and both with p and n.
-
-    Whole percents, but one more digit where a value or an end of the interval lies within a percent of
-    nothing or of everything, and never more digits than were recorded.
-
-    Raises:
-        ValueError: It is not a share; says why, as the end of a sentence.
-    """
-    if not isinstance(record.value, float):
-        raise ValueError(
-            f"it was not measured ({record.because})"
-            if record.value is None
-            else f"it is {record.text.value!r}, not a share"
-        )
-    if record.unit or record.format.endswith("%"):
-        raise ValueError(f"it is recorded in {record.unit or '%'}")
-    ends = [float(end) for end in record.ci or ()]
-    digits = _decimals(record, [record.value, *ends])
-
-    def percent(share: float) -> str:
-        return format_value(share, f".{digits}%")
-
-    interval = f"[{', '.join(percent(end) for end in ends)}]" if ends else ""
-    details = [
-        f"{100 * record.level:g}% CI {interval}" if interval else "",
-        format_p(record.p) if record.p is not None else "",
-        f"n = {format_value(record.n, ',d')}" if record.n is not None else "",
-    ]
-    extra = ", ".join(detail for detail in details if detail)
-    value = percent(record.value)
-    return {
-        "percent": value,
-        "percent-ci": interval,
-        "percent-full": f"{value} ({extra})" if extra else value,
-    }
-
-
-def _decimals(record: Statistic, shares: list[float]) -> int:
-    fine = any(0 < abs(share) < 0.01 or 0.99 < abs(share) < 1 for share in shares)
-    recorded = _DECIMALS.search(record.format)
-    return min(1 if fine else 0, max(0, int(recorded[1]) - 2) if recorded else 1)
 
 
 # Claims ----------------------------------------------------------------------------------------------------
