@@ -91,9 +91,8 @@ def _number(context: Context, found: Found) -> str:
     value = f"**{escaped(record.text.value)}**"
     if record.value is None:
         value = f"not measured: {escaped(record.because)}"
-    test = escaped(record.test)
-    if record.resamples:
-        test += f", {format_value(record.resamples, ',d')} resamples"
+    resamples = f"{format_value(record.resamples, ',d')} resamples" if record.resamples else ""
+    test = ", ".join(part for part in (escaped(record.test), resamples) if part)
     body = definitions(
         [
             ("Value", value),
