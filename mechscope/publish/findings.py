@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mechscope.errors import InvalidInput, UnknownName
-from mechscope.ledger.claims import is_exploratory, read_claims
+from mechscope.ledger.claims import is_exploratory, latest_entry, read_claims
 from mechscope.ledger.schema import KINDS, NAME_PATTERN, LedgerFile
 from mechscope.ledger.store import LEDGER_NAME, read_ledger
 from mechscope.project import Project
@@ -136,6 +136,17 @@ class Shelf:
         return bool(found.record.exploratory) or is_exploratory(
             self.project, found.run, found.analysis, found.name, found.record.criterion, self._claim_entries
         )
+
+    def written(self, found: Found) -> str:
+        """When a claim's criterion was written, as far as the project knows: what was seen by then."""
+        if found.record.exploratory:
+            return str(found.record.exploratory)
+        if not self.exploratory(found):
+            return "before there were results, by analyses/claims.lock"
+        entry = latest_entry(self._claim_entries, found.analysis, found.name)
+        if entry is None or entry.criterion != found.record.criterion:
+            return "not in analyses/claims.lock: taken as after the results"
+        return f"after results of {' and '.join(entry.results_existed)} were there, by analyses/claims.lock"
 
     @cached_property
     def _claim_entries(self) -> list[Any]:

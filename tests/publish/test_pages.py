@@ -112,10 +112,29 @@ def test_a_claim_whose_criterion_came_first_is_not_exploratory(sample: Project) 
         (folder / "kept").rename(folder / "ledger.json")
     page = _page(sample, "claims")
     assert "exploratory" not in page.split("ms-entry")[1]
+    assert "before there were results" in page.split("ms-entry")[1]
+
+
+def test_the_claims_page_says_what_was_seen_before_a_criterion_was_written(sample: Project) -> None:
+    page = " ".join(_page(sample, "claims").split())
+    assert "1 of 1 held in SmolLM2-135M (1 exploratory)" in page
+    assert "not in analyses/claims.lock" in page.split("ms-entry")[1]
+    found = sample_findings()
+    claim = found.claims["abstraction"].model_copy(update={"exploratory": "a *first* look"})
+    write_sample_ledger(sample, RUN, found.model_copy(update={"claims": {"abstraction": claim}}))
+    assert "a *first* look" in _page(sample, "claims").split("ms-entry")[1]
+
+
+def test_resamples_without_a_test_stand_alone(sample: Project) -> None:
+    found = sample_findings()
+    number = found.statistics["centred_max"].model_copy(update={"test": "", "resamples": 10_000})
+    changed = found.model_copy(update={"statistics": {**found.statistics, "centred_max": number}})
+    write_sample_ledger(sample, RUN, changed)
+    assert "<dd>10,000 resamples" in "".join(_page(sample, "numbers").split("\n"))
 
 
 def test_the_claims_page_compares_runs(sample: Project) -> None:
-    table = _page(sample, "claims").split('id="runs"')[1]
+    table = " ".join(_page(sample, "claims").split('id="runs"')[1].split())
     assert re.search(r"Gemma 3 270M[\s\S]*SmolLM2-135M[\s\S]*failed[\s\S]*held", table)
 
 

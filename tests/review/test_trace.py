@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from mechscope.cli import cli
 from mechscope.errors import InvalidInput, UnknownName
-from mechscope.ledger.store import read_ledger
+from mechscope.ledger.schema import Acceptance
+from mechscope.ledger.store import ledger_text, read_ledger
 from mechscope.project import Project
 from mechscope.review.trace import parse_place, trace, traces_at
 from mechscope.review.trace_screen import trace_text
@@ -68,6 +69,21 @@ def test_a_name_that_is_put_together_leads_to_the_call_that_puts_it_together(sam
     assert recorded == lines.index('    ledger.statistic(f"{name}", 20)') + 1
 
 
+def test_a_function_outside_the_cell_that_recorded_is_shown_with_it(sample: Project) -> None:
+    assert trace(sample, KEY, RUN).cell.function == ()
+    path = sample.analyses / "topic_geometry.py"
+    called = 'record("top")'
+    function = 'def record(prefix):\n    """Of one more."""\n    ledger.statistic(f"{prefix}ics", 20)\n'
+    path.write_text(path.read_text().replace(CELL, f"{function}\n# %%\n{called}"))
+    notebook = sample.found(RUN, "topic_geometry") / "notebook.ipynb"
+    notebook.write_text(notebook.read_text().replace(json.dumps(CELL), json.dumps(called)))
+    traced = trace(sample, "topic_geometry.topics", RUN)
+    assert traced.cell.lines == (called,)
+    assert "\n".join(traced.cell.function) == function.rstrip("\n")
+    assert traced.cell.recorded == traced.cell.function_first + 2
+    assert any("→" in line and 'f"{prefix}ics"' in line for line in trace_text(traced).splitlines())
+
+
 def test_a_cell_that_the_script_no_longer_has_is_shown_as_it_ran(sample: Project) -> None:
     path = sample.analyses / "topic_geometry.py"
     path.write_text(path.read_text().replace("max(numbers)", "min(numbers)"))
@@ -109,6 +125,37 @@ def test_a_verified_ledger_says_when(sample: Project) -> None:
         json.dumps({"date": "2026-11-20", "ledgers": {"topic_geometry": sha256}})
     )
     assert trace(sample, KEY, RUN).verified == "2026-11-20"
+
+
+def test_a_change_that_was_accepted_without_a_rerun_is_told(sample: Project) -> None:
+    folder = sample.found(RUN, "topic_geometry")
+    acceptance = Acceptance(changed=("mechscope/stats/pairs.py changed",), because="a new name")
+    ledger = read_ledger(folder).model_copy(update={"accepted": (acceptance,)})
+    (folder / "ledger.json").write_text(ledger_text(ledger))
+    told = trace_text(trace(sample, KEY, RUN))
+    assert "accepted    without a rerun: mechscope/stats/pairs.py changed, because a new name" in told
+
+
+# Claims ----------------------------------------------------------------------------------------------------
+
+
+def test_a_claim_says_when_it_was_written_and_what_was_seen_by_then(sample: Project) -> None:
+    def told() -> str:
+        return trace_text(trace(sample, "topic_geometry.abstraction", RUN))
+
+    claim = read_ledger(sample.found(RUN, "topic_geometry")).findings.claims["abstraction"]
+    assert "held, exploratory" in told() and "not in analyses/claims.lock" in told()
+    entry = {
+        "analysis": "topic_geometry",
+        "claim": "abstraction",
+        "criterion": claim.criterion,
+        "sentence": claim.sentence,
+        "results_existed": [OTHER, RUN],
+    }
+    sample.claims_lock.write_text(json.dumps(entry) + "\n")
+    assert "held, exploratory" in told() and f"after results of {OTHER} and {RUN} were there" in told()
+    sample.claims_lock.write_text(json.dumps(entry | {"results_existed": []}) + "\n")
+    assert "exploratory" not in told() and "before there were results" in told()
 
 
 # Citations -------------------------------------------------------------------------------------------------
