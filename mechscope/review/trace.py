@@ -107,6 +107,7 @@ class Trace:
     Attributes:
         key: As the articles of its run cite it.
         verified: The date on which a rerun reproduced its ledger; None if none did.
+        contradicted: The date on which a rerun found something else; None if none did.
         written: Of a claim: when its criterion was written, as far as the project knows; else empty.
         exploratory: Whether that was after a look at results.
     """
@@ -118,6 +119,7 @@ class Trace:
     inputs: tuple[Input, ...]
     verified: str | None
     citations: tuple[Citation, ...]
+    contradicted: str | None = None
     written: str = ""
     exploratory: bool = False
 
@@ -135,6 +137,7 @@ def trace(project: Project, key: str, run: str, codes: Sequence[Shortcode] | Non
     shelf = Shelf(project, run)
     found = shelf.find(key)
     codes = shortcodes_in(project) if codes is None else codes
+    rerun = shelf.rerun_of(found.ledger)
     return Trace(
         key=shelf.key_of(found),
         found=found,
@@ -143,6 +146,7 @@ def trace(project: Project, key: str, run: str, codes: Sequence[Shortcode] | Non
         inputs=tuple(_inputs(project, found.ledger)),
         verified=shelf.verified_on(found.ledger),
         citations=tuple(_citations(project, found, run, codes)),
+        contradicted=rerun.date if rerun is not None and not rerun.reproduced else None,
         written=shelf.written(found) if found.kind == "claims" else "",
         exploratory=found.kind == "claims" and shelf.exploratory(found),
     )

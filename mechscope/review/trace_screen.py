@@ -21,9 +21,14 @@ def trace_text(trace: Trace) -> str:
     lines = [f"{trace.key}  {_headline(trace)}"]
     for label, value in _record(trace):
         lines += _labelled(label, value)
-    verified = "not verified" if trace.verified is None else f"reproduced by a rerun, {trace.verified}"
+    verified = f"reproduced by a rerun, {trace.verified}"
     if trace.verified is None:
-        verified += f": mechscope verify {found.analysis} --run {found.run}"
+        said = (
+            "not verified"
+            if trace.contradicted is None
+            else f"NOT REPRODUCED by the rerun of {trace.contradicted}"
+        )
+        verified = f"{said}: mechscope verify {found.analysis} --run {found.run}"
     lines += _labelled("verified", verified)
     lines += _labelled("run", found.run)
     lines += _labelled("analysis", f"{found.ledger.title} ({trace.script})")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from mechscope.errors import LedgerDamaged, MechscopeError
 from mechscope.ledger.schema import KINDS, LedgerFile
-from mechscope.ledger.store import damages, load_ledger
+from mechscope.ledger.store import damages, inputs_hash, load_ledger
 from mechscope.pipeline.cores import analyses_at_a_time
 from mechscope.pipeline.fingerprint import why_stale
 from mechscope.pipeline.freshness import NEVER_RUN, State, look
@@ -89,7 +89,9 @@ def _verdict(project: Project, declared: Runs, run: str, analysis: Analysis, rep
     ledger, problems = _standing(project, run, name)
     if ledger is None:
         return Verdict(run, name, problems=tuple(problems))
-    verdict = Verdict(run, name, ledger.sha256, inputs=_inputs(ledger, state))
+    verdict = Verdict(
+        run, name, ledger.sha256, inputs=_inputs(ledger, state), inputs_sha256=inputs_hash(ledger.inputs)
+    )
     target = project.scratch / "verify" / run / name
     began = time.monotonic()
     reporter.started(run, name, "verifying")

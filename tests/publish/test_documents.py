@@ -10,13 +10,17 @@ import pypandoc
 import pytest
 from pydantic import ValidationError
 
-from mechscope.ledger.store import read_ledger
 from mechscope.project import Project
 from mechscope.publish.entrance import write_entrance
 from mechscope.publish.pages.machine import NumbersFile
 from mechscope.publish.prerender import prepare
 from mechscope.publish.render import render
-from tests.publish.sample_project import HOSTILE, sample_findings, write_sample_ledger
+from tests.publish.sample_project import (
+    HOSTILE,
+    sample_findings,
+    write_sample_ledger,
+    write_sample_verification,
+)
 
 RUN, OTHER = "smollm2-135m", "gemma-3-270m"
 ARTICLE = "paper/articles/topic-geometry.qmd"
@@ -27,20 +31,13 @@ def _documents(project: Project, run: str = RUN) -> dict:
     return json.loads((project.generated(run) / "documents.json").read_text())
 
 
-def _verify(project: Project, run: str, sha256: str | None = None) -> None:
-    sha256 = sha256 or read_ledger(project.found(run, "topic_geometry")).sha256
-    (project.results / run / "verification.json").write_text(
-        json.dumps({"date": "2026-11-20", "ledgers": {"topic_geometry": sha256}})
-    )
-
-
 # Banners ---------------------------------------------------------------------------------------------------
 
 
 def test_a_banner_counts_each_number_of_the_article_once(sample: Project) -> None:
     banner = _documents(sample)[ARTICLE]["banner"]
     assert (banner["verified"], banner["date"], banner["state"]) == ("0 of 3 numbers verified", "", "none")
-    _verify(sample, RUN)
+    write_sample_verification(sample, RUN)
     banner = _documents(sample)[ARTICLE]["banner"]
     assert (banner["verified"], banner["date"], banner["state"]) == (
         "3 of 3 numbers verified",
@@ -52,25 +49,26 @@ def test_a_banner_counts_each_number_of_the_article_once(sample: Project) -> Non
 def test_a_number_of_a_run_that_nobody_verified_does_not_count(sample: Project) -> None:
     path = sample.root / ARTICLE
     path.write_text(path.read_text() + f"\n{{{{< stat {OTHER}:topic_geometry.centred_max >}}}}\n")
-    _verify(sample, RUN)
+    write_sample_verification(sample, RUN)
     assert _documents(sample)[ARTICLE]["banner"]["verified"] == "3 of 4 numbers verified"
 
 
 def test_a_ledger_that_changed_since_it_was_verified_is_not_verified(sample: Project) -> None:
-    _verify(sample, RUN)
+    write_sample_verification(sample, RUN)
     write_sample_ledger(sample, RUN, sample_findings(centred_max=0.43))
     assert _documents(sample)[ARTICLE]["banner"]["verified"] == "0 of 3 numbers verified"
 
 
 def test_the_date_is_that_of_the_analysis_where_each_has_its_own(sample: Project) -> None:
-    sha256 = read_ledger(sample.found(RUN, "topic_geometry")).sha256
-    checked = {
-        "date": "2026-11-21",
-        "ledgers": {"topic_geometry": sha256},
-        "analyses": {"topic_geometry": {"date": "2026-11-19"}},
-    }
-    (sample.results / RUN / "verification.json").write_text(json.dumps(checked))
+    write_sample_verification(sample, RUN, date="2026-11-19")
     assert _documents(sample)[ARTICLE]["banner"]["date"] == "2026-11-19"
+
+
+def test_a_banner_tells_what_a_rerun_contradicted_from_what_nobody_ran_again(sample: Project) -> None:
+    write_sample_verification(sample, RUN, reproduced=False)
+    banner = _documents(sample)[ARTICLE]["banner"]
+    assert banner["verified"] == "0 of 3 numbers verified, 3 not reproduced by a rerun"
+    assert (banner["date"], banner["state"]) == ("", "none")
 
 
 def test_a_banner_offers_the_other_runs_that_have_results(sample: Project) -> None:
@@ -120,7 +118,7 @@ def test_numbers_json_follows_its_schema(sample: Project) -> None:
 
 
 def test_numbers_json_holds_every_statistic_with_what_it_was_found_from(sample: Project) -> None:
-    _verify(sample, RUN)
+    write_sample_verification(sample, RUN)
     numbers, _ = _numbers(sample)
     by_key = {number["key"]: number for number in numbers["numbers"]}
     assert set(by_key) == {f"topic_geometry.{name}" for name in sample_findings().statistics}
@@ -147,7 +145,7 @@ def test_numbers_of_other_runs_that_are_cited_say_so(sample: Project) -> None:
 
 def test_a_popover_says_the_value_in_full_its_tolerance_and_its_verification(sample: Project) -> None:
     write_sample_ledger(sample, RUN, sample_findings(centred_max=0.4187654321))
-    _verify(sample, RUN)
+    write_sample_verification(sample, RUN)
     prepare(sample, RUN, "skip")
     popovers = json.loads((sample.generated(RUN) / "popovers.json").read_text())
     lines = dict(popovers["topic_geometry.centred_max"]["lines"])

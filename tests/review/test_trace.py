@@ -17,7 +17,7 @@ from mechscope.ledger.store import ledger_text, read_ledger
 from mechscope.project import Project
 from mechscope.review.trace import parse_place, trace, traces_at
 from mechscope.review.trace_screen import trace_text
-from tests.publish.sample_project import SCRIPT, build_sample
+from tests.publish.sample_project import SCRIPT, build_sample, write_sample_verification
 
 RUN, OTHER = "smollm2-135m", "gemma-3-270m"
 ARTICLE = "paper/articles/topic-geometry.qmd"
@@ -120,11 +120,16 @@ def test_an_input_that_changed_since_says_so(sample: Project) -> None:
 
 def test_a_verified_ledger_says_when(sample: Project) -> None:
     assert trace(sample, KEY, RUN).verified is None
-    sha256 = read_ledger(sample.found(RUN, "topic_geometry")).sha256
-    (sample.results / RUN / "verification.json").write_text(
-        json.dumps({"date": "2026-11-20", "ledgers": {"topic_geometry": sha256}})
-    )
+    write_sample_verification(sample, RUN)
     assert trace(sample, KEY, RUN).verified == "2026-11-20"
+    assert "reproduced by a rerun, 2026-11-20" in trace_text(trace(sample, KEY, RUN))
+
+
+def test_a_rerun_that_found_something_else_is_told_from_none(sample: Project) -> None:
+    write_sample_verification(sample, RUN, reproduced=False)
+    traced = trace(sample, KEY, RUN)
+    assert traced.verified is None and traced.contradicted == "2026-11-20"
+    assert "NOT REPRODUCED by the rerun of 2026-11-20: mechscope verify" in trace_text(traced)
 
 
 def test_a_change_that_was_accepted_without_a_rerun_is_told(sample: Project) -> None:

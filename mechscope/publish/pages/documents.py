@@ -36,6 +36,9 @@ def _banner(context: Context, page: str, shown: list[Shown]) -> dict[str, Any]:
     if ledgers:
         plural = "s" * (len(ledgers) != 1)
         counted = f"{len(dates)} of {len(ledgers)} number{plural} verified"
+        reruns = [context.shelf.rerun_of(ledger) for ledger in ledgers]
+        if failed := sum(rerun is not None and not rerun.reproduced for rerun in reruns):
+            counted += f", {failed} not reproduced by a rerun"
     target = page.rpartition(".")[0] + ".html"
     return {
         "run": context.title,
