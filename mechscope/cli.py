@@ -243,10 +243,18 @@ def accept(context: click.Context, analysis: str, because: str, run_name: str | 
 @cli.command()
 @click.argument("analyses", nargs=-1, metavar="[ANALYSIS]...")
 @click.option(
-    "--run", "runs", multiple=True, metavar="NAME", help="The run (default: that of runs.yml); repeatable."
+    "--run",
+    "runs",
+    multiple=True,
+    metavar="NAME",
+    help="The run (default: that of runs.yml; with --quick all that have results); repeatable.",
 )
 @click.option("--all-runs", is_flag=True, help="Every run, except those that need a hub and have no results.")
-@click.option("--quick", is_flag=True, help="Run nothing: look at hashes, inputs, printed texts, cited keys.")
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Run nothing: look at hashes, inputs, printed texts, cited keys and the lock of claims.",
+)
 @click.option("--list", "every", is_flag=True, help="List the records that were reproduced as well.")
 @_jobs
 @click.pass_context

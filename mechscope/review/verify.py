@@ -22,8 +22,10 @@ from mechscope.pipeline.runs import Runs, check_parameters, load_runs
 from mechscope.pipeline.schedule import Outcome, Reporter, Silent
 from mechscope.pipeline.scripts import Analysis, survey_analyses
 from mechscope.project import Project
+from mechscope.publish.findings import runs_with_results
 from mechscope.review.consistency import inconsistencies
 from mechscope.review.differences import compare_findings
+from mechscope.review.lockfile import check_lock
 from mechscope.review.pictures import altered_pictures
 from mechscope.review.verification import Verdict, write_verification
 
@@ -194,13 +196,24 @@ class Check:
 def quick(project: Project, analyses: Sequence[str] = (), runs: Sequence[str] = ()) -> list[Check]:
     """Look without running anything: hashes, inputs, printed texts, outcomes, notebooks and cited keys.
 
+    And whether the lock of claims is whole, and was only ever appended to.
+
+    Args:
+        runs: By name; none means every declared run that has results.
+
     Raises:
         UnknownName, InvalidInput: As `verify` does.
     """
     declared, chosen = _plan(project, analyses, runs)
-    names = _named(runs, declared)
+    there = [run for run in runs_with_results(project) if run in declared.runs]
+    names = _named(runs or there, declared)
     checks = [_check(project, declared, run, analysis) for run in names for analysis in chosen]
-    return [*checks, *_citations(project, names)]
+    lock = check_lock(project, names, [analysis.name for analysis in chosen])
+    return [
+        *checks,
+        Check("analyses/claims.lock", lock.looked_at, lock.problems),
+        *_citations(project, names),
+    ]
 
 
 def _check(project: Project, declared: Runs, run: str, analysis: Analysis) -> Check:
