@@ -380,6 +380,7 @@ def render(
     """Render the site and the PDFs (all articles, or those named), stale analyses first."""
     from mechscope import publish
     from mechscope.pipeline.schedule import every_run
+    from mechscope.publish.prerender import mode_from_environment
 
     project = _project(context)
     if all_runs and runs:
@@ -389,6 +390,7 @@ def render(
         every_run(project) if all_runs else runs,
         engine=engine,
         articles=articles,
+        mode=mode_from_environment() or "skip",
         report=lambda line: click.echo(f"{line} …", err=True),
     )
     _print_rendered(project, done)
