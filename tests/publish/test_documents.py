@@ -71,6 +71,20 @@ def test_a_banner_tells_what_a_rerun_contradicted_from_what_nobody_ran_again(sam
     assert (banner["date"], banner["state"]) == ("", "none")
 
 
+def test_a_banner_says_how_many_claims_were_written_after_a_look(sample: Project) -> None:
+    assert _documents(sample)[ARTICLE]["banner"]["exploratory"] == "1 of 1 claim exploratory"
+    claim = sample_findings().claims["abstraction"]
+    entry = {
+        "analysis": "topic_geometry",
+        "claim": "abstraction",
+        "criterion": claim.criterion,
+        "sentence": claim.sentence,
+        "results_existed": [],
+    }
+    sample.claims_lock.write_text(json.dumps(entry) + "\n")
+    assert _documents(sample)[ARTICLE]["banner"]["exploratory"] == ""
+
+
 def test_a_banner_offers_the_other_runs_that_have_results(sample: Project) -> None:
     others = _documents(sample)[ARTICLE]["banner"]["others"]
     assert others == [{"run": OTHER, "title": "Gemma 3 270M"}]  # GPT-2 small has none

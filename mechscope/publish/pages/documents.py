@@ -44,6 +44,7 @@ def _banner(context: Context, page: str, shown: list[Shown]) -> dict[str, Any]:
         "run": context.title,
         "verified": counted,
         "date": max(dates, default=""),
+        "exploratory": _exploratory(context, shown),
         "state": "all" if len(dates) == len(ledgers) else "some" if dates else "none",
         "page": target,
         "anchor": runs_anchor(target),
@@ -53,6 +54,15 @@ def _banner(context: Context, page: str, shown: list[Shown]) -> dict[str, Any]:
             if run != context.run and run in context.runs
         ],
     }
+
+
+def _exploratory(context: Context, shown: list[Shown]) -> str:
+    """How many of the claims that a page states, or lets its prose depend on, were written after a look."""
+    claims = {
+        (item.found.run, item.found.short_key): item.found for item in shown if item.found.kind == "claims"
+    }
+    looked = sum(context.shelf.exploratory(found) for found in claims.values())
+    return f"{looked} of {len(claims)} claim{'s' * (len(claims) != 1)} exploratory" if looked else ""
 
 
 def _numbers(context: Context, shown: list[Shown]) -> list[dict[str, Any]]:
