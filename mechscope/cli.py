@@ -243,10 +243,18 @@ def accept(context: click.Context, analysis: str, because: str, run_name: str | 
 @cli.command()
 @click.argument("analyses", nargs=-1, metavar="[ANALYSIS]...")
 @click.option(
-    "--run", "runs", multiple=True, metavar="NAME", help="The run (default: that of runs.yml); repeatable."
+    "--run",
+    "runs",
+    multiple=True,
+    metavar="NAME",
+    help="The run (default: that of runs.yml; with --quick all that have results); repeatable.",
 )
 @click.option("--all-runs", is_flag=True, help="Every run, except those that need a hub and have no results.")
-@click.option("--quick", is_flag=True, help="Run nothing: look at hashes, inputs, printed texts, cited keys.")
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Run nothing: look at hashes, inputs, printed texts, cited keys and the lock of claims.",
+)
 @click.option("--list", "every", is_flag=True, help="List the records that were reproduced as well.")
 @_jobs
 @click.pass_context
@@ -372,6 +380,7 @@ def render(
     """Render the site and the PDFs (all articles, or those named), stale analyses first."""
     from mechscope import publish
     from mechscope.pipeline.schedule import every_run
+    from mechscope.publish.prerender import mode_from_environment
 
     project = _project(context)
     if all_runs and runs:
@@ -381,6 +390,7 @@ def render(
         every_run(project) if all_runs else runs,
         engine=engine,
         articles=articles,
+        mode=mode_from_environment() or "skip",
         report=lambda line: click.echo(f"{line} …", err=True),
     )
     _print_rendered(project, done)

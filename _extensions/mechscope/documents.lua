@@ -56,6 +56,11 @@ local function banner_html(banner)
     if banner.date ~= "" then text:extend(words(", " .. banner.date)) end
     parts:extend({ pandoc.Space(), span("ms-banner-verified ms-verified-" .. banner.state, text) })
   end
+  if banner.exploratory ~= "" then
+    local claims = ledger.from_document("paper/_generated/" .. ledger.current_run .. "/claims.html")
+    parts:extend({ pandoc.Space(),
+      span("ms-banner-claims", pandoc.Inlines({ pandoc.Link(words(banner.exploratory), claims) })) })
+  end
   if #banner.others > 0 then
     local others = words("The same from")
     others:insert(pandoc.Space())
@@ -70,6 +75,7 @@ function M.banner(banner)
   if html() then return pandoc.Blocks({ banner_html(banner) }) end
   local text = "Run " .. banner.run
   if banner.verified ~= "" then text = text .. " · " .. checked(banner) end
+  if banner.exploratory ~= "" then text = text .. " · " .. banner.exploratory end
   if typst() then
     return pandoc.Blocks({ pandoc.RawBlock("typst",
       "#block(text(size: 0.86em, fill: luma(35%))[" .. quoted(text) .. "])") })

@@ -115,11 +115,14 @@ def is_exploratory(
     Args:
         entries: What `read_claims` gave, for a caller that asks about many claims.
     """
-    entries = read_claims(project) if entries is None else entries
-    for entry in reversed(entries):
-        if (entry.analysis, entry.claim) == (analysis, claim):
-            return entry.criterion != criterion or run in entry.results_existed
-    return True
+    entry = latest_entry(read_claims(project) if entries is None else entries, analysis, claim)
+    return entry is None or entry.criterion != criterion or run in entry.results_existed
+
+
+def latest_entry(entries: list[ClaimEntry], analysis: str, claim: str) -> ClaimEntry | None:
+    """The entry that counts for a claim: its last one; None if it has none."""
+    same = (entry for entry in reversed(entries) if (entry.analysis, entry.claim) == (analysis, claim))
+    return next(same, None)
 
 
 def _runs_with_results(project: Project, analysis: str) -> tuple[str, ...]:

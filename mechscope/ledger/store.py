@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from mechscope.errors import InvalidInput, LedgerDamaged, UnknownName
 from mechscope.files import file_state, hash_file, hash_value, stable_json
-from mechscope.ledger.schema import SCHEMA_VERSION, Findings, LedgerFile
+from mechscope.ledger.schema import SCHEMA_VERSION, Findings, Inputs, LedgerFile
 from mechscope.project import Project, find_project
 
 LEDGER_NAME = "ledger.json"
@@ -22,6 +22,11 @@ NOTEBOOK_NAME = "notebook.ipynb"
 def findings_hash(findings: Findings) -> str:
     """SHA-256 of findings; figures count by the hashes of their files."""
     return hash_value(findings.model_dump(mode="json"))
+
+
+def inputs_hash(inputs: Inputs) -> str:
+    """SHA-256 of everything that findings were found from."""
+    return hash_value(inputs.model_dump(mode="json"))
 
 
 def ledger_text(ledger: LedgerFile) -> str:

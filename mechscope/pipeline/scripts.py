@@ -227,8 +227,13 @@ def cells_hash(sources: Iterator[str] | list[str]) -> str:
 
     Cells without a statement don't count. Raises SyntaxError.
     """
-    trees = [parse(source) for source in sources]
-    return hash_value([[code_hash(statement) for statement in tree.body] for tree in trees if tree.body])
+    cells = [_statement_hashes(source) for source in sources]
+    return hash_value([list(hashes) for hashes in cells if hashes])
+
+
+@functools.lru_cache(maxsize=4096)  # a script and the notebooks of all its runs have the same cells
+def _statement_hashes(source: str) -> tuple[str, ...]:
+    return tuple(code_hash(statement) for statement in parse(source).body)
 
 
 @dataclass(frozen=True)

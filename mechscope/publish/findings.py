@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mechscope.errors import InvalidInput, UnknownName
-from mechscope.ledger.claims import is_exploratory, read_claims
+from mechscope.ledger.claims import is_exploratory, latest_entry, read_claims
 from mechscope.ledger.schema import KINDS, NAME_PATTERN, LedgerFile
-from mechscope.ledger.store import LEDGER_NAME, read_ledger
+from mechscope.ledger.store import LEDGER_NAME, inputs_hash, read_ledger
 from mechscope.project import Project
 
 _NAME = NAME_PATTERN.strip("^$")
@@ -35,6 +35,14 @@ class Found:
     def short_key(self) -> str:
         """The key within its run."""
         return f"{self.analysis}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """What `verification.json` keeps of a rerun: when it was, and whether everything was found again."""
+
+    date: str
+    reproduced: bool
 
 
 def runs_with_results(project: Project) -> list[str]:
@@ -137,24 +145,47 @@ class Shelf:
             self.project, found.run, found.analysis, found.name, found.record.criterion, self._claim_entries
         )
 
+    def written(self, found: Found) -> str:
+        """When a claim's criterion was written, as far as the project knows: what was seen by then."""
+        if found.record.exploratory:
+            return str(found.record.exploratory)
+        if not self.exploratory(found):
+            return "before there were results, by analyses/claims.lock"
+        entry = latest_entry(self._claim_entries, found.analysis, found.name)
+        if entry is None or entry.criterion != found.record.criterion:
+            return "not in analyses/claims.lock: taken as after the results"
+        return f"after results of {' and '.join(entry.results_existed)} were there, by analyses/claims.lock"
+
     @cached_property
     def _claim_entries(self) -> list[Any]:
         return read_claims(self.project)
 
-    def verified_on(self, ledger: LedgerFile) -> str | None:
-        """The date on which a rerun reproduced this very ledger; None if none did ("" if it has no date)."""
+    def rerun_of(self, ledger: LedgerFile) -> Rerun | None:
+        """What became of the rerun of this very ledger, from these very inputs; None if there was none.
+
+        A change of inputs that was accepted without a rerun leaves the findings as they are, so that their
+        hash alone does not tell whether what was run again is what stands there now.
+        """
         if ledger.run not in self._checked:
             self._checked[ledger.run] = _verification(self.project.results / ledger.run / "verification.json")
-        checked = self._checked[ledger.run]
-        if checked.get("ledgers", {}).get(ledger.analysis) != ledger.sha256:
+        own = self._checked[ledger.run].get(ledger.analysis)
+        if not isinstance(own, dict) or own.get("ledger") != ledger.sha256:
             return None
-        own = checked.get("analyses", {}).get(ledger.analysis, {})
-        return str(own.get("date") or checked.get("date", ""))
+        # Entries of before inputs were noted: what was accepted may have come after them.
+        same = own["inputs"] == inputs_hash(ledger.inputs) if "inputs" in own else not ledger.accepted
+        return Rerun(str(own.get("date", "")), own.get("reproduced") is True) if same else None
+
+    def verified_on(self, ledger: LedgerFile) -> str | None:
+        """The date on which a rerun reproduced this very ledger; None if none did ("" if it has no date)."""
+        rerun = self.rerun_of(ledger)
+        return rerun.date if rerun is not None and rerun.reproduced else None
 
     def verified(self, found: Found) -> str:
-        """Whether a rerun reproduced the ledger of a record: "verified <date>" or "not verified"."""
-        date = self.verified_on(found.ledger)
-        return "not verified" if date is None else f"verified {date}".strip()
+        """What a rerun of a record's ledger said: "verified <date>", "not reproduced …" or "not verified"."""
+        rerun = self.rerun_of(found.ledger)
+        if rerun is None:
+            return "not verified"
+        return f"{'verified' if rerun.reproduced else 'not reproduced by the rerun of'} {rerun.date}".strip()
 
 
 SHORTCODE_OF_KIND = {
@@ -168,9 +199,9 @@ SHORTCODE_OF_KIND = {
 
 
 def _verification(path: Path) -> dict[str, Any]:
-    """A `verification.json`: its date, and by analysis the hash of each ledger that was confirmed."""
+    """What a `verification.json` says of each analysis."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+        analyses = json.loads(path.read_text(encoding="utf-8"))["analyses"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return {}
-    return value if isinstance(value, dict) and isinstance(value.get("ledgers", {}), dict) else {}
+    return analyses if isinstance(analyses, dict) else {}

@@ -19,11 +19,16 @@ from mechscope.publish.findings import Found, Shelf, runs_with_results
 
 @dataclass(frozen=True)
 class ClaimPair:
-    """A claim in two runs; None where it was not made."""
+    """A claim in two runs; None where it was not made.
+
+    Attributes:
+        exploratory: For each of them, whether its criterion was written after a look at results of that run.
+    """
 
     key: str
     one: Found | None
     other: Found | None
+    exploratory: tuple[bool, bool] = (False, False)
 
     @property
     def sentence(self) -> str:
@@ -117,7 +122,10 @@ def compare_runs(project: Project, one: str, other: str, analyses: Sequence[str]
     for name in analyses:
         if name not in there:
             raise UnknownName("analysis with results", name, there)
-    claims = [ClaimPair(*pair) for pair in _pairs(shelf, "claims", one, other, analyses)]
+    claims = []
+    for key, here, there_too in _pairs(shelf, "claims", one, other, analyses):
+        first, second = (found is not None and shelf.exploratory(found) for found in (here, there_too))
+        claims.append(ClaimPair(key, here, there_too, (first, second)))
     statistics = [StatisticPair(*pair) for pair in _pairs(shelf, "statistics", one, other, analyses)]
     return RunComparison(
         one, other, tuple(sorted(claims, key=lambda pair: not pair.flipped)), tuple(statistics)
@@ -131,6 +139,12 @@ def _pairs(
     for key in sorted({*sides[0], *sides[1]}):
         if not analyses or key.partition(".")[0] in analyses:
             yield key, sides[0].get(key), sides[1].get(key)
+
+
+def outcome_text(pair: ClaimPair, side: int) -> str:
+    """An outcome as a word; one that was judged after a look says so."""
+    outcome = pair.outcomes[side]
+    return MISSING if outcome is None else outcome + ", exploratory" * pair.exploratory[side]
 
 
 def value_text(found: Found | None) -> str:
@@ -154,6 +168,7 @@ def as_json(compared: RunComparison) -> str:
             "sentence": pair.sentence,
             "flipped": pair.flipped,
             "outcomes": list(pair.outcomes),
+            "exploratory": list(pair.exploratory),
             "evidence": [_field(pair.one, "evidence"), _field(pair.other, "evidence")],
         }
         for pair in compared.claims

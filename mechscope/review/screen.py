@@ -6,9 +6,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mechscope.ledger.formatting import MISSING
 from mechscope.ledger.schema import KINDS
-from mechscope.review.compare import RunComparison, overlap_text, value_text
+from mechscope.review.compare import RunComparison, outcome_text, overlap_text, value_text
 from mechscope.review.differences import Comparison, Drift
 from mechscope.review.verification import Verdict
 from mechscope.review.verify import Check, in_words
@@ -130,7 +129,7 @@ def comparison_text(compared: RunComparison) -> str:
     blocks = []
     if compared.claims:
         rows = [
-            ("FLIPPED" if pair.flipped else "", *(outcome or MISSING for outcome in pair.outcomes), pair.key)
+            ("FLIPPED" if pair.flipped else "", outcome_text(pair, 0), outcome_text(pair, 1), pair.key)
             for pair in compared.claims
         ]
         blocks.append(table_text(("", one, other, "claim"), rows))

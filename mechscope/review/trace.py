@@ -54,12 +54,16 @@ class Cell:
         first: The script's line on which the source begins; None when the script changed since.
         recorded: The script's line with the call that recorded, in the cell or in a function that it calls;
             None when that can't be told.
+        function: The source of the function that recorded, where the cell only calls it.
+        function_first: The script's line on which that begins.
     """
 
     id: str
     lines: tuple[str, ...]
     first: int | None
     recorded: int | None
+    function: tuple[str, ...] = ()
+    function_first: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,9 @@ class Trace:
     Attributes:
         key: As the articles of its run cite it.
         verified: The date on which a rerun reproduced its ledger; None if none did.
+        contradicted: The date on which a rerun found something else; None if none did.
+        written: Of a claim: when its criterion was written, as far as the project knows; else empty.
+        exploratory: Whether that was after a look at results.
     """
 
     key: str
@@ -112,6 +119,9 @@ class Trace:
     inputs: tuple[Input, ...]
     verified: str | None
     citations: tuple[Citation, ...]
+    contradicted: str | None = None
+    written: str = ""
+    exploratory: bool = False
 
 
 def trace(project: Project, key: str, run: str, codes: Sequence[Shortcode] | None = None) -> Trace:
@@ -127,6 +137,7 @@ def trace(project: Project, key: str, run: str, codes: Sequence[Shortcode] | Non
     shelf = Shelf(project, run)
     found = shelf.find(key)
     codes = shortcodes_in(project) if codes is None else codes
+    rerun = shelf.rerun_of(found.ledger)
     return Trace(
         key=shelf.key_of(found),
         found=found,
@@ -135,6 +146,9 @@ def trace(project: Project, key: str, run: str, codes: Sequence[Shortcode] | Non
         inputs=tuple(_inputs(project, found.ledger)),
         verified=shelf.verified_on(found.ledger),
         citations=tuple(_citations(project, found, run, codes)),
+        contradicted=rerun.date if rerun is not None and not rerun.reproduced else None,
+        written=shelf.written(found) if found.kind == "claims" else "",
+        exploratory=found.kind == "claims" and shelf.exploratory(found),
     )
 
 
@@ -205,8 +219,23 @@ def _cell(project: Project, found: Found) -> Cell:
     script = project.analyses / f"{found.analysis}.py"
     text = script.read_text(encoding="utf-8") if script.is_file() else ""
     first = _where(lines, text.split("\n")) if lines else None
-    recorded = None if first is None else _recording(text, found, range(first, first + len(lines)))
-    return Cell(found.record.cell, tuple(lines), first, recorded)
+    if first is None:
+        return Cell(found.record.cell, tuple(lines), None, None)
+    inside = range(first, first + len(lines))
+    recorded = _recording(text, found, inside)
+    begin, end = (0, 0) if recorded is None or recorded in inside else _function_around(text, recorded)
+    function = tuple(text.split("\n")[begin - 1 : end]) if begin else ()
+    return Cell(found.record.cell, tuple(lines), first, recorded, function, begin)
+
+
+def _function_around(script: str, line: int) -> tuple[int, int]:
+    """The first and last line of the innermost function that holds a line; (0, 0) if none does."""
+    around = [
+        (node.lineno, node.end_lineno or node.lineno)
+        for node in ast.walk(parse(script))
+        if isinstance(node, ast.FunctionDef) and node.lineno <= line <= (node.end_lineno or node.lineno)
+    ]
+    return max(around, default=(0, 0))
 
 
 def _where(lines: list[str], script: list[str]) -> int | None:

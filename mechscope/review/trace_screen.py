@@ -21,9 +21,14 @@ def trace_text(trace: Trace) -> str:
     lines = [f"{trace.key}  {_headline(trace)}"]
     for label, value in _record(trace):
         lines += _labelled(label, value)
-    verified = "not verified" if trace.verified is None else f"reproduced by a rerun, {trace.verified}"
+    verified = f"reproduced by a rerun, {trace.verified}"
     if trace.verified is None:
-        verified += f": mechscope verify {found.analysis} --run {found.run}"
+        said = (
+            "not verified"
+            if trace.contradicted is None
+            else f"NOT REPRODUCED by the rerun of {trace.contradicted}"
+        )
+        verified = f"{said}: mechscope verify {found.analysis} --run {found.run}"
     lines += _labelled("verified", verified)
     lines += _labelled("run", found.run)
     lines += _labelled("analysis", f"{found.ledger.title} ({trace.script})")
@@ -33,6 +38,8 @@ def trace_text(trace: Trace) -> str:
     shown = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in parameters.items()]
     lines += _labelled("parameters", ", ".join(shown))
     lines += list(_inputs(trace.inputs))
+    for item in found.ledger.accepted:
+        lines += _labelled("accepted", f"without a rerun: {', '.join(item.changed)}, because {item.because}")
     lines += list(_citations(trace))
     return "\n".join(lines)
 
@@ -42,7 +49,7 @@ def _headline(trace: Trace) -> str:
     if isinstance(record, Statistic):
         return f"= {record.text.value}" if record.value is not None else f"not measured: {record.because}"
     if isinstance(record, Claim):
-        return record.outcome
+        return f"{record.outcome}, exploratory" if trace.exploratory else str(record.outcome)
     return f"({trace.found.kind.removesuffix('s') if trace.found.kind != 'passages' else 'passages'})"
 
 
@@ -63,6 +70,7 @@ def _record(trace: Trace) -> Iterator[tuple[str, str]]:
         yield "criterion", record.criterion
         evidence = (f"{name} = {_plain(value)}" for name, value in record.evidence.items())
         yield "evidence", ", ".join(evidence)
+        yield "written", trace.written
     else:
         yield "", record.caption
         tolerance = getattr(record, "tolerance", None)
@@ -106,6 +114,10 @@ def _source(cell: Cell) -> Iterator[str]:
         at = "" if cell.first is None else str(cell.first + number)
         mark = "→" if cell.first is not None and cell.first + number == cell.recorded else " "
         yield f"    {mark} {at:>{width}} │ {line}".rstrip()
+    if cell.function:
+        yield f"      {'⋮':>{width}}   which calls"
+    for number, line in enumerate(cell.function, start=cell.function_first):
+        yield f"    {'→' if number == cell.recorded else ' '} {number:>{width}} │ {line}".rstrip()
 
 
 def _inputs(inputs: tuple[Input, ...]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from typing import Any
 from mechscope.errors import LedgerDamaged
 from mechscope.files import stable_json, write_atomically
 from mechscope.ledger.schema import KINDS
-from mechscope.ledger.store import read_ledger
+from mechscope.ledger.store import inputs_hash, read_ledger
 from mechscope.project import Project
 from mechscope.review.differences import Comparison
 
@@ -30,6 +30,7 @@ class Verdict:
 
     Attributes:
         sha256: What the committed ledger states as its hash; empty if it can't be read.
+        inputs_sha256: The hash of the inputs that it states.
         comparisons: Record by record; empty when nothing could be compared (`problems` says why).
         inputs: Inputs that are not those that the ledger was found from.
         problems: Anything else that speaks against it: an edited file, a contradiction, a failed rerun.
@@ -47,6 +48,7 @@ class Verdict:
     environment: Mapping[str, tuple[str, str]] | None = None
     rerun: str = ""
     seconds: float = 0.0
+    inputs_sha256: str = ""
 
     @property
     def reproduced(self) -> bool:
@@ -97,7 +99,7 @@ def write_verification(
 
 
 def _still_true(project: Project, run: str, path: Path) -> dict[str, Any]:
-    """The entries there are of ledgers that are as they were then."""
+    """The entries there are of ledgers that are as they were then, and state the inputs of then."""
     try:
         entries = dict(json.loads(path.read_text(encoding="utf-8"))["analyses"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
@@ -105,9 +107,11 @@ def _still_true(project: Project, run: str, path: Path) -> dict[str, Any]:
     kept = {}
     for name, entry in entries.items():
         try:
-            if read_ledger(project.found(run, name)).sha256 == entry["ledger"] and "reproduced" in entry:
+            ledger = read_ledger(project.found(run, name))
+            same = entry.get("inputs", inputs_hash(ledger.inputs)) == inputs_hash(ledger.inputs)
+            if ledger.sha256 == entry["ledger"] and same and "reproduced" in entry:
                 kept[name] = entry
-        except (FileNotFoundError, LedgerDamaged, KeyError, TypeError):
+        except (FileNotFoundError, LedgerDamaged, AttributeError, KeyError, TypeError):
             continue
     return kept
 
@@ -117,6 +121,7 @@ def _entry(verdict: Verdict, today: str, environment: Mapping[str, str]) -> dict
     return {
         "date": today,
         "ledger": verdict.sha256,
+        "inputs": verdict.inputs_sha256,
         "reproduced": verdict.reproduced,
         "records": {
             kind: {"reproduced": good, "compared": all_} for kind, (good, all_) in kinds.items() if all_

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from mechscope.errors import LedgerDamaged, MechscopeError
 from mechscope.ledger.schema import KINDS, LedgerFile
-from mechscope.ledger.store import damages, load_ledger
+from mechscope.ledger.store import damages, inputs_hash, load_ledger
 from mechscope.pipeline.cores import analyses_at_a_time
 from mechscope.pipeline.fingerprint import why_stale
 from mechscope.pipeline.freshness import NEVER_RUN, State, look
@@ -22,8 +22,10 @@ from mechscope.pipeline.runs import Runs, check_parameters, load_runs
 from mechscope.pipeline.schedule import Outcome, Reporter, Silent
 from mechscope.pipeline.scripts import Analysis, survey_analyses
 from mechscope.project import Project
+from mechscope.publish.findings import runs_with_results
 from mechscope.review.consistency import inconsistencies
 from mechscope.review.differences import compare_findings
+from mechscope.review.lockfile import check_lock
 from mechscope.review.pictures import altered_pictures
 from mechscope.review.verification import Verdict, write_verification
 
@@ -89,7 +91,9 @@ def _verdict(project: Project, declared: Runs, run: str, analysis: Analysis, rep
     ledger, problems = _standing(project, run, name)
     if ledger is None:
         return Verdict(run, name, problems=tuple(problems))
-    verdict = Verdict(run, name, ledger.sha256, inputs=_inputs(ledger, state))
+    verdict = Verdict(
+        run, name, ledger.sha256, inputs=_inputs(ledger, state), inputs_sha256=inputs_hash(ledger.inputs)
+    )
     target = project.scratch / "verify" / run / name
     began = time.monotonic()
     reporter.started(run, name, "verifying")
@@ -192,13 +196,24 @@ class Check:
 def quick(project: Project, analyses: Sequence[str] = (), runs: Sequence[str] = ()) -> list[Check]:
     """Look without running anything: hashes, inputs, printed texts, outcomes, notebooks and cited keys.
 
+    And whether the lock of claims is whole, and was only ever appended to.
+
+    Args:
+        runs: By name; none means every declared run that has results.
+
     Raises:
         UnknownName, InvalidInput: As `verify` does.
     """
     declared, chosen = _plan(project, analyses, runs)
-    names = _named(runs, declared)
+    there = [run for run in runs_with_results(project) if run in declared.runs]
+    names = _named(runs or there, declared)
     checks = [_check(project, declared, run, analysis) for run in names for analysis in chosen]
-    return [*checks, *_citations(project, names)]
+    lock = check_lock(project, names, [analysis.name for analysis in chosen])
+    return [
+        *checks,
+        Check("analyses/claims.lock", lock.looked_at, lock.problems),
+        *_citations(project, names),
+    ]
 
 
 def _check(project: Project, declared: Runs, run: str, analysis: Analysis) -> Check:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 from mechscope.files import hash_text
 from mechscope.ledger.formatting import statistic_text
@@ -23,7 +24,7 @@ from mechscope.ledger.schema import (
     Table,
     Tolerance,
 )
-from mechscope.ledger.store import findings_hash, ledger_text
+from mechscope.ledger.store import findings_hash, ledger_text, read_ledger
 from mechscope.pipeline.profiles import write_profile
 from mechscope.project import Project
 
@@ -229,6 +230,14 @@ def write_sample_ledger(
     )
     (folder / "ledger.json").write_text(ledger_text(ledger))
     (folder / "notebook.ipynb").write_text(json.dumps(_notebook(findings)))
+
+
+def write_sample_verification(project: Project, run: str, **entry: Any) -> None:
+    """What a rerun of topic_geometry in `run` said: that it was reproduced, unless `entry` says otherwise."""
+    sha256 = read_ledger(project.found(run, "topic_geometry")).sha256
+    whole = {"date": "2026-11-20", "ledger": sha256, "reproduced": True, **entry}
+    content = {"date": "2026-11-21", "analyses": {"topic_geometry": whole}}
+    (project.results / run / "verification.json").write_text(json.dumps(content))
 
 
 def _notebook(findings: Findings) -> dict:

@@ -10,13 +10,17 @@ import pypandoc
 import pytest
 from pydantic import ValidationError
 
-from mechscope.ledger.store import read_ledger
 from mechscope.project import Project
 from mechscope.publish.entrance import write_entrance
 from mechscope.publish.pages.machine import NumbersFile
 from mechscope.publish.prerender import prepare
 from mechscope.publish.render import render
-from tests.publish.sample_project import HOSTILE, sample_findings, write_sample_ledger
+from tests.publish.sample_project import (
+    HOSTILE,
+    sample_findings,
+    write_sample_ledger,
+    write_sample_verification,
+)
 
 RUN, OTHER = "smollm2-135m", "gemma-3-270m"
 ARTICLE = "paper/articles/topic-geometry.qmd"
@@ -27,13 +31,6 @@ def _documents(project: Project, run: str = RUN) -> dict:
     return json.loads((project.generated(run) / "documents.json").read_text())
 
 
-def _verify(project: Project, run: str, sha256: str | None = None) -> None:
-    sha256 = sha256 or read_ledger(project.found(run, "topic_geometry")).sha256
-    (project.results / run / "verification.json").write_text(
-        json.dumps({"date": "2026-11-20", "ledgers": {"topic_geometry": sha256}})
-    )
-
-
 # Banners ---------------------------------------------------------------------------------------------------
 
 
@@ -41,7 +38,7 @@ def test_a_banner_counts_each_number_of_the_article_once(sample: Project) -> Non
     banner = _documents(sample)[ARTICLE]["banner"]
     assert banner["verified"] == "numbers not yet confirmed by a rerun"
     assert (banner["date"], banner["state"]) == ("", "none")
-    _verify(sample, RUN)
+    write_sample_verification(sample, RUN)
     banner = _documents(sample)[ARTICLE]["banner"]
     assert (banner["verified"], banner["date"], banner["state"]) == (
         "all 3 numbers confirmed by a rerun",
@@ -53,25 +50,40 @@ def test_a_banner_counts_each_number_of_the_article_once(sample: Project) -> Non
 def test_a_number_of_a_run_that_nobody_verified_does_not_count(sample: Project) -> None:
     path = sample.root / ARTICLE
     path.write_text(path.read_text() + f"\n{{{{< stat {OTHER}:topic_geometry.centred_max >}}}}\n")
-    _verify(sample, RUN)
+    write_sample_verification(sample, RUN)
     assert _documents(sample)[ARTICLE]["banner"]["verified"] == "3 of 4 numbers confirmed by a rerun"
 
 
 def test_a_ledger_that_changed_since_it_was_verified_is_not_verified(sample: Project) -> None:
-    _verify(sample, RUN)
+    write_sample_verification(sample, RUN)
     write_sample_ledger(sample, RUN, sample_findings(centred_max=0.43))
     assert _documents(sample)[ARTICLE]["banner"]["state"] == "none"
 
 
 def test_the_date_is_that_of_the_analysis_where_each_has_its_own(sample: Project) -> None:
-    sha256 = read_ledger(sample.found(RUN, "topic_geometry")).sha256
-    checked = {
-        "date": "2026-11-21",
-        "ledgers": {"topic_geometry": sha256},
-        "analyses": {"topic_geometry": {"date": "2026-11-19"}},
-    }
-    (sample.results / RUN / "verification.json").write_text(json.dumps(checked))
+    write_sample_verification(sample, RUN, date="2026-11-19")
     assert _documents(sample)[ARTICLE]["banner"]["date"] == "2026-11-19"
+
+
+def test_a_banner_tells_what_a_rerun_contradicted_from_what_nobody_ran_again(sample: Project) -> None:
+    write_sample_verification(sample, RUN, reproduced=False)
+    banner = _documents(sample)[ARTICLE]["banner"]
+    assert banner["verified"] == "0 of 3 numbers confirmed by a rerun, 3 not reproduced"
+    assert (banner["date"], banner["state"]) == ("", "none")
+
+
+def test_a_banner_says_how_many_claims_were_written_after_a_look(sample: Project) -> None:
+    assert _documents(sample)[ARTICLE]["banner"]["exploratory"] == "1 of 1 claim exploratory"
+    claim = sample_findings().claims["abstraction"]
+    entry = {
+        "analysis": "topic_geometry",
+        "claim": "abstraction",
+        "criterion": claim.criterion,
+        "sentence": claim.sentence,
+        "results_existed": [],
+    }
+    sample.claims_lock.write_text(json.dumps(entry) + "\n")
+    assert _documents(sample)[ARTICLE]["banner"]["exploratory"] == ""
 
 
 def test_a_banner_offers_the_other_runs_that_have_results(sample: Project) -> None:
@@ -121,7 +133,7 @@ def test_numbers_json_follows_its_schema(sample: Project) -> None:
 
 
 def test_numbers_json_holds_every_statistic_with_what_it_was_found_from(sample: Project) -> None:
-    _verify(sample, RUN)
+    write_sample_verification(sample, RUN)
     numbers, _ = _numbers(sample)
     by_key = {number["key"]: number for number in numbers["numbers"]}
     assert set(by_key) == {f"topic_geometry.{name}" for name in sample_findings().statistics}
@@ -148,7 +160,7 @@ def test_numbers_of_other_runs_that_are_cited_say_so(sample: Project) -> None:
 
 def test_a_popover_says_the_value_in_full_its_tolerance_and_its_verification(sample: Project) -> None:
     write_sample_ledger(sample, RUN, sample_findings(centred_max=0.4187654321))
-    _verify(sample, RUN)
+    write_sample_verification(sample, RUN)
     prepare(sample, RUN, "skip")
     popovers = json.loads((sample.generated(RUN) / "popovers.json").read_text())
     lines = dict(popovers["topic_geometry.centred_max"]["lines"])
@@ -182,7 +194,8 @@ def test_claims_by_runs_says_mark_evidence_and_place(sample: Project) -> None:
 
 def test_claims_by_runs_counts_what_held_and_what_differs(sample: Project) -> None:
     text = _claims(sample)
-    assert "1 of 1 held in SmolLM2-135M; 0 of 1 held in Gemma 3 270M. 1 came out differently" in text
+    assert "1 of 1 held in SmolLM2-135M (1 exploratory); 0 of 1 held in Gemma 3 270M." in text
+    assert "1 came out differently" in text
 
 
 def test_a_claim_that_a_run_does_not_have_is_not_run(sample: Project) -> None:

@@ -253,6 +253,7 @@ def test_the_banner_says_run_verification_and_where_the_other_runs_are(prepared:
     assert 'class="ms-banner"' in banner and "<p>Text.</p>" in rest
     assert "<strong>SmolLM2-135M</strong>" in banner and "numbers not yet confirmed by a rerun" in banner
     assert 'href="../../paper/_generated/smollm2-135m/numbers.html#verification"' in banner
+    assert ">1 of 1 claim exploratory</a>" in " ".join(banner.split())
     assert 'href="../../../runs.html#paper-articles-topic-geometry"' in banner
     assert 'data-page="paper/articles/topic-geometry.html"' in banner
 

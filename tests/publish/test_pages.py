@@ -7,12 +7,18 @@ import pypandoc
 import pytest
 
 from mechscope.ledger.claims import ClaimText, register
-from mechscope.ledger.store import read_ledger
+from mechscope.ledger.schema import Acceptance
+from mechscope.ledger.store import inputs_hash, ledger_text, read_ledger
 from mechscope.project import Project
 from mechscope.publish.markdown import code, escaped
 from mechscope.publish.pages import figure_script
 from mechscope.publish.prerender import prepare
-from tests.publish.sample_project import HOSTILE, sample_findings, write_sample_ledger
+from tests.publish.sample_project import (
+    HOSTILE,
+    sample_findings,
+    write_sample_ledger,
+    write_sample_verification,
+)
 
 RUN = "smollm2-135m"
 
@@ -90,11 +96,42 @@ def test_a_statistic_of_another_run_that_is_cited_is_explained_here(sample: Proj
 
 
 def test_a_verified_ledger_says_when_and_another_does_not(sample: Project) -> None:
-    sha256 = read_ledger(sample.found(RUN, "topic_geometry")).sha256
-    path = sample.results / RUN / "verification.json"
-    path.write_text(json.dumps({"date": "2026-11-20", "ledgers": {"topic_geometry": sha256}}))
+    write_sample_verification(sample, RUN)
     assert "verified 2026-11-20" in _page(sample, "numbers")
-    path.write_text(json.dumps({"date": "2026-11-20", "ledgers": {"topic_geometry": "0" * 64}}))
+    write_sample_verification(sample, RUN, ledger="0" * 64)
+    assert "verified 2026-11-20" not in _page(sample, "numbers")
+    write_sample_verification(sample, RUN, reproduced=False)
+    assert "not reproduced by the rerun of 2026-11-20" in " ".join(_page(sample, "numbers").split())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '{"analyses": [1]}',
+        '{"ledgers": {"topic_geometry": "%s"}}',
+        '{"analyses": {"topic_geometry": 3}}',
+    ],
+)
+def test_a_damaged_or_half_verification_verifies_nothing(sample: Project, content: str) -> None:
+    sha256 = read_ledger(sample.found(RUN, "topic_geometry")).sha256
+    (sample.results / RUN / "verification.json").write_text(content.replace("%s", sha256))
+    page = _page(sample, "numbers")
+    assert "not verified" in page and "verified 2" not in page
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["inputs noted", "an entry of before they were"])
+def test_what_was_accepted_without_a_rerun_is_no_longer_verified(sample: Project, noted: bool) -> None:
+    folder = sample.found(RUN, "topic_geometry")
+    ledger = read_ledger(folder)
+    write_sample_verification(sample, RUN, **({"inputs": inputs_hash(ledger.inputs)} if noted else {}))
+    assert "verified 2026-11-20" in _page(sample, "numbers")
+    changed = ledger.inputs.model_copy(update={"modules": {"mechscope/stats/pairs.py": "f" * 64}})
+    accepted = () if noted else (Acceptance(changed=("pairs.py changed",), because="a new name"),)
+    (folder / "ledger.json").write_text(
+        ledger_text(ledger.model_copy(update={"inputs": changed, "accepted": accepted}))
+    )
     assert "verified 2026-11-20" not in _page(sample, "numbers")
 
 
@@ -112,10 +149,21 @@ def test_a_claim_whose_criterion_came_first_is_not_exploratory(sample: Project) 
         (folder / "kept").rename(folder / "ledger.json")
     page = _page(sample, "claims")
     assert "exploratory" not in page.split("ms-entry")[1]
+    assert "before there were results" in page.split("ms-entry")[1]
+
+
+def test_the_claims_page_says_what_was_seen_before_a_criterion_was_written(sample: Project) -> None:
+    page = " ".join(_page(sample, "claims").split())
+    assert "1 of 1 held in SmolLM2-135M (1 exploratory)" in page
+    assert "not in analyses/claims.lock" in page.split("ms-entry")[1]
+    found = sample_findings()
+    claim = found.claims["abstraction"].model_copy(update={"exploratory": "a *first* look"})
+    write_sample_ledger(sample, RUN, found.model_copy(update={"claims": {"abstraction": claim}}))
+    assert "a *first* look" in _page(sample, "claims").split("ms-entry")[1]
 
 
 def test_the_claims_page_compares_runs(sample: Project) -> None:
-    table = _page(sample, "claims").split('id="runs"')[1]
+    table = " ".join(_page(sample, "claims").split('id="runs"')[1].split())
     assert re.search(r"Gemma 3 270M[\s\S]*SmolLM2-135M[\s\S]*failed[\s\S]*held", table)
 
 

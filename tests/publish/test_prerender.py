@@ -5,7 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
+from mechscope.cli import cli
 from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, RenderFailed, UnknownName
 from mechscope.ledger.store import ledger_text
 from mechscope.pipeline.freshness import look
@@ -122,6 +124,18 @@ def test_stale_analyses_are_run_before_anything_is_read(
     assert prepare(sample, RUN, "run").ran == ("topic_geometry",)
     assert asked == [RUN]
     assert "0\\.55" in (sample.generated(RUN) / "numbers.qmd").read_text()
+
+
+def test_the_command_refuses_it_as_well_when_it_is_only_to_check(
+    sample: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MODE_VARIABLE, "check")
+    done = CliRunner().invoke(
+        cli, ["--project", str(sample.root), "render", "--engine", "pandoc", "--run", RUN]
+    )
+    assert done.exit_code == 1
+    assert f"analyses of the run '{RUN}' are stale" in done.output
+    assert not sample.site.exists()
 
 
 def test_checking_refuses_a_stale_analysis_with_its_reasons(sample: Project) -> None:

@@ -14,7 +14,7 @@ from mechscope.pipeline.schedule import Order, run_analyses
 from mechscope.project import Project
 from mechscope.publish.prerender import prepare
 from mechscope.review.compare import RunComparison, compare_runs
-from tests.throwaway import make_project, script
+from tests.throwaway import copy_of, make_project, script
 
 SCORES = script(
     """
@@ -111,6 +111,23 @@ def test_the_terminal_shows_both_runs_and_a_sum(project: Project) -> None:
     assert " ".join(row.split()) == "scores.score 0.50 [0.00, 1.00] 2.50 [2.00, 3.00] +2.00 apart"
     assert next(line for line in lines if line.startswith("scores.extra")).split()[1:3] == ["—", "1.00"]
     assert lines[-1] == "1 of 2 claims flipped; 1 of 2 pairs of intervals do not overlap"
+
+
+def test_a_claim_that_was_written_after_a_look_says_so_wherever_runs_are_compared(
+    project: Project, tmp_path: Path
+) -> None:
+    project = copy_of(project, tmp_path / "p")
+    lock = project.claims_lock
+    lines = [json.loads(line) for line in lock.read_text().splitlines()]
+    seen = [line | {"results_existed": ["two"] if line["claim"] == "small" else []} for line in lines]
+    lock.write_text("".join(json.dumps(line) + "\n" for line in seen))
+    row = mechscope(project, "compare", "one", "two").output.splitlines()[1]
+    assert " ".join(row.split()) == "FLIPPED held failed, exploratory scores.small"
+    content = json.loads(mechscope(project, "compare", "one", "two", "--format", "json").stdout)
+    assert [claim["exploratory"] for claim in content["claims"]] == [[False, True], [False, False]]
+    prepare(project, "one", "skip")
+    page = (project.generated("one") / "compare.qmd").read_text(encoding="utf-8")
+    assert "[held]{.ms-outcome .ms-held} | [failed]{.ms-outcome .ms-failed}, exploratory |" in page
 
 
 def test_json_holds_the_same_as_values(project: Project) -> None:

@@ -12,11 +12,12 @@ from click.testing import CliRunner
 
 from mechscope.cli import cli
 from mechscope.errors import InvalidInput, UnknownName
-from mechscope.ledger.store import read_ledger
+from mechscope.ledger.schema import Acceptance
+from mechscope.ledger.store import ledger_text, read_ledger
 from mechscope.project import Project
 from mechscope.review.trace import parse_place, trace, traces_at
 from mechscope.review.trace_screen import trace_text
-from tests.publish.sample_project import SCRIPT, build_sample
+from tests.publish.sample_project import SCRIPT, build_sample, write_sample_verification
 
 RUN, OTHER = "smollm2-135m", "gemma-3-270m"
 ARTICLE = "paper/articles/topic-geometry.qmd"
@@ -68,6 +69,21 @@ def test_a_name_that_is_put_together_leads_to_the_call_that_puts_it_together(sam
     assert recorded == lines.index('    ledger.statistic(f"{name}", 20)') + 1
 
 
+def test_a_function_outside_the_cell_that_recorded_is_shown_with_it(sample: Project) -> None:
+    assert trace(sample, KEY, RUN).cell.function == ()
+    path = sample.analyses / "topic_geometry.py"
+    called = 'record("top")'
+    function = 'def record(prefix):\n    """Of one more."""\n    ledger.statistic(f"{prefix}ics", 20)\n'
+    path.write_text(path.read_text().replace(CELL, f"{function}\n# %%\n{called}"))
+    notebook = sample.found(RUN, "topic_geometry") / "notebook.ipynb"
+    notebook.write_text(notebook.read_text().replace(json.dumps(CELL), json.dumps(called)))
+    traced = trace(sample, "topic_geometry.topics", RUN)
+    assert traced.cell.lines == (called,)
+    assert "\n".join(traced.cell.function) == function.rstrip("\n")
+    assert traced.cell.recorded == traced.cell.function_first + 2
+    assert any("→" in line and 'f"{prefix}ics"' in line for line in trace_text(traced).splitlines())
+
+
 def test_a_cell_that_the_script_no_longer_has_is_shown_as_it_ran(sample: Project) -> None:
     path = sample.analyses / "topic_geometry.py"
     path.write_text(path.read_text().replace("max(numbers)", "min(numbers)"))
@@ -104,11 +120,47 @@ def test_an_input_that_changed_since_says_so(sample: Project) -> None:
 
 def test_a_verified_ledger_says_when(sample: Project) -> None:
     assert trace(sample, KEY, RUN).verified is None
-    sha256 = read_ledger(sample.found(RUN, "topic_geometry")).sha256
-    (sample.results / RUN / "verification.json").write_text(
-        json.dumps({"date": "2026-11-20", "ledgers": {"topic_geometry": sha256}})
-    )
+    write_sample_verification(sample, RUN)
     assert trace(sample, KEY, RUN).verified == "2026-11-20"
+    assert "reproduced by a rerun, 2026-11-20" in trace_text(trace(sample, KEY, RUN))
+
+
+def test_a_rerun_that_found_something_else_is_told_from_none(sample: Project) -> None:
+    write_sample_verification(sample, RUN, reproduced=False)
+    traced = trace(sample, KEY, RUN)
+    assert traced.verified is None and traced.contradicted == "2026-11-20"
+    assert "NOT REPRODUCED by the rerun of 2026-11-20: mechscope verify" in trace_text(traced)
+
+
+def test_a_change_that_was_accepted_without_a_rerun_is_told(sample: Project) -> None:
+    folder = sample.found(RUN, "topic_geometry")
+    acceptance = Acceptance(changed=("mechscope/stats/pairs.py changed",), because="a new name")
+    ledger = read_ledger(folder).model_copy(update={"accepted": (acceptance,)})
+    (folder / "ledger.json").write_text(ledger_text(ledger))
+    told = trace_text(trace(sample, KEY, RUN))
+    assert "accepted    without a rerun: mechscope/stats/pairs.py changed, because a new name" in told
+
+
+# Claims ----------------------------------------------------------------------------------------------------
+
+
+def test_a_claim_says_when_it_was_written_and_what_was_seen_by_then(sample: Project) -> None:
+    def told() -> str:
+        return trace_text(trace(sample, "topic_geometry.abstraction", RUN))
+
+    claim = read_ledger(sample.found(RUN, "topic_geometry")).findings.claims["abstraction"]
+    assert "held, exploratory" in told() and "not in analyses/claims.lock" in told()
+    entry = {
+        "analysis": "topic_geometry",
+        "claim": "abstraction",
+        "criterion": claim.criterion,
+        "sentence": claim.sentence,
+        "results_existed": [OTHER, RUN],
+    }
+    sample.claims_lock.write_text(json.dumps(entry) + "\n")
+    assert "held, exploratory" in told() and f"after results of {OTHER} and {RUN} were there" in told()
+    sample.claims_lock.write_text(json.dumps(entry | {"results_existed": []}) + "\n")
+    assert "exploratory" not in told() and "before there were results" in told()
 
 
 # Citations -------------------------------------------------------------------------------------------------

@@ -91,6 +91,9 @@ def test_a_number_edited_in_a_ledger_is_named(project: Project, mend: bool) -> N
     line_with(result.output, "everything.longest", "is printed as '8'", "its value reads '9'")
     assert ("ledger.json was edited by hand" in result.output) is not mend
     assert "everything" not in verification(project)["ledgers"]
+    if mend:  # the others can't be cited at all
+        shelf = Shelf(project, "one")
+        assert shelf.verified(shelf.find("everything.loose")).startswith("not reproduced by the rerun of ")
     drift = verification(project)["analyses"]["everything"]["differences"][0]
     assert drift["key"] == "everything.longest"
     assert drift["drifts"][0] == {
@@ -238,6 +241,22 @@ def test_an_entry_goes_with_its_ledger(project: Project) -> None:
     edit_ledger(project, statistic("loose", "because", "changed since"), mend=True)
     assert mechscope(project, "verify", "after").exit_code == 1  # found from another ledger
     assert list(verification(project)["analyses"]) == ["after"]
+
+
+def test_what_is_accepted_afterwards_is_not_verified_until_it_is_run_again(project: Project) -> None:
+    def verified() -> bool:
+        shelf = Shelf(project, "one")
+        return shelf.verified(shelf.find("everything.longest")).startswith("verified")
+
+    assert mechscope(project, "verify").exit_code == 0
+    assert verified()
+    edit(project.analyses / "_scale.py", "SCALE = 1", "SCALE = 1 + 0")
+    assert mechscope(project, "accept", "everything", "--run", "one", "--because", "the same").exit_code == 0
+    assert not verified()
+    assert mechscope(project, "verify", "after").exit_code == 0
+    assert list(verification(project)["analyses"]) == ["after"]
+    assert mechscope(project, "verify", "everything").exit_code == 0
+    assert verified()
 
 
 def test_a_run_that_was_never_made_is_not_verified(project: Project) -> None:

@@ -44,6 +44,7 @@ def _claim(context: Context, found: Found) -> str:
             ("Outcome", _outcome(context, found)),
             ("Criterion", code(record.criterion)),
             ("Evidence", _evidence(context, found)),
+            ("Written", escaped(context.shelf.written(found))),
             *context.common(found),
         ]
     )
@@ -111,8 +112,12 @@ def _summary(context: Context, runs: list[str], by_key: dict[str, dict[str, Foun
     counts = []
     for run in runs:
         title = escaped(context.run_title(run))
-        outcomes = [there[run].record.outcome for there in by_key.values() if run in there]
-        counts.append(f"{outcomes.count('held')} of {len(outcomes)} held in {title}")
+        claims = [there[run] for there in by_key.values() if run in there]
+        held = [found for found in claims if found.record.outcome == "held"]
+        looked = sum(context.shelf.exploratory(found) for found in held)
+        counts.append(
+            f"{len(held)} of {len(claims)} held in {title}" + (f" ({looked} exploratory)" if looked else "")
+        )
     differ = sum(_differs(there) for there in by_key.values())
     told = f" {differ} came out differently between runs." if len(runs) > 1 else ""
     otherwise = sum(

@@ -63,8 +63,10 @@ def _claim_row(context: Context, pair: comparing.ClaimPair) -> list[str]:
     return [
         f"**Flipped:** {sentence}" if pair.flipped else sentence,
         *(
-            MISSING if outcome is None else f"[{OUTCOME_WORDS[outcome]}]{{.ms-outcome .ms-{outcome}}}"
-            for outcome in pair.outcomes
+            MISSING
+            if outcome is None
+            else f"[{OUTCOME_WORDS[outcome]}]{{.ms-outcome .ms-{outcome}}}" + ", exploratory" * looked
+            for outcome, looked in zip(pair.outcomes, pair.exploratory, strict=True)
         ),
     ]
 

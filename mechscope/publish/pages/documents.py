@@ -32,11 +32,14 @@ def cited_statistics(shown: list[Shown]) -> dict[tuple[str, str], Shown]:
 def _banner(context: Context, page: str, shown: list[Shown]) -> dict[str, Any]:
     ledgers = [item.found.ledger for item in cited_statistics(shown).values()]
     dates = [date for date in (context.shelf.verified_on(ledger) for ledger in ledgers) if date is not None]
+    reruns = [context.shelf.rerun_of(ledger) for ledger in ledgers]
+    failed = sum(rerun is not None and not rerun.reproduced for rerun in reruns)
     target = page.rpartition(".")[0] + ".html"
     return {
         "run": context.title,
-        "verified": _verified_words(len(dates), len(ledgers)),
+        "verified": _verified_words(len(dates), len(ledgers), failed),
         "date": max(dates, default=""),
+        "exploratory": _exploratory(context, shown),
         "state": "all" if len(dates) == len(ledgers) else "some" if dates else "none",
         "page": target,
         "anchor": runs_anchor(target),
@@ -48,19 +51,26 @@ def _banner(context: Context, page: str, shown: list[Shown]) -> dict[str, Any]:
     }
 
 
-def _verified_words(confirmed: int, numbers: int) -> str:
-    """How many numbers a rerun confirmed; while none is, that nobody has tried, which is no failure."""
+def _verified_words(confirmed: int, numbers: int, failed: int) -> str:
+    """How many numbers a rerun confirmed, and how many one failed to; while nobody has tried, that."""
     if not numbers:
         return ""
-    if not confirmed:
-        return "numbers not yet confirmed by a rerun"
     if confirmed == numbers:
-        return (
-            "the number confirmed by a rerun"
-            if numbers == 1
-            else f"all {numbers} numbers confirmed by a rerun"
-        )
-    return f"{confirmed} of {numbers} numbers confirmed by a rerun"
+        words = "the number" if numbers == 1 else f"all {numbers} numbers"
+        return f"{words} confirmed by a rerun"
+    if not confirmed and not failed:
+        return "numbers not yet confirmed by a rerun"
+    words = f"{confirmed} of {numbers} numbers confirmed by a rerun"
+    return f"{words}, {failed} not reproduced" if failed else words
+
+
+def _exploratory(context: Context, shown: list[Shown]) -> str:
+    """How many of the claims that a page states, or lets its prose depend on, were written after a look."""
+    claims = {
+        (item.found.run, item.found.short_key): item.found for item in shown if item.found.kind == "claims"
+    }
+    looked = sum(context.shelf.exploratory(found) for found in claims.values())
+    return f"{looked} of {len(claims)} claim{'s' * (len(claims) != 1)} exploratory" if looked else ""
 
 
 def _numbers(context: Context, shown: list[Shown]) -> list[dict[str, Any]]:

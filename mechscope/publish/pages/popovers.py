@@ -47,12 +47,7 @@ def _popover(context: Context, found: Found) -> dict[str, object]:
             ("Outcome", OUTCOME_WORDS[record.outcome]),
             ("Criterion", record.criterion),
             ("Evidence", evidence),
-            (
-                "Written",
-                (record.exploratory or "after results were there")
-                if context.shelf.exploratory(found)
-                else "before the results",
-            ),
+            ("Written", context.shelf.written(found)),
         ]
     lines += [
         ("Run", context.run_title(found.run)),

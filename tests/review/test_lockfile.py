@@ -1,0 +1,113 @@
+"""The lock of claims: what was taken out, rewritten or denies results is named, by what git remembers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mechscope.cli import cli
+from mechscope.ledger.store import read_ledger
+from mechscope.project import Project
+from mechscope.review.lockfile import check_lock
+from tests.publish.sample_project import build_sample
+from tests.throwaway import commit, copy_of
+
+RUN, OTHER = "smollm2-135m", "gemma-3-270m"
+KEY = "topic_geometry.abstraction"
+
+
+def entry(project: Project, **changed: object) -> str:
+    """A line of the lock for the sample's claim, as if it had been written before all results."""
+    claim = read_ledger(project.found(RUN, "topic_geometry")).findings.claims["abstraction"]
+    whole = {
+        "analysis": "topic_geometry",
+        "claim": "abstraction",
+        "criterion": claim.criterion,
+        "sentence": claim.sentence,
+        "results_existed": [],
+    }
+    return json.dumps(whole | changed) + "\n"
+
+
+@pytest.fixture(scope="module")
+def registered(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose claim was committed first, and its results in a second commit."""
+    project = build_sample(tmp_path_factory.mktemp("lock") / "project")
+    project.claims_lock.write_text(entry(project))
+    aside = project.root.with_name("aside")
+    shutil.move(project.results, aside)
+    commit(project.root)
+    shutil.move(aside, project.results)
+    commit(project.root)
+    return project
+
+
+@pytest.fixture
+def project(registered: Project, tmp_path: Path) -> Project:
+    return copy_of(registered, tmp_path / "project")
+
+
+def problems(project: Project) -> tuple[str, ...]:
+    return check_lock(project, [RUN, OTHER], ["topic_geometry"]).problems
+
+
+def test_a_lock_that_came_before_the_results_is_in_order(project: Project) -> None:
+    assert check_lock(project, [RUN, OTHER], ["topic_geometry"]).looked_at == (
+        "1 entry, held against its history"
+    )
+    assert problems(project) == ()
+
+
+@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda lock, line: lock.write_text(""), "taken out or rewritten"),
+        (lambda lock, line: lock.unlink(), "taken out or rewritten"),
+        (lambda lock, line: lock.write_text(line(criterion="centred_max > 0")), "taken out or rewritten"),
+        (lambda lock, line: lock.write_text(""), "has no entry"),
+        (
+            lambda lock, line: lock.write_text(line() + line(criterion="centred_max > 0")),
+            f"by another criterion than its last entry has; knows of no results of {OTHER} and {RUN}",
+        ),
+    ],
+    ids=["emptied", "deleted", "rewritten", "missing", "appended"],
+)
+def test_what_was_done_to_the_lock_is_named(
+    project: Project, change: Callable[..., None], named: str, committed: bool
+) -> None:
+    change(project.claims_lock, lambda **changed: entry(project, **changed))
+    if committed:
+        commit(project.root)
+    said = problems(project)
+    for part in named.split("; "):
+        assert any(part in problem and KEY in problem for problem in said), said
+
+
+def test_an_entry_that_owns_up_to_the_results_of_its_time_is_in_order(project: Project) -> None:
+    owned = entry(project, criterion="centred_max > 0", results_existed=[OTHER, RUN])
+    project.claims_lock.write_text(entry(project) + owned)
+    commit(project.root)
+    assert all("another criterion" in problem for problem in problems(project))  # the ledgers are older
+
+
+def test_without_a_repository_only_the_file_itself_is_looked_at(project: Project) -> None:
+    shutil.rmtree(project.root / ".git")
+    assert "no history" in check_lock(project, [RUN], ["topic_geometry"]).looked_at
+    assert problems(project) == ()
+    project.claims_lock.write_text("")
+    assert problems(project) == (f"{KEY} has no entry: nothing says when its criterion was written",)
+
+
+def test_the_quick_look_at_everything_includes_the_lock(project: Project) -> None:
+    project.claims_lock.write_text("no entry\n")
+    done = CliRunner().invoke(cli, ["--project", str(project.root), "verify", "--quick"])
+    assert done.exit_code == 1
+    assert "analyses/claims.lock  FAULTY" in done.output
+    assert "analyses/claims.lock:1 is not an entry of the lock" in done.output
+    assert f"{OTHER}:topic_geometry" in done.output  # every run that has results is looked at
