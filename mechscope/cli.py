@@ -353,6 +353,8 @@ def look(prompt: str, model: str, answer: str | None, page: Path) -> None:
     """One prompt under the microscope: logit lens, attribution, top heads; also as one HTML page."""
     if not prompt.strip():
         raise InvalidInput("the prompt is empty.", hint='mechscope look "The capital of Texas is"')
+    if answer is not None and not answer.strip():
+        raise InvalidInput("the answer is empty.", hint='--answer " Austin"')
     from mechscope.files import write_atomically
     from mechscope.look.findings import look_at
     from mechscope.look.page import as_page
@@ -360,8 +362,9 @@ def look(prompt: str, model: str, answer: str | None, page: Path) -> None:
     from mechscope.models import load_model
 
     found = look_at(load_model(model), prompt, answer)
+    click.echo(as_text(found))
     write_atomically(page, as_page(found))
-    click.echo(f"{as_text(found)}\n\nPage: {page}")
+    click.echo(f"\nPage: {page}")
 
 
 @cli.command()
