@@ -310,7 +310,19 @@ def compare(context: click.Context, run_a: str, run_b: str, analyses: tuple[str,
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_context
 def lint(context: click.Context, files: tuple[Path, ...], form: str) -> None:
-    """Typed numbers, unknown keys, prose that a result could contradict, dead links, missing alt texts."""
+    """Typed numbers, unknown keys, prose that a result could contradict, dead links, missing alt texts.
+
+    A number that was chosen, not measured, is marked: [20]{.given} in a sentence, ::: {.given} around
+    paragraphs, ## Design {.given} on a section. Anything else can be allowed where it stands, with a reason:
+
+    \b
+      <!-- lint: allow RULE because … -->    in an article
+      # lint: allow RULE because …           in YAML, and in the code of an analysis
+
+    \b
+    The rules: numeral, shortcode, key, reference, alt-text, flipping-claim,
+    dead-link, unused-record, ledger, allow.
+    """
     from mechscope.review import lint as desk
 
     found = desk.lint(_project(context), list(files) or None)
@@ -349,6 +361,8 @@ def look(prompt: str, model: str, answer: str | None, page: Path) -> None:
     """One prompt under the microscope: logit lens, attribution, top heads; also as one HTML page."""
     if not prompt.strip():
         raise InvalidInput("the prompt is empty.", hint='mechscope look "The capital of Texas is"')
+    if answer is not None and not answer.strip():
+        raise InvalidInput("the answer is empty.", hint='--answer " Austin"')
     from mechscope.files import write_atomically
     from mechscope.look.findings import look_at
     from mechscope.look.page import as_page
@@ -356,8 +370,9 @@ def look(prompt: str, model: str, answer: str | None, page: Path) -> None:
     from mechscope.models import load_model
 
     found = look_at(load_model(model), prompt, answer)
+    click.echo(as_text(found))
     write_atomically(page, as_page(found))
-    click.echo(f"{as_text(found)}\n\nPage: {page}")
+    click.echo(f"\nPage: {page}")
 
 
 @cli.command()
@@ -393,10 +408,10 @@ def render(
         mode=mode_from_environment() or "skip",
         report=lambda line: click.echo(f"{line} …", err=True),
     )
-    _print_rendered(project, done)
+    _print_rendered(project, done, bool(articles))
 
 
-def _print_rendered(project: Project, done: Rendered) -> None:
+def _print_rendered(project: Project, done: Rendered, named: bool) -> None:
     from mechscope.pipeline.scripts import find_analyses
 
     analyses = find_analyses(project)
@@ -406,7 +421,13 @@ def _print_rendered(project: Project, done: Rendered) -> None:
             click.echo(f"  {name}: {'ran' if name in rendered.ran else 'fresh'}")
         for key in (key for key in rendered.ran if ":" in key):
             click.echo(f"  {key}: ran, because this run's pages need it")
-        click.echo(f"  {len(rendered.pages)} pages in {project.shown(project.site / rendered.run)}")
+        if named:
+            for page in rendered.pages:
+                click.echo(f"  {project.shown(page)}")
+        else:
+            count = len(rendered.pages)
+            pages = "1 page" if count == 1 else f"{count} pages"
+            click.echo(f"  {pages} in {project.shown(project.site / rendered.run)}")
         for pdf in rendered.pdfs:
             click.echo(f"  {project.shown(pdf)}")
         click.echo(
@@ -414,9 +435,10 @@ def _print_rendered(project: Project, done: Rendered) -> None:
         )
         for warning in rendered.warnings:
             click.echo(f"  warning: {warning}")
-    click.echo(
-        f"rendered with {done.engine} in {done.seconds:.1f} s: {project.shown(project.site / 'index.html')}"
-    )
+    entrance = project.site / "index.html"
+    rest = "; the rest of the site: mechscope render"
+    where = f": {project.shown(entrance)}" if entrance.is_file() else rest
+    click.echo(f"rendered with {done.engine} in {done.seconds:.1f} s{where}")
 
 
 @cli.command()

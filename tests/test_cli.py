@@ -10,8 +10,9 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from mechscope.cli import cli
+from mechscope.cli import _print_rendered, cli
 from mechscope.project import Project
+from mechscope.publish import Rendered, RenderedRun
 from tests.throwaway import commit, copy_of, edit, make_project, script
 
 RECORD = """
@@ -180,3 +181,18 @@ def test_all_runs_leaves_out_those_that_need_a_hub_and_have_no_results(project: 
 def test_models_are_listed(done: Project) -> None:
     assert "smollm2-135m" in mechscope(done, "models").output
     assert "Apache-2.0" in mechscope(done, "models", "smollm2-135m").output
+
+
+def test_a_render_of_one_article_names_its_page_and_no_entrance_that_is_not_there(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = project.site / "one" / "paper" / "one.html"
+    done = Rendered("pandoc", (RenderedRun("one", (), (page,), (), 0.1, 0.2),), 0.3)
+    _print_rendered(project, done, named=True)
+    said = capsys.readouterr().out
+    assert "  _site/one/paper/one.html\n" in said and "index.html" not in said
+    (project.site / "one").mkdir(parents=True)
+    (project.site / "index.html").touch()
+    _print_rendered(project, done, named=False)
+    said = capsys.readouterr().out
+    assert "  1 page in _site/one\n" in said and said.endswith("_site/index.html\n")

@@ -192,12 +192,19 @@ def summary(look: Look) -> list[str]:
         f"{tokens} tokens, followed by the first, {look.answer_tokens[0]!r}" if tokens > 1 else "one token"
     )
     verdict = "knows" if look.known else "does not know"
-    return [
+    said = [
         says,
         f"It {verdict} the answer {look.answer!r} ({length}): Σ log p = {look.log_prob:.2f} nats, rank of "
         f"the first token {look.rank:,}.",
         f"The lens settles on what the model says {_after(look.convergence)}.",
     ]
+    joined = look.prompt[-1] + look.answer[0]
+    if joined.isascii() and joined.isalnum():
+        said.append(
+            f"Without a space the answer goes on with the prompt's last word; as a word of its own it is "
+            f"{' ' + look.answer!r}."
+        )
+    return said
 
 
 def _after(layer: int) -> str:

@@ -12,7 +12,8 @@ from mechscope.charts_lens import lens_grid, shown_token, value_by_layer, waterf
 from mechscope.look.findings import Look, largest_parts, summary
 
 _STYLE = """
-:root{color-scheme:light dark;--ink:#1c1f23;--paper:#fdfdfc;--faint:#636b74;--line:#7b828a40;--good:#1d5b9e}
+:root{color-scheme:light dark;--ink:#1c1f23;--paper:#fdfdfc;--faint:#636b74;--good:#1d5b9e;--line:#7b828a40;
+--shade:#7b828a22}
 @media(prefers-color-scheme:dark){:root{--ink:#e4e6e8;--paper:#15181b;--faint:#9aa1a9;--good:#75a9d6}
 figure svg{filter:invert(.9) hue-rotate(180deg)}}
 body{font:16px/1.5 Helvetica,Arial,sans-serif;color:var(--ink);background:var(--paper);max-width:46rem;
@@ -24,7 +25,11 @@ table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-num
 th,td{padding:.15rem .6rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 th{font-weight:normal;color:var(--faint)}td.text,th.text{text-align:left}
 tr.settles td{color:var(--good);font-weight:bold}code{font-size:.95em}
+td code{background:var(--shade);padding:0 .25em;margin-left:.35em;border-radius:.2em}
 """
+
+_COLUMNS = 24
+"""Positions that the grid has room for; those of a longer prompt would be too narrow for a word."""
 
 
 def as_page(look: Look) -> str:
@@ -33,6 +38,9 @@ def as_page(look: Look) -> str:
     followed = escape(shown_token(look.answer_tokens[0]))
     cap = ", before the soft cap" if look.capped else ""
     cells = pd.DataFrame([vars(cell) for cell in look.cells])
+    positions = sorted(cells["position"].unique())
+    part = f", here of the last {_COLUMNS} of {len(positions):,}" if len(positions) > _COLUMNS else ""
+    cells = cells[cells["position"].isin(positions[-_COLUMNS:])]
     shown = largest_parts(look, 24)
     ranks = pd.DataFrame(
         {"layer": row.layer, "value": row.probability, "label": "probability"} for row in look.lens
@@ -43,7 +51,7 @@ def as_page(look: Look) -> str:
         "<h2>What it would say after each block</h2>",
         _figure(
             lens_grid(cells),
-            "Each cell holds the most probable next token at a position after a block (logit lens).",
+            f"Each cell holds the most probable next token at a position{part} after a block (logit lens).",
             "A grid of the most probable next tokens, positions by layers.",
         ),
         f"<h2>The last token, following <code>{followed}</code></h2>",
@@ -101,11 +109,11 @@ def _lens_table(look: Look) -> str:
     lines = []
     for row in look.lens:
         mark = ' class="settles"' if row.layer == look.convergence else ""
-        tops = ", ".join(f"{shown_token(token)} {p:.2f}" for token, p in row.top)
+        tops = " ".join(f"<code>{escape(shown_token(token))}</code> {p:.2f}" for token, p in row.top)
         name = "embedding" if row.layer < 0 else str(row.layer)
         lines.append(
             f"<tr{mark}><td>{name}</td><td>{row.rank:,}</td><td>{row.probability:.4f}</td>"
-            f'<td>{row.entropy:.2f}</td><td>{row.kl:.2f}</td><td class="text">{escape(tops)}</td></tr>'
+            f'<td>{row.entropy:.2f}</td><td>{row.kl:.2f}</td><td class="text">{tops}</td></tr>'
         )
     header = (
         "<tr><th>after block</th><th>rank</th><th>probability</th><th>entropy</th><th>KL to the end</th>"

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import platform
+import re
 import signal
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import mechscope
+from mechscope import errors
 from mechscope.errors import AnalysisFailed, MechscopeError
 from mechscope.files import folder_in_place, write_atomically
 from mechscope.ledger.schema import LedgerFile
@@ -46,6 +48,13 @@ _VERSIONS = (
 )
 _PACKAGE = Path(mechscope.__file__).parent
 _TRACEBACK_LINES = 12
+_AROUND = 4
+"""Lines shown before and after the one that failed."""
+_FRAME = re.compile(r"^Cell In\[(\d+)\], line (\d+)")
+_OWN_ERRORS = {
+    one.__name__ for one in vars(errors).values() if isinstance(one, type) and issubclass(one, MechscopeError)
+}
+"""Errors that say all that there is to say: where in mechscope they were raised helps nobody."""
 _KERNEL_LOG = "kernel.log"
 _SOCKET_FOLDER = 80
 """A socket's address has room for about 100 bytes; the rest is its file's name."""
@@ -90,7 +99,7 @@ def execute(
                 f"{_reader(executed)} reads {undeclared[0]}, which the script does not declare.",
                 hint=how_to_declare(undeclared[0]),
             )
-        _raise_cell_errors(executed, analysis)
+        _raise_cell_errors(executed, project.shown(analysis.path), script)
         found = extract(executed, analysis)
         notebooks.normalise(executed, found.html)
         now = present_inputs(project, state.run, analysis, state.parameters)
@@ -302,18 +311,71 @@ def _reader(executed: Any) -> str:
     return "a cell"
 
 
-def _raise_cell_errors(executed: Any, analysis: Analysis) -> None:
-    """AnalysisFailed for the first cell with an error: which, its source, and the end of the traceback."""
+def _raise_cell_errors(executed: Any, shown: str, script: str) -> None:
+    """AnalysisFailed for the first cell with an error: which, its line in the script, and what was called."""
     codes = notebooks.code_cells(executed)
     for number, cell in enumerate(codes, start=1):
         for output in cell.outputs:
             if output.output_type != "error":
                 continue
-            traceback = notebooks.plain_traceback(output.traceback)[-_TRACEBACK_LINES:]
+            traceback = notebooks.plain_traceback(output.traceback)
+            source, deeper = _failing_lines(traceback, codes, shown, script)
+            if not source:
+                source, deeper = _indented(cell.source.splitlines(), "  | "), traceback
+            if output.ename in _OWN_ERRORS:
+                deeper = []
             raise AnalysisFailed(
-                f"{cell.id} (cell {number} of {len(codes)}) failed: {output.ename}: {output.evalue}\n"
-                f"{_indented(cell.source.splitlines(), '  | ')}\n{_indented(traceback, '  ')}"
+                "\n".join(
+                    [
+                        f"{cell.id} (cell {number} of {len(codes)}) failed: {output.ename}: {output.evalue}",
+                        source,
+                        *([_indented(deeper[-_TRACEBACK_LINES:], "  ")] if deeper else []),
+                    ]
+                )
             )
+
+
+def _failing_lines(traceback: list[str], codes: list[Any], shown: str, script: str) -> tuple[str, list[str]]:
+    """The script's line that failed with those around it, and the part of the traceback that lies deeper.
+
+    Nothing, if the traceback leads through no cell of the script (`sys.exit()`).
+    """
+    cells = {cell.execution_count: cell for cell in codes}
+    frames = [
+        (at, cells[int(found[1])], int(found[2]))
+        for at, text in enumerate(traceback)
+        if (found := _FRAME.match(text)) and int(found[1]) in cells
+    ]
+    if not frames:
+        return "", []
+    at, cell, line = frames[-1]
+    first = _first_lines(codes, script).get(cell.id)
+    lines = cell.source.splitlines()
+    # IPython drops empty lines at the beginning of a cell, and counts from there.
+    line += next((n for n, text in enumerate(lines) if text.strip()), 0)
+    place = f"line {first + line} of {shown}" if first is not None else f"line {line} of {cell.id}"
+    offset = first or 0
+    width = len(str(offset + line + _AROUND))
+    part = range(max(1, line - _AROUND), min(len(lines), line + _AROUND) + 1)
+    window = [f"  {'→' if n == line else ' '} {n + offset:>{width}} | {lines[n - 1]}".rstrip() for n in part]
+    deeper = traceback[at:]
+    begins = next((n for n, text in enumerate(deeper) if text.startswith("File ")), None)
+    return "\n".join([f"  {place}:", *window]), [] if begins is None else deeper[begins:]
+
+
+def _first_lines(codes: list[Any], script: str) -> dict[str, int]:
+    """How many of the script's lines stand before each cell's source, by the cell's id."""
+    there = [text.rstrip() for text in script.splitlines()]
+    found: dict[str, int] = {}
+    start = 0
+    for cell in codes:
+        wanted = [text.rstrip() for text in cell.source.splitlines()]
+        places = range(start, len(there) - len(wanted) + 1)
+        begins = next((n for n in places if there[n : n + len(wanted)] == wanted), None)
+        if begins is not None:
+            found[cell.id] = begins
+            start = begins + len(wanted)
+    return found
 
 
 def _indented(lines: list[str], margin: str) -> str:

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mechscope.errors import InvalidInput, MechscopeError, UnknownName
 from mechscope.files import hash_value
 from mechscope.ledger.claims import ClaimText
+from mechscope.ledger.criterion import operand_names
 from mechscope.ledger.schema import NAME_PATTERN
 from mechscope.pipeline.code import code_hash
 from mechscope.project import Project
@@ -30,7 +31,11 @@ from mechscope.syntax import parse
 _MARKER = re.compile(r"^#\s?%%+(?P<rest>.*)$")
 _NOT_CODE = re.compile(r"\[(markdown|md|raw)\]")
 _PARAMETERS = re.compile(r"tags\s*=\s*\[[^\]]*[\"']parameters[\"']|\"tags\"\s*:\s*\[[^\]]*\"parameters\"")
-_EXAMPLE = "begin it with:  # ---\\n# title: …\\n# mechscope: {data: [], models: [model], needs: []}\\n# ---"
+_EXAMPLE = """begin it with:
+    # ---
+    # title: …
+    # mechscope: {data: [], models: [model], needs: []}
+    # ---"""
 
 
 @dataclass(frozen=True)
@@ -272,7 +277,7 @@ def _header(lines: list[str], shown: str) -> tuple[str, int]:
     if not lines or lines[0].rstrip() != "# ---":
         raise InvalidInput(
             f"{shown}:1: an analysis begins with a header that declares its title and inputs.",
-            hint=f"{_EXAMPLE}; or rename it to _{Path(shown).name} if analyses only import it",
+            hint=f"rename it to _{Path(shown).name} if analyses only import it, or {_EXAMPLE}",
         )
     for end in range(1, len(lines)):
         if lines[end].rstrip() == "# ---":
@@ -387,6 +392,12 @@ def _claims(tree: ast.Module, shown: str) -> Iterator[ClaimText]:
                         f"{shown}:{node.lineno}: a claim's {part} is not a literal text.",
                         hint="write it out: what is claimed is fixed before there are results",
                     )
+        try:
+            operand_names(texts["criterion"])
+        except (
+            MechscopeError
+        ) as error:  # now, not after minutes of computing, and before it is in claims.lock
+            raise InvalidInput(f"{shown}:{node.lineno}: {error.message}", hint=error.hint) from error
         yield ClaimText(texts["name"], texts["criterion"], texts["sentence"], node.lineno)
 
 

@@ -32,11 +32,12 @@ def check_citations(project: Project, run: str, codes: Iterable[Shortcode]) -> N
     if len(problems) == 1:
         raise problems[0]
     if problems:
-        listing = "\n".join(problem.message for problem in problems)
-        raise InvalidInput(
-            f"{len(problems)} mistakes in the articles:\n{listing}",
-            hint=f"the keys of this run are in results/{run}/*/ledger.json",
-        )
+        listing = []
+        for problem, following in zip(problems, [*problems[1:], None], strict=True):
+            listing.append(problem.message)
+            if problem.hint and (following is None or following.hint != problem.hint):
+                listing.append(f"  → {problem.hint}")
+        raise InvalidInput("\n".join([f"{len(problems)} mistakes in the articles:", *listing]))
 
 
 def citation_problems(project: Project, run: str, codes: Iterable[Shortcode]) -> Iterator[MechscopeError]:

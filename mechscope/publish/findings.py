@@ -56,6 +56,10 @@ def parse_key(key: str) -> tuple[str | None, str, str] | None:
     return (match["run"], match["analysis"], match["name"]) if match else None
 
 
+class NoResults(InvalidInput):
+    """An analysis that a run has no results of yet."""
+
+
 class Shelf:
     """The ledgers of a project, read when they are first asked for, as `run` sees them."""
 
@@ -108,10 +112,17 @@ class Shelf:
         Raises:
             UnknownName: There is no such run, analysis or record.
             InvalidInput: It isn't a key, or names a record of another kind.
+            NoResults: The analysis is there, but wasn't run in this run.
         """
         parsed = parse_key(key)
         place = f"{where}: " if where else ""
         if parsed is None:
+            if key in self.analyses():
+                own = self.ledger(key).findings.names
+                raise InvalidInput(
+                    f"{place}'{key}' is an analysis, not a key.",
+                    hint=f"its keys: {', '.join(f'{key}.{name}' for name in sorted(own))}",
+                )
             known = [self.key_of(found) for found in self.records()]
             raise UnknownName(
                 "key", key, known, where=where, hint="a key is 'analysis.name' or 'run:analysis.name'"
@@ -125,7 +136,12 @@ class Shelf:
                 )
             raise UnknownName("run with results", run, known, where=where)
         if analysis not in self.analyses(run):
-            raise UnknownName(f"analysis (in '{key}')", analysis, self.analyses(run), where=where)
+            if (self.project.analyses / f"{analysis}.py").is_file():
+                raise NoResults(
+                    f"{place}'{key}': {analysis} has no results in run '{run}' yet.",
+                    hint=f"mechscope run {analysis} --run {run}",
+                )
+            raise UnknownName("analysis", analysis, self.analyses(run), where=f"{place}'{key}'")
         ledger = self.ledger(analysis, run)
         actual = ledger.findings.kind_of(name)
         prefix = "" if parsed[0] is None else f"{run}:"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -54,6 +55,23 @@ def test_the_page_asks_nothing_of_the_network_and_escapes_everything(bridge):
     addresses = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"'\s>)]+)""", page)
     assert all(address.startswith(("data:", "#")) for address in addresses)
     assert page.count("<svg") == 3
+
+
+def test_a_long_prompt_has_a_page_with_the_end_of_its_grid(bridge):
+    page = as_page(look_at(bridge, "w1 " * 59 + "w2"))
+    assert "here of the last 24 of 60" in page and "59 w2" in page and "35 w1" not in page
+    assert "here of the last" not in as_page(look_at(bridge, "w1 w2"))
+
+
+def test_a_page_is_made_of_more_cells_than_a_chart_may_hold(bridge):
+    found = look_at(bridge, "w1 w2 w3")
+    cells = tuple(replace(found.cells[0], position=at % 200, layer=at // 200) for at in range(6_000))
+    assert "here of the last 24 of 200" in as_page(replace(found, cells=cells))
+
+
+def test_an_answer_that_would_go_on_with_the_last_word_is_pointed_out(bridge):
+    assert "as a word of its own it is ' w9'." in as_text(look_at(bridge, "w1 w2", "w9"))
+    assert "as a word of its own" not in as_text(look_at(bridge, "w1 w2", " w9"))
 
 
 def test_prompts_that_cannot_be_looked_at_are_refused(bridge):

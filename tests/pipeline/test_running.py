@@ -124,7 +124,8 @@ def test_one_failed_analysis_fails_only_what_needs_it_and_says_where(project: Pr
     assert outcomes["derived"].detail == "needs source"
     for part in (
         "source in run one: cell-03 (cell 3 of 3) failed: ZeroDivisionError: division by zero",
-        '| with Path("data/numbers.csv").open() as file:',
+        "\n  line 30 of analyses/source.py:\n",
+        '    29 | with Path("data/numbers.csv").open() as file:\n  → 30 |     numbers = 1 / 0 *',
         "The notebook is kept in .mechscope/failed/one/source.ipynb",
     ):
         assert part in outcomes["source"].detail
@@ -171,6 +172,9 @@ def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict
         "dies": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
         "leaves_early": "import sys\nsys.exit()",
         "no_record": "1",
+        "twice": "\n" * 9 + "ledger.statistic('x', 2, label='X')",
+        "calls": "def look_up():\n    return dict()['k']\n\n# %%\nlook_up()",
+        "deep": "import json\njson.loads('{')",
     }
     scripts = {
         name: script((start.format(name=name) if name != "no_record" else "") + "\n# %%\n" + body)
@@ -191,6 +195,9 @@ def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict
         ("dies", ["its kernel died"]),
         ("leaves_early", ["cell-03 (cell 3 of 3) failed: SystemExit"]),
         ("no_record", ["records nothing"]),
+        ("twice", ["cell-03 (cell 3 of 3) failed: InvalidRecord", "→ 28 | ledger.statistic('x', 2"]),
+        ("calls", ["cell-04 (cell 4 of 4) failed: KeyError: 'k'", "→ 20 |     return dict()['k']"]),
+        ("deep", ["→ 20 | json.loads('{')", "in JSONDecoder.raw_decode("]),
     ],
 )
 def test_what_is_not_allowed_is_one_clear_error_and_leaves_no_result(

@@ -92,6 +92,14 @@ def test_all_mistakes_are_told_at_once(sample: Project) -> None:
         prepare(sample, RUN, "skip")
 
 
+def test_each_of_several_mistakes_keeps_its_hint(sample: Project) -> None:
+    _append(sample, "{{< figure topic_geometry.topics >}}\n{{< stat topic_geometry.topics part=vaule >}}")
+    with pytest.raises(InvalidInput) as caught:
+        prepare(sample, RUN, "skip")
+    for hint in ("→ write {{< stat topic_geometry.topics >}}", "→ valid: ci, full, n, p, value"):
+        assert hint in str(caught.value)
+
+
 def test_a_shortcode_of_another_extension_is_left_alone(sample: Project) -> None:
     _append(sample, "{{< fa star >}}")
     with pytest.raises(UnknownName):

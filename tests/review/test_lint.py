@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from mechscope.cli import cli
 from mechscope.errors import InvalidInput
 from mechscope.ledger.schema import Claim, Findings, Inputs, LedgerFile, Statistic, StatisticText, Tolerance
 from mechscope.ledger.store import findings_hash, ledger_text
@@ -257,6 +259,14 @@ def test_a_key_that_only_another_run_lacks_is_a_warning(paper: Project) -> None:
     assert (finding.rule, finding.level) == ("key", "warning") and "in run three" in finding.message
 
 
+def test_an_analysis_that_another_run_lacks_is_one_warning(paper: Project) -> None:
+    write_ledger(paper, "three", 0.5)
+    (paper.results / "three" / "topics").rename(paper.results / "three" / "other")
+    (finding,) = (finding for finding in lint(paper) if finding.rule == "key")
+    assert "topics has no results in run 'three' yet" in finding.message
+    assert (finding.level, finding.hint) == ("warning", "mechscope run topics --run three")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -463,3 +473,8 @@ def test_the_pre_commit_hooks_run_lint() -> None:
         "dead-link",
         "unused-record",
     }
+
+
+def test_the_help_names_every_rule() -> None:
+    said = CliRunner().invoke(cli, ["lint", "--help"]).output
+    assert [rule for rule in RULES if rule not in said] == []

@@ -279,6 +279,12 @@ def test_an_unknown_key_names_the_nearest(sample: Project) -> None:
     assert done.exit_code == 1 and f"did you mean '{KEY}'" in done.output
 
 
+def test_an_analysis_alone_names_its_keys(sample: Project) -> None:
+    done = _trace(sample, "topic_geometry")
+    assert done.exit_code == 1 and "'topic_geometry' is an analysis, not a key." in done.output
+    assert f"its keys: topic_geometry.abstraction, {KEY}" in done.output
+
+
 def test_the_graph_comes_as_text_dot_and_json(sample: Project) -> None:
     assert "← data analyses/data/topics.csv" in _trace(sample, "--graph").output
     assert _trace(sample, "--graph", "--format", "dot").output.startswith(f'digraph "{RUN}" {{')

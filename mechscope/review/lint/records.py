@@ -12,7 +12,7 @@ from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import read_ledger
 from mechscope.project import Project
 from mechscope.publish.citations import citation_problems
-from mechscope.publish.findings import Shelf, parse_key, runs_with_results
+from mechscope.publish.findings import NoResults, Shelf, parse_key, runs_with_results
 from mechscope.publish.sources import Shortcode
 from mechscope.review.lint.documents import Document, record_calls
 from mechscope.review.lint.finding import Finding
@@ -48,6 +48,7 @@ def citation_findings(
         damaged: The ledgers (run and analysis) that can't be read, which is said elsewhere.
     """
     shown: set[tuple[str, int, int]] = set()
+    missing: set[tuple[str, str]] = set()  # by file and hint, which names run and analysis: said once
     others = [run for run in runs_with_results(project) if run != default]
     for run in (default, *others):
         sound = [code for code in codes if _ledger_of(code, run) not in damaged]
@@ -59,6 +60,10 @@ def citation_findings(
             if place in shown:
                 continue
             shown.add(place)
+            if isinstance(problem, NoResults):
+                if (place[0], problem.hint) in missing:
+                    continue
+                missing.add((place[0], problem.hint))
             unknown = isinstance(problem, UnknownName) and match["message"].startswith("unknown shortcode")
             yield Finding(
                 *place,
@@ -115,7 +120,8 @@ def flip_findings(document: Document, codes: Sequence[Shortcode], ledgers: Ledge
                 code.column,
                 "flipping-claim",
                 f"this sentence {what} the claim {names}, so it cannot read the same in both",
-                f"write it once in ::: {{.when-claim key={key} is=held}} and once in is=failed",
+                f"write it once in ::: {{.when-claim key={key} is=held}} and once in is=failed; or, if it is "
+                "right either way:  <!-- lint: allow flipping-claim because … -->",
                 text=code.key or "",
             )
 
