@@ -64,8 +64,9 @@ several = 4
 # Attribution patching approximates all four with gradients. For the question whether pairs of the same
 # phenomenon use the same heads, it stands in for the exact effects on all pairs.
 #
-# Intervals resample pairs within phenomena. They say how much depends on these pairs; the phenomena are not
-# a sample of anything.
+# <!-- lint: allow numeral because the design was fixed beforehand -->
+# Intervals resample pairs within phenomena, and pairs of phenomena with fewer than 5 of them all together.
+# They say how much depends on these pairs; the phenomena are not a sample of anything.
 #
 # **Added after the first results** (everything about it is exploratory). The pairs: there were fewer of each
 # phenomenon and none in other languages; the new ones were chosen for being well known and for the lengths of
@@ -104,6 +105,7 @@ MAP_PROMPT = "The capital of Texas is"
 ROLES = ("changed token", "between", "last token")
 ACTIVATION = Close(rtol=5e-3, atol=2e-3, because="float32 activations, divided by a gap of a few nats")
 LARGE = 0.05
+FEWEST = 5
 BORDERLINE = Close(atol=1, because="one pair on the border")
 ends_too = {"*": ACTIVATION, "low": RESAMPLED, "high": RESAMPLED}
 
@@ -123,13 +125,13 @@ def generator(name: str) -> np.random.Generator:
 def resampled_means(values: np.ndarray, members: Sequence[int], name: str) -> np.ndarray:
     """Means over pairs (the first dimension) in bootstrap resamples of them within phenomena.
 
-    A phenomenon of which there is one pair only would never vary: such pairs are resampled together, and a
-    single such pair with the phenomenon that has most.
+    Phenomena of which there are few pairs are resampled together: within each, n pairs vary by (n − 1) / n of
+    what they should. A single such pair goes with the phenomenon that has most.
     """
     _, strata, sizes = np.unique(
         [phenomena[pair] for pair in members], return_inverse=True, return_counts=True
     )
-    strata[sizes[strata] == 1] = len(sizes)
+    strata[sizes[strata] < FEWEST] = len(sizes)
     if (strata == len(sizes)).sum() == 1:
         strata[strata == len(sizes)] = sizes.argmax()
     weights = bootstrap_weights(strata, resamples, generator(name))
