@@ -131,16 +131,20 @@ class Context:
         ]
 
     def _cited(self, key: str) -> str:
-        places: dict[str, list[int]] = {}
+        places: dict[str, dict[str, set[int]]] = {}
         for page, item in self.citations(key):
-            lines = places.setdefault(page, [])
-            if item.line not in lines:
-                lines.append(item.line)
+            places.setdefault(page, {}).setdefault(item.file, set()).add(item.line)
         return ", ".join(
-            f"{link(escaped(self.page_title(page)), f'{UP}/{page}')} (line{'s' * (len(lines) > 1)} "
-            f"{', '.join(str(line) for line in sorted(lines))})"
-            for page, lines in places.items()
+            f"{link(escaped(self.page_title(page)), f'{UP}/{page}')} "
+            f"({'; '.join(_lines(file, lines) for file, lines in files.items())})"
+            for page, files in places.items()
         )
+
+
+def _lines(file: str, lines: set[int]) -> str:
+    """Where to look, in words and as Markdown: a page's own lines, or those of a part that it includes."""
+    named = f"line{'s' * (len(lines) > 1)} {', '.join(str(line) for line in sorted(lines))}"
+    return f"{named} of {code(file)}"
 
 
 def claim_anchor(found: Found) -> str:
