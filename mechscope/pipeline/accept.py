@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from mechscope.errors import InvalidInput
 from mechscope.files import write_atomically
-from mechscope.ledger.schema import Acceptance
+from mechscope.ledger.claims import unregistered
+from mechscope.ledger.schema import Acceptance, LedgerFile
 from mechscope.ledger.store import LEDGER_NAME, ledger_text, read_ledger
 from mechscope.pipeline.fingerprint import why_stale
 from mechscope.pipeline.freshness import look
 from mechscope.pipeline.lock import results_lock
 from mechscope.pipeline.runs import load_runs
-from mechscope.pipeline.scripts import survey_analyses
+from mechscope.pipeline.scripts import Analysis, survey_analyses
 from mechscope.project import Project
 
 
@@ -28,7 +29,8 @@ def accept(
         The changes that were accepted.
 
     Raises:
-        InvalidInput: There is nothing to accept, or what changed decides the result (a parameter, a model).
+        InvalidInput: There is nothing to accept, or what changed decides the result (a parameter, a model,
+            a claim).
         LedgerDamaged: The ledger isn't whole.
         UnknownName: There is no such run or analysis.
     """
@@ -63,7 +65,25 @@ def accept(
                     f"'{analysis}' has other {what} now, and those decide the result: {'; '.join(changed)}.",
                     hint=again,
                 )
+        # Else old outcomes would stand beside other criteria.
+        if judged := _judged_otherwise(project, found, ledger):
+            raise InvalidInput(
+                f"'{analysis}' now judges {', '.join(judged)} by a criterion that its findings don't have.",
+                hint=again,
+            )
         acceptance = Acceptance(changed=tuple(changed), because=" ".join(because.split()))
         adopted = ledger.model_copy(update={"inputs": new, "accepted": (*ledger.accepted, acceptance)})
         write_atomically(project.found(run, analysis) / LEDGER_NAME, ledger_text(adopted))
     return tuple(changed)
+
+
+def _judged_otherwise(project: Project, analysis: Analysis, ledger: LedgerFile) -> list[str]:
+    """Claims of the script that are new, or whose outcome in the ledger is that of another criterion."""
+    new = {entry.claim for entry in unregistered(project, [(analysis.name, one) for one in analysis.claims])}
+    found = ledger.findings.claims
+    changed = {
+        one.name
+        for one in analysis.claims
+        if one.name in found and found[one.name].criterion != one.criterion
+    }
+    return sorted(new | changed)

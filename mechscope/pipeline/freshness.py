@@ -112,6 +112,8 @@ def _ledger(project: Project, run: str, analysis: str) -> tuple[LedgerFile | Non
         return None, NEVER_RUN
     except LedgerDamaged as error:
         return None, error.message.rstrip(".")
+    if (ledger.run, ledger.analysis) != (run, analysis):
+        return None, f"{project.shown(folder)} holds what {ledger.analysis} found in {ledger.run}"
     return ledger, _notebook(project, folder / NOTEBOOK_NAME, ledger)
 
 

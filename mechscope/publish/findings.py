@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mechscope.errors import InvalidInput, UnknownName
+from mechscope.errors import InvalidInput, LedgerDamaged, UnknownName
 from mechscope.ledger.claims import is_exploratory, latest_entry, read_claims
 from mechscope.ledger.schema import KINDS, NAME_PATTERN, LedgerFile
 from mechscope.ledger.store import LEDGER_NAME, inputs_hash, read_ledger
@@ -87,7 +87,14 @@ class Shelf:
         """
         place = (run or self.run, analysis)
         if place not in self._ledgers:
-            self._ledgers[place] = read_ledger(self.project.found(*place))
+            folder = self.project.found(*place)
+            ledger = read_ledger(folder)
+            if (ledger.run, ledger.analysis) != place:
+                raise LedgerDamaged(
+                    f"{self.project.shown(folder)} holds what {ledger.analysis} found in {ledger.run}.",
+                    hint=f"mechscope run {analysis} --run {place[0]} --force",
+                )
+            self._ledgers[place] = ledger
         return self._ledgers[place]
 
     def records(self, *kinds: str, run: str | None = None) -> Iterator[Found]:

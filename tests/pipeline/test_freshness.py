@@ -159,6 +159,30 @@ def test_a_parameter_decides_the_result_and_cannot_be_accepted(project: Project)
     assert "source" in reasons(project)
 
 
+@pytest.mark.parametrize("lock", ["left", "rewritten"])
+def test_a_claim_that_is_judged_otherwise_now_cannot_be_accepted(project: Project, lock: str) -> None:
+    (path,) = (file for file in project.analyses.glob("*.py") if '"seeded"' in file.read_text())
+    edit(path, 'criterion="seed > 0"', 'criterion="seed >= 0"')
+    if lock == "rewritten":
+        edit(project.claims_lock, '"seed > 0"', '"seed >= 0"')
+    with pytest.raises(InvalidInput, match="now judges seeded by a criterion that"):
+        accept(project, path.stem, "one", "much the same")
+
+
+def test_a_new_claim_cannot_be_accepted(project: Project) -> None:
+    (path,) = (file for file in project.analyses.glob("*.py") if '"seeded"' in file.read_text())
+    path.write_text(path.read_text() + 'ledger.claim("late", "It is so.", criterion="seed < 9")\n')
+    with pytest.raises(InvalidInput, match="now judges late by a criterion that"):
+        accept(project, path.stem, "one", "only one more")
+
+
+def test_what_another_run_found_is_stale_here_though_all_inputs_are_the_same(project: Project) -> None:
+    folder = project.found("one", "apart")
+    text = (folder / "ledger.json").read_text()
+    (folder / "ledger.json").write_text(text.replace('"run": "one"', '"run": "two"'))
+    assert reasons(project)["apart"] == ["results/one/apart holds what apart found in two"]
+
+
 def test_what_is_fresh_or_damaged_or_was_never_run_cannot_be_accepted(project: Project) -> None:
     with pytest.raises(InvalidInput, match="nothing to accept"):
         accept(project, "source", "one", "why not")

@@ -6,6 +6,7 @@ import re
 import pypandoc
 import pytest
 
+from mechscope.errors import LedgerDamaged
 from mechscope.ledger.claims import ClaimText, register
 from mechscope.ledger.schema import Acceptance
 from mechscope.ledger.store import inputs_hash, ledger_text, read_ledger
@@ -150,6 +151,13 @@ def test_a_claim_whose_criterion_came_first_is_not_exploratory(sample: Project) 
     page = _page(sample, "claims")
     assert "exploratory" not in page.split("ms-entry")[1]
     assert "before there were results" in page.split("ms-entry")[1]
+
+
+def test_what_lies_in_the_folder_of_another_run_is_not_shown_as_its_own(sample: Project) -> None:
+    ledger = sample.found(RUN, "topic_geometry") / "ledger.json"
+    ledger.write_text(ledger.read_text().replace(f'"run": "{RUN}"', '"run": "gemma-3-270m"'))
+    with pytest.raises(LedgerDamaged, match="holds what topic_geometry found in gemma-3-270m"):
+        _page(sample, "numbers")
 
 
 def test_the_claims_page_says_what_was_seen_before_a_criterion_was_written(sample: Project) -> None:
