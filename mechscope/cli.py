@@ -312,8 +312,8 @@ def lint(context: click.Context, files: tuple[Path, ...], form: str) -> None:
       # lint: allow RULE because …           in YAML, and in the code of an analysis
 
     \b
-    The rules: numeral, shortcode, key, reference, alt-text, flipping-claim,
-    dead-link, unused-record, ledger, allow.
+    The rules: numeral, shortcode, key, reference, unclosed, alt-text,
+    flipping-claim, dead-link, unused-record, ledger, allow.
     """
     from mechscope.review import lint as desk
 
