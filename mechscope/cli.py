@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mechscope.publish import Rendered
 
 _WORDS = {"ran": "ran", "fresh": "fresh", "failed": "FAILED", "blocked": "not run"}
+_TOKENIZERS = ("tokenizer*", "vocab*", "*.model")
+"""Files of which a folder with a tokenizer holds one at least."""
 
 
 class _Commands(click.Group):
@@ -109,7 +111,9 @@ def run(
     if all_runs and runs:
         raise click.UsageError("give --run or --all-runs, not both")
     if model and not new_run:
-        raise click.UsageError(f"--model needs a name for the new run: --model {model} --as NAME")
+        raise click.UsageError(
+            f"--model needs a name for the new run: --model {model} --as NAME; for a trial: -p model={model}"
+        )
     if new_run:
         if len(runs) > 1 or all_runs:
             raise click.UsageError("--as makes one run: give at most one --run to start from")
@@ -119,7 +123,7 @@ def run(
     order = Order(analyses, chosen, parameters, force, jobs, scheduler)
     with reporter() as screen:
         outcomes = run_analyses(project, order, screen)
-    _print_outcomes(outcomes)
+    _print_outcomes(project, outcomes)
     if not all(outcome.succeeded for outcome in outcomes):
         context.exit(1)
 
@@ -141,7 +145,12 @@ def _declare(
     if model:
         from mechscope.pipeline.fingerprint import model_of
 
-        model_of(project, overrides["model"])  # before anything is declared
+        folder = model_of(project, overrides["model"]).folder  # before anything is declared
+        if folder and not any(True for kind in _TOKENIZERS for _ in folder.glob(kind)):
+            raise InvalidInput(
+                f"{model} holds a model but no tokenizer.",
+                hint=f"save it beside the model: tokenizer.save_pretrained({model!r})",
+            )
     start = runs.run(base or runs.default)
     title = Path(model).name if model else f"{start.title}, {', '.join(parameters)}"
     if not start.analyses:
@@ -163,7 +172,8 @@ def _portable(project: Project, model: str) -> str:
     return f"./{project.shown(full)}" if full.is_relative_to(project.root.resolve()) else str(full)
 
 
-def _print_outcomes(outcomes: list[Outcome]) -> None:
+def _print_outcomes(project: Project, outcomes: list[Outcome]) -> None:
+    """What became of each analysis; of a trial also its numbers and claims, which no other command shows."""
     from mechscope.pipeline.run import failures
 
     width = max((len(f"{outcome.run}:{outcome.analysis}") for outcome in outcomes), default=0)
@@ -171,12 +181,17 @@ def _print_outcomes(outcomes: list[Outcome]) -> None:
         key = f"{outcome.run}:{outcome.analysis}"
         took = f" ({outcome.seconds:.1f} s)" if outcome.what == "ran" else ""
         why = f"  {outcome.detail}" if outcome.what in ("ran", "blocked") else ""
-        where = (
-            f"  → {outcome.folder}"
-            if outcome.what == "ran" and not outcome.folder.startswith("results/")
-            else ""
-        )
+        trial = outcome.what == "ran" and not outcome.folder.startswith("results/")
+        where = f"  → {outcome.folder}" if trial else ""
         click.echo(f"{key:<{width}}  {_WORDS[outcome.what]}{took}{why}{where}")
+        if trial:
+            from mechscope.ledger.display import record_line
+            from mechscope.ledger.store import read_ledger
+
+            found = read_ledger(project.root / outcome.folder).findings
+            lines = [record_line(f"{outcome.analysis}.{name}", one) for name, one in found.statistics.items()]
+            lines += [record_line(f"{outcome.analysis}.{name}", one) for name, one in found.claims.items()]
+            click.echo("".join(f"  {line}\n" for line in lines), nl=False)
     for problem in failures(outcomes):
         click.echo(f"\nmechscope: {problem}", err=True)
 
@@ -320,8 +335,8 @@ def lint(context: click.Context, files: tuple[Path, ...], form: str) -> None:
       # lint: allow RULE because …           in YAML, and in the code of an analysis
 
     \b
-    The rules: numeral, shortcode, key, reference, alt-text, flipping-claim,
-    dead-link, unused-record, ledger, allow.
+    The rules: numeral, shortcode, key, reference, unclosed, alt-text,
+    flipping-claim, dead-link, unused-record, ledger, allow.
     """
     from mechscope.review import lint as desk
 

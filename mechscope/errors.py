@@ -88,14 +88,19 @@ class RenderFailed(MechscopeError):
 
 def nearest(name: str, valid: Iterable[str], most: int = 3) -> list[str]:
     """The valid names that look most like `name`, best first (possibly none)."""
+    given = name.lower()
     by_folded = {option.lower(): option for option in valid}
-    close = difflib.get_close_matches(name.lower(), by_folded, n=most, cutoff=0.6)
-    if not close and len(name) >= _SHORTEST:  # "gema" begins like "gemma-3-270m", which is much longer
+    close = difflib.get_close_matches(given, by_folded, n=most, cutoff=0.6)
+    if len(name) >= _SHORTEST:  # "gema" begins like "gemma-3-270m", which is much longer
         begins = {folded[: len(name) + 1]: folded for folded in by_folded}
-        close = [
-            begins[part] for part in difflib.get_close_matches(name.lower(), begins, n=most, cutoff=0.75)
-        ]
+        parts = difflib.get_close_matches(given, begins, n=most, cutoff=0.75)
+        if parts and (not close or _likeness(given, parts[0]) > _likeness(given, close[0])):
+            close = list(dict.fromkeys([*(begins[part] for part in parts), *close]))[:most]
     return [by_folded[folded] for folded in close]
+
+
+def _likeness(name: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, other, name).ratio()
 
 
 def _quoted(names: list[str]) -> str:

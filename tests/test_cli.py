@@ -105,11 +105,21 @@ def test_a_new_run_is_declared_in_one_line_with_its_profile_and_run(project: Pro
     assert (project.found("mine", "small") / "ledger.json").is_file()
 
 
+def test_a_trial_says_what_it_found(project: Project) -> None:
+    result = mechscope(project, "run", "-p", "seed=7")
+    assert result.exit_code == 0, result.output
+    assert "trial with seed = 7  → .mechscope/trials/one/small\n  small.seed = 7  · Seed\n" in result.stdout
+
+
 def test_a_model_in_a_folder_becomes_a_run_that_other_machines_understand(project: Project) -> None:
     folder = project.root / "my-model"
     folder.mkdir()
     (folder / "config.json").write_text('{"hidden_size": 8}')
     (folder / "model.safetensors").write_bytes(b"weights")
+    refused = mechscope(project, "run", "--model", str(folder), "--as", "mine")
+    assert refused.exit_code == 1 and "holds a model but no tokenizer" in refused.stderr
+    assert "mine" not in project.runs_file.read_text()
+    (folder / "tokenizer.json").write_text("{}")
     result = mechscope(project, "run", "--model", str(folder), "--as", "mine")
     assert result.exit_code == 0, result.output
     declared = yaml.safe_load(project.runs_file.read_text())["runs"]["mine"]

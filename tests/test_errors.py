@@ -21,5 +21,9 @@ def test_the_beginning_of_a_long_name_is_near_it() -> None:
     assert nearest("g", runs) == nearest("mine", runs) == []
 
 
+def test_a_beginning_is_nearer_than_another_word_with_the_same_letters() -> None:
+    assert nearest("smolm", ["olmoe", "smollm2-135m", "gpt2-small"])[0] == "smollm2-135m"
+
+
 def test_case_does_not_hide_a_near_name() -> None:
     assert nearest("GPT2-Small", ["gpt2-small"]) == ["gpt2-small"]

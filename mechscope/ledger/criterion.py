@@ -140,12 +140,12 @@ def _statistic_name(node: ast.expr) -> str:
 def _operand(node: ast.expr, statistics: Mapping[str, Statistic]) -> Value | None:
     name = _statistic_name(node)
     if name not in statistics:
-        raise UnknownName("statistic in a criterion", name, statistics, hint="record it before the claim")
+        raise UnknownName("statistic", name, statistics, where="criterion", hint="record it before the claim")
     statistic = statistics[name]
     if not isinstance(node, ast.Attribute) or statistic.value is None:
         return statistic.value
     if node.attr not in _PARTS:
-        raise UnknownName(f"part of statistic '{name}'", node.attr, _PARTS)
+        raise UnknownName("part", node.attr, _PARTS, where=f"criterion: '{name}.{node.attr}'")
     part = _PARTS[node.attr](statistic)
     if part is None:
         raise InvalidRecord(

@@ -205,6 +205,11 @@ class Ledger:
         """
         import vl_convert
 
+        if not hasattr(chart, "to_dict"):
+            raise InvalidRecord(
+                f"figure '{name}' is a {type(chart).__name__}, not a chart.",
+                hint="an Altair chart, or anything with a to_dict() that gives Vega-Lite",
+            )
         spec = chart.to_dict()
         try:
             svg = vl_convert.vegalite_to_svg(spec, vl_version=vega_lite_version(spec))
@@ -254,7 +259,7 @@ class Ledger:
         names = [str(column) for column in frame.columns]
         for column in (*keys, *(labels or {}), *(formats or {})):
             if column not in names:
-                raise UnknownName(f"column of table '{name}'", column, names)
+                raise UnknownName("column", column, names, where=f"table '{name}'")
         by_column = {"*": tolerance} if isinstance(tolerance, Tolerance) else dict(tolerance or {})
         columns, values = [], []
         for column in names:
@@ -440,7 +445,10 @@ def _plain(value: Any, where: str) -> Value | bool | None:
         return _plain(value, where)
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise InvalidRecord(f"{where} is {value}, not a finite number.")
+            raise InvalidRecord(
+                f"{where} is {value}, not a finite number.",
+                hint='what could not be measured is None, in a statistic with because="why"',
+            )
         return value
     raise InvalidRecord(f"{where} is a {type(value).__name__}, not a number or a text.")
 

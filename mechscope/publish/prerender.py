@@ -72,10 +72,13 @@ def prepare(project: Project, run: str, mode: Mode = "run") -> Prepared:
 
 
 def _check_references(project: Project) -> None:
-    """Refuse a citation that no bibliography holds: Typst would stop at it, with a dump of its own."""
-    from mechscope.review.lint import unknown_references
+    """Refuse a citation that no bibliography holds: Typst would stop at it, with a dump of its own.
 
-    if found := unknown_references(project):
+    And what is not closed: no engine stops at that.
+    """
+    from mechscope.review.lint import stopping
+
+    if found := stopping(project):
         said = "\n".join(f"{one.file}:{one.line}:{one.column}: {one.message}" for one in found)
         raise InvalidInput(said, hint=found[0].hint)
 

@@ -117,6 +117,8 @@ def test_an_author_can_say_that_a_claim_came_after_a_look(
 
 
 def test_a_figure_needs_alt_text_and_a_caption(ledger: Ledger) -> None:
+    with pytest.raises(InvalidRecord, match="figure 'f' is a dict, not a chart"):
+        ledger.figure("f", bar_chart().to_dict(), caption="Bars", alt="Two bars")
     with pytest.raises(InvalidRecord, match="no alt text"):
         ledger.figure("bars", bar_chart(), caption="Bars", alt=" ")
     with pytest.raises(InvalidRecord, match="no caption"):

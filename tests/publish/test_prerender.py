@@ -92,6 +92,12 @@ def test_all_mistakes_are_told_at_once(sample: Project) -> None:
         prepare(sample, RUN, "skip")
 
 
+def test_a_div_that_is_not_closed_stops_a_render(sample: Project) -> None:
+    line = _append(sample, "::: {.when-claim key=topic_geometry.abstraction is=failed}\nOnly here?")
+    with pytest.raises(InvalidInput, match=f"topic-geometry.qmd:{line - 1}:1: this Div is not closed"):
+        prepare(sample, RUN, "skip")
+
+
 def test_each_of_several_mistakes_keeps_its_hint(sample: Project) -> None:
     _append(sample, "{{< figure topic_geometry.topics >}}\n{{< stat topic_geometry.topics part=vaule >}}")
     with pytest.raises(InvalidInput) as caught:

@@ -31,7 +31,7 @@ from mechscope.review.lint.names import Names, project_names
 from mechscope.review.lint.numerals import numerals, value_of
 from mechscope.review.lint.records import citation_findings, flip_findings, read_ledgers, unused_findings
 
-__all__ = ["RULES", "Finding", "has_errors", "lint", "main_json", "main_text", "unknown_references"]
+__all__ = ["RULES", "Finding", "has_errors", "lint", "main_json", "main_text", "stopping"]
 
 _GIVEN = "cite it with {{< stat KEY >}}; or mark what was chosen, not measured:  [%s]{.given}"
 _ASIDE = "say it without the number, or allow it:  <!-- lint: allow numeral because … -->"
@@ -67,6 +67,7 @@ def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]
     for document in documents:
         found += _typed(document, names)
         found += _unknown_references(document, bibliography)
+        found += _unclosed(document)
         found += _undescribed(document)
         if not document.is_script:
             found += links.problems(document)
@@ -86,13 +87,19 @@ def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]
     )
 
 
-def unknown_references(project: Project) -> list[Finding]:
-    """Citations in articles that no bibliography holds, without what is allowed: they stop a render."""
+def stopping(project: Project) -> list[Finding]:
+    """What stops a render, without what is allowed: what no bibliography holds, and what is not closed.
+
+    Engines go on after an open Div: all that follows would depend on the claim of a `.when-claim`.
+    """
     bibliography = _bibliography(project)
     documents = [read_document(project, path) for path in article_files(project) if path.suffix != ".ipynb"]
     found = [finding for document in documents for finding in _unknown_references(document, bibliography)]
+    found += [finding for document in documents for finding in _unclosed(document)]
     given = {document.file: allowances(document)[0] for document in documents}
-    return sorted(finding for finding in apply(found, given, set()) if finding.rule == "reference")
+    return sorted(
+        finding for finding in apply(found, given, set()) if finding.rule in ("reference", "unclosed")
+    )
 
 
 def _scripts(project: Project) -> list[Path]:
@@ -155,6 +162,16 @@ def _unknown_references(document: Document, bibliography: set[str] | None) -> It
             "add it to the bibliography; an @ that is none is written \\@",
             text=citation.key,
         )
+
+
+def _unclosed(document: Document) -> Iterator[Finding]:
+    for start, what in document.scan.unclosed:
+        hint = (
+            "end it with >}}"
+            if document.scan.text.startswith("{{<", start)
+            else "every ::: {…} ends with :::"
+        )
+        yield Finding(document.file, *document.place(start), "unclosed", what, hint)
 
 
 def _undescribed(document: Document) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ RULES = {
     "shortcode": "a shortcode that neither mechscope nor Quarto nor an extension knows",
     "key": "a cited key, part, outcome or included file that doesn't exist",
     "reference": "a citation that no bibliography holds",
+    "unclosed": "a Div or a shortcode that is not closed, or a ::: that closes nothing",
     "alt-text": "a picture without a text for those who can't see it",
     "flipping-claim": "a sentence that depends on a claim which holds in one run and fails in another, "
     "outside .when-claim",

@@ -69,6 +69,7 @@ _DEFINITION = re.compile(
     r"^ {0,3}\[(?!\^)(?P<name>[^\]\n]+)\]:[ \t]+<?(?P<target>\S+?)>?[ \t]*(?:[\"'(].*)?$", re.MULTILINE
 )
 _CITATION = re.compile(r"(?<![\w@./])-?@(?:\{(?P<braced>[^}\s]+)\}|(?P<key>\w(?:[\w:.#$%&+?<>~/-]*\w)?))")
+_OPEN_SHORTCODE = "this shortcode is not closed"
 _DIV_LINE = re.compile(r"^[ \t]*(?:>[ \t]*)*(?P<colons>:{3,})(?P<rest>.*)$", re.MULTILINE)
 _HEADING = re.compile(r"^ {0,3}(?P<level>#{1,6})[ \t]+(?P<text>.*?)[ \t]*#*[ \t]*$")
 _ITEM = re.compile(
@@ -139,6 +140,8 @@ class Scan:
     links: list[Link] = field(default_factory=list)
     images: list[Image] = field(default_factory=list)
     divs: list[Div] = field(default_factory=list)
+    unclosed: list[tuple[int, str]] = field(default_factory=list)
+    """Where a Div or a shortcode begins that ends nowhere, or a Div ends that began nowhere."""
     comments: list[tuple[int, int]] = field(default_factory=list)
     identifiers: set[str] = field(default_factory=set)
     """What a link's fragment may name: explicit identifiers, and those that Pandoc gives to headings."""
@@ -190,8 +193,13 @@ class _Scanner:
         for start, end, _ in fenced(self.text, self.body):
             self._blank(start, end)
         for match in SHORTCODE.finditer(self._now()):
+            if len(match["open"]) == 2 and "{{<" in match["body"]:
+                self.found.unclosed.append((match.start(), _OPEN_SHORTCODE))
             self._blank(*match.span(), MARK)
         self._spared()
+        self.found.unclosed += [
+            (match.start(), _OPEN_SHORTCODE) for match in re.finditer(r"\{\{<", self._now())
+        ]
         self._div_fences()
         for match in _DEFINITION.finditer(self._now()):
             start, end = match.span("target")
@@ -302,6 +310,11 @@ class _Scanner:
                 if opened:
                     start, read = opened.pop()
                     self.found.divs.append(Div(start, match.end(), *read))
+                else:
+                    self.found.unclosed.append((start, "this ::: closes nothing"))
+        self.found.unclosed += [
+            (start, "this Div is not closed, so it goes on to the end") for start, _ in opened
+        ]
         self.found.divs += [Div(start, len(self.text), *rest) for start, rest in opened]
         self.given += [(div.start, div.end) for div in self.found.divs if "given" in div.classes]
 
