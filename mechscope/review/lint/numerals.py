@@ -183,7 +183,7 @@ def numerals(found: Scan, names: Names) -> list[Numeral]:
 def typed_numbers(sentence: str, names: Names) -> list[tuple[int, int]]:
     """Where typed numbers stand in one sentence of prose (as `Scan.prose` has it, without citations)."""
     places = coordinates(sentence)
-    rest = _filled(sentence, [*places, *names.spans(sentence)], NAME)
+    rest = _filled(_filled(sentence, names.spans(sentence), NAME), places, MARK)
     rest = _filled(rest, [match.span() for match in _SCALE.finditer(rest)], NAME)
     found = list(places)
     while new := _apart([*_in_digits(rest), *_in_words(rest)]):
