@@ -225,6 +225,8 @@ def _check(project: Project, declared: Runs, run: str, analysis: Analysis) -> Ch
         if state.problem is not None:
             problems.append(f"inputs can't be determined: {state.problem.message}")
         looked_at = in_words({kind: len(getattr(ledger.findings, kind)) for kind in KINDS})
+        for item in ledger.accepted:
+            looked_at += f"; accepted without a rerun: {', '.join(item.changed)}, because {item.because}"
     return Check(f"{run}:{analysis.name}", looked_at, tuple(problems))
 
 
