@@ -196,12 +196,13 @@ def attribute(
             kept.position[rows] = _along(read["pos_embed.hook_out"], frozen)
         constant = (direction * norm_bias(bridge.ln_final)).sum(-1)
         kept.final_bias[rows] = (constant + readout.bias[rows]).cpu()
+        # What the pass added up, sign by sign: rounding is relative to that and not to the small result, and
+        # what two blocks write can be much larger than what is left of both.
+        stream = read[f"blocks.{n_layers - 1}.hook_resid_post"]
+        sizes[rows] = _along(stream.abs(), frozen.abs()) + logits.double().abs().amax(-1).cpu()
         for layer in range(n_layers):
-            _attention_parts(bridge, layer, read, frozen, rows, kept)
-            _mlp_parts(bridge, layer, read, frozen, rows, kept)
-        # What the pass added up, sign by sign: rounding is relative to that and not to the small result.
-        stream = read[f"blocks.{n_layers - 1}.hook_resid_post"].double()
-        sizes[rows] = ((stream.abs() * frozen.abs()).sum(-1) + logits.abs().amax(-1)).cpu()
+            sizes[rows] += _attention_parts(bridge, layer, read, frozen, rows, kept)
+            sizes[rows] += _mlp_parts(bridge, layer, read, frozen, rows, kept)
     _require_exact(bridge, kept, sizes)
     return kept
 
@@ -249,9 +250,13 @@ def attribute_neurons(
         for at, layer in enumerate(chosen):
             post = read[f"blocks.{layer}.mlp.hook_post"].double()
             ahead = _ahead(bridge, layer, "ln2_post", read, frozen)
-            contribution = post * (ahead @ weights[layer].double().T)
+            weight = weights[layer].double().T
+            contribution = post * (ahead @ weight)
             expected = _along_raw(_mlp_output(bridge, layer, read), ahead)
-            size = contribution.abs().sum(-1) + expected.abs()
+            # The pass rounds each neuron in each dimension, before anything cancels along the direction.
+            written = read[f"blocks.{layer}.mlp.hook_out"]
+            size = (post.abs() * (ahead.abs() @ weight.abs())).sum(-1)
+            size = size + _along_raw(written.abs(), ahead.abs())
             eps = torch.finfo(bridge.W_U.dtype).eps
             if bool(((contribution.sum(-1) - expected).abs() > _SLACK * eps * size).any()):
                 raise ModelMismatch(f"layer {layer}: the neurons do not sum to the MLP's output.")
@@ -263,25 +268,29 @@ def attribute_neurons(
 def _attention_parts(
     bridge: TransformerBridge, layer: int, read: dict[str, Tensor], frozen: Tensor, rows: Tensor,
     kept: Attribution,
-) -> None:  # fmt: skip
+) -> Float[Tensor, " batch"]:  # fmt: skip
+    """Note what a layer's heads wrote; returns how much they added up, sign by sign."""
     attention = bridge.blocks[layer].attn
     ahead = _ahead(bridge, layer, "ln1_post", read, frozen)
     z: Float[Tensor, "batch head d_head"] = read[f"blocks.{layer}.attn.hook_z"].double()
-    read_with = torch.einsum("hdm,bm->bhd", attention.W_O.detach().double(), ahead)
-    kept.heads[layer][:, rows] = (z * read_with).sum(-1).T.cpu()
+    weights = attention.W_O.detach().double()
+    kept.heads[layer][:, rows] = (z * torch.einsum("hdm,bm->bhd", weights, ahead)).sum(-1).T.cpu()
     kept.attention_biases[layer][rows] = _bias(bridge, layer, "ln1_post", attention, "b_O", ahead, frozen)
+    return torch.einsum("bhd,hdm,bm->b", z.abs(), weights.abs(), ahead.abs()).cpu()
 
 
 def _mlp_parts(
     bridge: TransformerBridge, layer: int, read: dict[str, Tensor], frozen: Tensor, rows: Tensor,
     kept: Attribution,
-) -> None:  # fmt: skip
+) -> Float[Tensor, " batch"]:  # fmt: skip
+    """Note what a layer's MLP wrote; returns how much it added up, sign by sign."""
     if not hasattr(bridge.blocks[layer], "mlp"):
-        return
+        return torch.zeros(len(rows), dtype=torch.float64)
     ahead = _ahead(bridge, layer, "ln2_post", read, frozen)
     kept.mlps[layer][rows] = _along(_mlp_output(bridge, layer, read), ahead)
     mlp = bridge.blocks[layer].mlp
     kept.mlp_biases[layer][rows] = _bias(bridge, layer, "ln2_post", mlp, "b_out", ahead, frozen)
+    return _along(read[f"blocks.{layer}.mlp.hook_out"].abs(), ahead.abs())
 
 
 def _mlp_output(bridge: TransformerBridge, layer: int, read: dict[str, Tensor]) -> Tensor:

@@ -134,7 +134,7 @@ def test_the_share_due_to_position_is_one_without_and_small_with_dependence_on_t
     assert head_scores(wanders, rows).positional[0, 1] < 0.3
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(2, 40), st.integers(1, 40))
 def test_entropy_is_the_logarithm_of_how_many_positions_share_the_weight(width, among):
     among = min(among, width)

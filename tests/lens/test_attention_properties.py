@@ -43,7 +43,7 @@ weights_and_rows = given(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @weights_and_rows
 def test_every_score_is_a_share_of_attention_and_entropy_of_the_largest_there_is(
     seed, sharpness, n, length, bos
@@ -57,7 +57,7 @@ def test_every_score_is_a_share_of_attention_and_entropy_of_the_largest_there_is
         assert (scores.positional >= 0).all() and (scores.positional <= 1).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @weights_and_rows
 def test_scores_of_different_keys_for_the_same_queries_share_one_attention(seed, sharpness, n, length, bos):
     scores, rows = scores_of(seed, sharpness, n, length, bos)
@@ -72,7 +72,7 @@ def test_scores_of_different_keys_for_the_same_queries_share_one_attention(seed,
         assert (scores.first <= left + 1e-5).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**31 - 1), length=st.integers(4, 25), bos=st.booleans())
 def test_the_planted_heads_spend_all_their_attention_on_what_they_are_for(seed, length, bos):
     rng = np.random.default_rng(seed)
@@ -87,7 +87,7 @@ def test_the_planted_heads_spend_all_their_attention_on_what_they_are_for(seed, 
     assert (scores.previous[:, PREVIOUS.layer, PREVIOUS.head] >= 1 - 1e-5).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**31 - 1), length=st.integers(4, 15), bos=st.booleans())
 def test_weights_of_nothing_score_by_chance(seed, length, bos):
     scores, _ = scores_of(seed, 0.0, 2, length, bos)
@@ -96,7 +96,7 @@ def test_weights_of_nothing_score_by_chance(seed, length, bos):
     np.testing.assert_allclose(scores.entropy, 1, rtol=1e-5)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**31 - 1), n=st.integers(2, 5), length=st.integers(4, 15))
 def test_the_order_of_rows_orders_the_scores_and_changes_nothing_else(seed, n, length):
     scores, rows = scores_of(seed, 1.0, n, length, False)

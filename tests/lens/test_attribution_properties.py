@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import (
@@ -121,8 +121,10 @@ sentences = st.lists(st.integers(0, 59), min_size=1, max_size=8).map(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(makes(), sentences, ids, st.none() | ids, st.booleans())
+# One neuron whose output almost cancels along the direction: rounding is relative to what was added up.
+@example(Make("llama", 3, 1, 1, 4, 1, tied=False, biases=False, seed=0), "w0", 1, None, True)
 def test_the_parts_sum_to_the_logit_on_any_make_of_model(make, sentence, answer, other, centred):
     bridge = make.bridge()
     tokenised = tokenise(bridge, [sentence])

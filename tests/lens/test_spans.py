@@ -64,7 +64,7 @@ def test_a_span_is_found_where_it_stands_with_and_without_bos(bridge):
     assert shifted.width == plain.width + 1 == 15
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 8), st.integers(2, 6), st.integers(1, 8), st.integers(0, 5))
 def test_the_planted_induction_head_scores_one_on_any_repeated_span(before, length, between, after):
     found = span_scores(planted_model(), spans_of((before, length, between, after)))[0]

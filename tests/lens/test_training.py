@@ -143,7 +143,7 @@ def test_a_curve_that_never_falls_has_no_share_of_a_fall():
     assert phase_change(STEPS, [3.0] * 25).share == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.floats(0, 20), min_size=5, max_size=30), st.integers(1, 4), st.floats(-5, 5))
 def test_shares_lie_between_nothing_and_all_and_do_not_depend_on_the_level(values, window, level):
     steps = list(range(len(values)))

@@ -32,7 +32,7 @@ def words(text: str) -> list[str]:
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=60).map("".join))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_mask_is_as_long_as_the_text_and_keeps_its_lines(text: str) -> None:
     found = scan(text)
     assert len(found.prose) == len(text)

@@ -76,7 +76,7 @@ PIECES = st.one_of(
 
 
 @given(st.lists(PIECES, max_size=25).map(" ".join))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_positions_point_at_the_text_and_given_numbers_are_left_alone(text: str) -> None:
     found = numerals(scan(text), NAMES)
     assert all(text[number.start : number.end] == number.text for number in found)
