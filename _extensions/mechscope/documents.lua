@@ -75,6 +75,8 @@ function M.banner(banner)
   if html() then return pandoc.Blocks({ banner_html(banner) }) end
   local text = "Run " .. banner.run
   if banner.verified ~= "" then text = text .. " · " .. checked(banner) end
+  -- On the web the words lead to the page of numbers, which says how to run it again.
+  if banner.verified ~= "" then text = text .. "; run it yourself: " .. banner["repeat"] end
   if banner.exploratory ~= "" then text = text .. " · " .. banner.exploratory end
   if typst() then
     return pandoc.Blocks({ pandoc.RawBlock("typst",

@@ -54,7 +54,9 @@ class Number(_Strict):
     tolerance: Tolerance = Field(description="a rerun may differ: |new - old| <= atol + rtol * |old|")
     cell: str = Field(description="the notebook's cell that recorded it")
     page: str = Field(description="its entry on the site, relative to this file")
-    verified: str | None = Field(description="the date on which a rerun reproduced its ledger, or null")
+    verified: str | None = Field(
+        description="the day on which the authors' own rerun reproduced its ledger, or null"
+    )
     cited: tuple[Place, ...]
 
 
