@@ -8,14 +8,19 @@ from typing import Any
 from mechscope.ledger.formatting import format_p, format_value
 from mechscope.publish.entrance import runs_anchor
 from mechscope.publish.findings import Found, repeat_command, runs_with_results
+from mechscope.publish.pages.cited_claims import cited_claims
 from mechscope.publish.pages.context import Context
 from mechscope.publish.shown import Shown
 
 
 def documents(context: Context) -> dict[str, Any]:
-    """By page, for those that show something of a ledger: `banner` and `numbers`, as texts."""
+    """By page, for those that show something of a ledger: `banner`, `numbers` and `claims`, as texts."""
     return {
-        page: {"banner": _banner(context, page, shown), "numbers": _numbers(context, shown)}
+        page: {
+            "banner": _banner(context, page, shown),
+            "numbers": _numbers(context, shown),
+            "claims": cited_claims(context, shown),
+        }
         for page, shown in context.shown().items()
         if shown
     }
