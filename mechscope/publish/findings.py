@@ -234,7 +234,7 @@ class Shelf:
         return rerun.date if rerun is not None and rerun.reproduced else None
 
     def verified(self, found: Found) -> str:
-        """What a rerun of a record's ledger said: verified by whom and when, not reproduced, or not verified."""
+        """What a rerun of a record's ledger said: verified, by whom and when; not reproduced; or not."""
         rerun = self.rerun_of(found.ledger)
         return "not verified" if rerun is None else rerun.words
 

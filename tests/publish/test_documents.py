@@ -10,6 +10,8 @@ import pypandoc
 import pytest
 from pydantic import ValidationError
 
+from mechscope.ledger.schema import Acceptance
+from mechscope.ledger.store import ledger_text, read_ledger
 from mechscope.project import Project
 from mechscope.publish.entrance import write_entrance
 from mechscope.publish.pages.documents import _days
@@ -159,6 +161,35 @@ def test_numbers_of_other_runs_that_are_cited_say_so(sample: Project) -> None:
     number = next(number for number in numbers["numbers"] if number["run"] == OTHER)
     assert number["key"] == f"{OTHER}:topic_geometry.centred_max"
     assert numbers["analyses"][number["analysis"]]["run"] == OTHER
+
+
+def test_numbers_json_holds_every_claim_with_what_decided_it(sample: Project) -> None:
+    write_sample_verification(sample, RUN)
+    numbers, schema = _numbers(sample)
+    (claim,) = numbers["claims"]
+    record = sample_findings().claims["abstraction"]
+    assert claim["key"] == "topic_geometry.abstraction" and claim["outcome"] == "held"
+    assert (claim["sentence"], claim["criterion"]) == (record.sentence, record.criterion)
+    assert claim["evidence"] == record.evidence and claim["exploratory"] is True
+    assert claim["written"].startswith("not in analyses/claims.lock") and claim["verified"] == "2026-11-20"
+    assert claim["page"] == "claims.html#topic_geometry.abstraction"
+    assert {place["page"] for place in claim["cited"]} == {ARTICLE, "paper/paper.qmd"}
+    del claim["criterion"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(numbers, schema)
+
+
+def test_numbers_json_holds_what_was_accepted_without_a_rerun(sample: Project) -> None:
+    assert _numbers(sample)[0]["analyses"]["topic_geometry"]["accepted"] == []
+    folder = sample.found(RUN, "topic_geometry")
+    accepted = (Acceptance(changed=("pairs.py changed",), because="a new name"),)
+    ledger = read_ledger(folder).model_copy(update={"accepted": accepted})
+    (folder / "ledger.json").write_text(ledger_text(ledger))
+    numbers, schema = _numbers(sample)
+    jsonschema.validate(numbers, schema)
+    assert numbers["analyses"]["topic_geometry"]["accepted"] == [
+        {"changed": ["pairs.py changed"], "because": "a new name"}
+    ]
 
 
 # Popovers --------------------------------------------------------------------------------------------------
