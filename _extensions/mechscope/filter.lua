@@ -95,6 +95,7 @@ function Pandoc(document)
     local site = ledger.colophon(document.meta)
     if site then quarto.doc.include_text("after-body", documents.colophon(site)) end
   end
+  document = document:walk(documents.given)
   if quarto.doc.is_format("typst") then document = document:walk({ Str = apostrophes }) end
   if about then document.blocks = documents.banner(about.banner) .. document.blocks end
   return document

@@ -204,7 +204,7 @@ def test_a_popover_says_the_value_in_full_its_tolerance_and_its_verification(sam
     assert lines["Value"] == "0.42" and lines["In full"] == "0.4187654321"
     assert lines["Tolerance on rerun"].startswith("±0.01% ± 10⁻⁶")
     assert lines["Rerun"] == "verified by the authors' own rerun of 2026-11-20"
-    assert lines["Repeat it"] == "mechscope verify topic_geometry --run smollm2-135m"
+    assert lines["Run it yourself"] == "mechscope verify topic_geometry --run smollm2-135m"
     assert dict(popovers["topic_geometry.topics"]["lines"])["Tolerance on rerun"] == "none: exactly the same"
     assert "In full" not in dict(popovers["topic_geometry.topics"]["lines"])
 

@@ -117,7 +117,7 @@ def test_a_verification_says_by_whom_on_what_and_how_to_repeat_it(sample: Projec
     page = _words(sample, "numbers")
     head, entry = page.split('id="topic_geometry.centred_max"')[:2]
     said = "verified by the authors' own rerun of 2026-11-20"
-    repeat = "repeat it with <code>mechscope verify topic_geometry --run smollm2-135m</code>"
+    repeat = "run it yourself: <code>mechscope verify topic_geometry --run smollm2-135m</code>"
     assert f"{said}, on Linux x86_64 with numpy 2.4.6, platform Linux x86_64" in head and repeat in head
     assert f"{said} (Linux x86_64, Python 3.11.7, torch 2.13.0); {repeat}" in entry
     assert said in _words(sample, "claims") and repeat in _words(sample, "claims")
@@ -125,7 +125,7 @@ def test_a_verification_says_by_whom_on_what_and_how_to_repeat_it(sample: Projec
 
 def test_a_verification_of_before_days_were_noted_stands_without_one(sample: Project) -> None:
     write_sample_verification(sample, RUN, date=None)
-    assert "verified by the authors' own rerun; repeat" in _words(sample, "numbers")
+    assert "verified by the authors' own rerun; run it" in _words(sample, "numbers")
     documents = json.loads((sample.generated(RUN) / "documents.json").read_text())
     banner = documents["paper/articles/topic-geometry.qmd"]["banner"]
     assert banner["verified"] == "all 3 numbers confirmed by the authors' own rerun" and banner["date"] == ""

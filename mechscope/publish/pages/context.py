@@ -150,7 +150,7 @@ class Context:
     def rerun(self, found: Found) -> str:
         """What a rerun said of a record, and how a reader repeats it, as Markdown."""
         command = code(repeat_command(found.run, found.analysis))
-        return f"{escaped(self.shelf.verified(found))}; repeat it with {command}"
+        return f"{escaped(self.shelf.verified(found))}; run it yourself: {command}"
 
     def _cited(self, found: Found) -> str:
         """Each page that cites a record, with a link to where it stands there first."""

@@ -10,19 +10,26 @@ from mechscope.ledger.schema import LedgerFile, Statistic
 from mechscope.publish.findings import Found, repeat_command
 from mechscope.publish.markdown import code, definitions, escaped, folded, front_matter, link, table
 from mechscope.publish.pages.context import Context
+from mechscope.publish.pages.given import given_part
 from mechscope.publish.pages.popovers import exactly
 from mechscope.publish.pages.words import interval_words, resampling_words, tolerance_words
+
+_LEAD_TO_GIVEN = (
+    " Numbers that the authors gave, with a thin grey line below them, link nowhere; they are "
+    f"{link('listed at the end', '#given')}."
+)
 
 
 def numbers_page(context: Context) -> str:
     """The page as Markdown: the inputs of each analysis, then its statistics."""
+    given = given_part(context)
     parts = [
         front_matter(
             title="Numbers", subtitle=f"Every statistic of the run {context.title}", format="html", toc=True
         )
         + "\n"
         + "Each number in the articles links to its entry here. It was printed from a ledger, which "
-        "an analysis wrote; none was typed. The same "
+        f"an analysis wrote; none of these was typed.{_LEAD_TO_GIVEN if given else ''} The same "
         f"{link('as a graph', 'graph.qmd')} and {link('for programs', 'numbers.json')} (described by its "
         f"{link('schema', 'numbers.schema.json')}).\n\n"
         "::: {#verification}\n"
@@ -49,7 +56,7 @@ def numbers_page(context: Context) -> str:
         parts.append(
             "## From other runs {#other-runs}\n\n" + "\n".join(_number(context, found) for found in foreign)
         )
-    return "\n".join(parts)
+    return "\n".join([*parts, given] if given else parts)
 
 
 def _entries(context: Context, every: Sequence[Found]) -> str:
@@ -106,7 +113,7 @@ def _inputs(context: Context, ledger: LedgerFile) -> str:
 def _rerun(context: Context, ledger: LedgerFile) -> str:
     """By whom, when and with what an analysis was run again, and how a reader does that."""
     rerun = context.shelf.rerun_of(ledger)
-    repeat = f"repeat it with {code(repeat_command(ledger.run, ledger.analysis))}"
+    repeat = f"run it yourself: {code(repeat_command(ledger.run, ledger.analysis))}"
     if rerun is None:
         return f"not verified; {repeat}"
     if not rerun.environment:

@@ -53,7 +53,7 @@ def _popover(context: Context, found: Found) -> dict[str, object]:
         ("Run", context.run_title(found.run)),
         ("Analysis", f"{found.ledger.title}, {context.cell_title(found)}"),
         ("Rerun", context.shelf.verified(found)),
-        ("Repeat it", repeat_command(found.run, found.analysis)),
+        ("Run it yourself", repeat_command(found.run, found.analysis)),
     ]
     popover: dict[str, object] = {"title": title, "lines": [line for line in lines if line[1]]}
     if isinstance(record, Claim):
