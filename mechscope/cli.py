@@ -428,6 +428,7 @@ def render(
 
 def _print_rendered(project: Project, done: Rendered, named: bool) -> None:
     from mechscope.pipeline.scripts import find_analyses
+    from mechscope.publish.behind import behind_words
 
     analyses = find_analyses(project)
     for rendered in done.runs:
@@ -450,6 +451,8 @@ def _print_rendered(project: Project, done: Rendered, named: bool) -> None:
         )
         for warning in rendered.warnings:
             click.echo(f"  warning: {warning}")
+    for run, left in done.behind.items():
+        click.echo(f"warning: {behind_words(run, left)}", err=True)
     entrance = project.site / "index.html"
     rest = "; the rest of the site: mechscope render"
     where = f": {project.shown(entrance)}" if entrance.is_file() else rest

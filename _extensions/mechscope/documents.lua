@@ -75,6 +75,8 @@ function M.banner(banner)
   if html() then return pandoc.Blocks({ banner_html(banner) }) end
   local text = "Run " .. banner.run
   if banner.verified ~= "" then text = text .. " · " .. checked(banner) end
+  -- On the web the words lead to the page of numbers, which says how to run it again.
+  if banner.verified ~= "" then text = text .. "; run it yourself: " .. banner["repeat"] end
   if banner.exploratory ~= "" then text = text .. " · " .. banner.exploratory end
   if typst() then
     return pandoc.Blocks({ pandoc.RawBlock("typst",
@@ -104,6 +106,28 @@ function M.runs(site)
   end
   return pandoc.Blocks(#items > 0 and { pandoc.BulletList(items) } or {})
 end
+
+-- Given numbers -----------------------------------------------------------------------------------------------------
+
+local GIVEN = "Given by the authors: chosen or known beforehand, not measured here"
+
+--- What is marked as given, so that a reader tells it from what was measured: a line below it, in a PDF too.
+M.given = {
+  traverse = "topdown",
+  Header = function(header) return header, false end, -- which also stands in lists of contents
+  Span = function(mark)
+    if not mark.classes:includes("given") then return nil end
+    if html() then
+      mark.attributes.title = GIVEN
+      return mark, false
+    end
+    if not typst() then return nil end
+    local inlines = pandoc.Inlines({ pandoc.RawInline("typst", "#underline(stroke: 0.4pt + luma(65%), offset: 1.8pt)[") })
+    inlines:extend(mark.content)
+    inlines:insert(pandoc.RawInline("typst", "]"))
+    return inlines, false
+  end,
+}
 
 -- Head and foot of a page -----------------------------------------------------------------------------------
 

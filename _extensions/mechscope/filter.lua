@@ -15,10 +15,12 @@
 ---   ::: {.cited-numbers}
 ---   :::
 ---
---- with a table of the numbers that the document cites, and `::: {.all-runs}` with a list of the runs.
+--- with a table of the numbers that the document cites, `::: {.cited-claims}` with a list of the claims that it makes, and
+--- `::: {.all-runs}` with a list of the runs.
 
 local ledger = require("ledger")
 local documents = require("documents")
+local claims = require("claims")
 
 -- The engine copies the script into the site and links it from the page.
 if quarto.doc.add_html_dependency and quarto.doc.is_format("html") then
@@ -74,6 +76,7 @@ function Pandoc(document)
   document = document:walk({
     Div = function(div)
       if div.classes:includes("cited-numbers") then return documents.numbers(about) end
+      if div.classes:includes("cited-claims") then return claims.list(about) end
       if div.classes:includes("all-runs") then return documents.runs(ledger.colophon(document.meta)) end
       if not div.classes:includes("when-claim") then return nil end
       local key = div.attributes["key"]
@@ -92,6 +95,7 @@ function Pandoc(document)
     local site = ledger.colophon(document.meta)
     if site then quarto.doc.include_text("after-body", documents.colophon(site)) end
   end
+  document = document:walk(documents.given)
   if quarto.doc.is_format("typst") then document = document:walk({ Str = apostrophes }) end
   if about then document.blocks = documents.banner(about.banner) .. document.blocks end
   return document

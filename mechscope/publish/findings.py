@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,34 @@ class Found:
 
 @dataclass(frozen=True)
 class Rerun:
-    """What `verification.json` keeps of a rerun: when it was, and whether everything was found again."""
+    """What `verification.json` keeps of a rerun, which is one by whoever committed it: the authors.
+
+    Attributes:
+        date: The day ("2026-11-20"); empty where an entry has none.
+        reproduced: Whether everything was found again.
+        environment: The versions of packages, of Python and the platform, by name.
+    """
 
     date: str
     reproduced: bool
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """By whom, when and on what: "verified by the authors' own rerun of 2026-11-20 (Linux x86_64, …)"."""
+        said = "verified by" if self.reproduced else "not reproduced by"
+        day = f" of {self.date}" if self.date else ""
+        parts = [f"{label}{self.environment[name]}" for name, label in _SHORTLY if self.environment.get(name)]
+        return f"{said} the authors' own rerun{day}" + (f" ({', '.join(parts)})" if parts else "")
+
+
+_SHORTLY = (("platform", ""), ("python", "Python "), ("torch", "torch "))
+"""What a short line names of an environment; the page of numbers has all of it."""
+
+
+def repeat_command(run: str, analysis: str = "") -> str:
+    """What a reader types to run again what an analysis (or all) found in a run."""
+    return " ".join(word for word in ("mechscope verify", analysis, f"--run {run}") if word)
 
 
 def runs_with_results(project: Project) -> list[str]:
@@ -196,7 +220,13 @@ class Shelf:
             return None
         # Entries of before inputs were noted: what was accepted may have come after them.
         same = own["inputs"] == inputs_hash(ledger.inputs) if "inputs" in own else not ledger.accepted
-        return Rerun(str(own.get("date", "")), own.get("reproduced") is True) if same else None
+        if not same:
+            return None
+        noted = own.get("environment")
+        environment = (
+            {str(name): str(value) for name, value in noted.items()} if isinstance(noted, dict) else {}
+        )
+        return Rerun(str(own.get("date") or ""), own.get("reproduced") is True, environment)
 
     def verified_on(self, ledger: LedgerFile) -> str | None:
         """The date on which a rerun reproduced this very ledger; None if none did ("" if it has no date)."""
@@ -204,11 +234,9 @@ class Shelf:
         return rerun.date if rerun is not None and rerun.reproduced else None
 
     def verified(self, found: Found) -> str:
-        """What a rerun of a record's ledger said: "verified <date>", "not reproduced …" or "not verified"."""
+        """What a rerun of a record's ledger said: verified, by whom and when; not reproduced; or not."""
         rerun = self.rerun_of(found.ledger)
-        if rerun is None:
-            return "not verified"
-        return f"{'verified' if rerun.reproduced else 'not reproduced by the rerun of'} {rerun.date}".strip()
+        return "not verified" if rerun is None else rerun.words
 
 
 SHORTCODE_OF_KIND = {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mechscope.errors import MechscopeError
 from mechscope.project import find_project
+from mechscope.publish.behind import behind, behind_words
 from mechscope.publish.entrance import HOME, write_entrance
 from mechscope.publish.offline import remove_foreign_scripts
 from mechscope.publish.prerender import mode_from_environment, prepare, run_of_profiles
@@ -42,6 +43,8 @@ def after() -> None:
     if run:
         home = project.shown(project.site / run / HOME)
         print(f"mechscope: the site of {run} is {home}; below Quarto names the copy that it works on")
+        for other, pages in behind(project).items():
+            print(f"mechscope: {behind_words(other, pages)}", file=sys.stderr)
 
 
 def main(when: str) -> int:

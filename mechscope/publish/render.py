@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from mechscope.errors import InvalidInput, UnknownName
 from mechscope.pipeline.runs import load_runs
 from mechscope.project import Project
 from mechscope.publish import quarto
+from mechscope.publish.behind import behind
 from mechscope.publish.entrance import write_entrance
 from mechscope.publish.findings import runs_with_results
 from mechscope.publish.prerender import Mode, bring_up_to_date, prepare, stale_beside
@@ -45,11 +46,16 @@ class RenderedRun:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What a render did."""
+    """What a render did.
+
+    Attributes:
+        behind: Pages that were not rendered and are older than the results they show, by run.
+    """
 
     engine: str
     runs: tuple[RenderedRun, ...]
     seconds: float
+    behind: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def render(
@@ -108,7 +114,7 @@ def render(
             RenderedRun(run, ran, tuple(built.pages), tuple(built.pdfs), ready - began, took, warnings)
         )
         write_entrance(project)
-    return Rendered(chosen, tuple(done), time.perf_counter() - start)
+    return Rendered(chosen, tuple(done), time.perf_counter() - start, behind(project))
 
 
 def choose_engine(name: str | None = None) -> tuple[str, str]:

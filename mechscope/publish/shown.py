@@ -125,7 +125,7 @@ def _outline(text: str) -> _Outline:
         return text.count("\n", 0, offset) + 1
 
     headings = [
-        (line_of(match.start()), _plain(match["text"]))
+        (line_of(match.start()), plain_words(match["text"]))
         for match in _HEADING.finditer(text)
         if outside(match.start())
     ]
@@ -142,7 +142,8 @@ def _outline(text: str) -> _Outline:
     return _Outline(headings, divs)
 
 
-def _plain(heading: str) -> str:
-    words = SHORTCODE.sub("…", _ATTRIBUTES.sub("", heading))
+def plain_words(markdown: str) -> str:
+    """A line of Markdown as words; what a shortcode puts in is "…"."""
+    words = SHORTCODE.sub("…", _ATTRIBUTES.sub("", markdown))
     words = re.sub(r"\[([^\[\]]*)\](?:\{[^{}]*\}|\([^()]*\))", r"\1", words)
     return re.sub(r"(?<!\\)[*`]|\\(?=[!-/:-@\[-`{-~])", "", words).strip()

@@ -47,7 +47,9 @@ def put_in_place(project: Project, run: str, *, whole: bool) -> Path:
                 shutil.copytree(staged, fresh, dirs_exist_ok=True)
         else:
             for path in sorted(path for path in staged.rglob("*") if path.is_file()):
-                write_atomically(site / path.relative_to(staged), path.read_bytes())
+                target = site / path.relative_to(staged)
+                write_atomically(target, path.read_bytes())
+                shutil.copystat(path, target)  # the date tells when it was rendered, changed or not
     return site
 
 

@@ -301,7 +301,8 @@
         fold.hidden = !holds(fold);
         fold.open = wanted.length > 0 && !fold.hidden;
       }
-      for (const section of sections) section.hidden = !holds(section);
+      const filtered = wanted.length > 0 || cited.checked;
+      for (const section of sections) section.hidden = filtered && !holds(section);
       count.textContent = wanted.length || cited.checked ? `${left} of ${entries.length}` : "";
     }
 

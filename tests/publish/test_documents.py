@@ -10,8 +10,11 @@ import pypandoc
 import pytest
 from pydantic import ValidationError
 
+from mechscope.ledger.schema import Acceptance
+from mechscope.ledger.store import ledger_text, read_ledger
 from mechscope.project import Project
 from mechscope.publish.entrance import write_entrance
+from mechscope.publish.pages.documents import _days
 from mechscope.publish.pages.machine import NumbersFile
 from mechscope.publish.prerender import prepare
 from mechscope.publish.render import render
@@ -41,7 +44,7 @@ def test_a_banner_counts_each_number_of_the_article_once(sample: Project) -> Non
     write_sample_verification(sample, RUN)
     banner = _documents(sample)[ARTICLE]["banner"]
     assert (banner["verified"], banner["date"], banner["state"]) == (
-        "all 3 numbers confirmed by a rerun",
+        "all 3 numbers confirmed by the authors' own rerun",
         "2026-11-20",
         "all",
     )
@@ -51,7 +54,8 @@ def test_a_number_of_a_run_that_nobody_verified_does_not_count(sample: Project) 
     path = sample.root / ARTICLE
     path.write_text(path.read_text() + f"\n{{{{< stat {OTHER}:topic_geometry.centred_max >}}}}\n")
     write_sample_verification(sample, RUN)
-    assert _documents(sample)[ARTICLE]["banner"]["verified"] == "3 of 4 numbers confirmed by a rerun"
+    said = "3 of 4 numbers confirmed by the authors' own rerun"
+    assert _documents(sample)[ARTICLE]["banner"]["verified"] == said
 
 
 def test_a_ledger_that_changed_since_it_was_verified_is_not_verified(sample: Project) -> None:
@@ -65,10 +69,14 @@ def test_the_date_is_that_of_the_analysis_where_each_has_its_own(sample: Project
     assert _documents(sample)[ARTICLE]["banner"]["date"] == "2026-11-19"
 
 
+def test_reruns_of_several_days_are_dated_by_the_first_and_the_last() -> None:
+    assert _days(["2026-11-20", "", "2026-11-18", "2026-11-19"]) == "2026-11-18 to 2026-11-20"
+
+
 def test_a_banner_tells_what_a_rerun_contradicted_from_what_nobody_ran_again(sample: Project) -> None:
     write_sample_verification(sample, RUN, reproduced=False)
     banner = _documents(sample)[ARTICLE]["banner"]
-    assert banner["verified"] == "0 of 3 numbers confirmed by a rerun, 3 not reproduced"
+    assert banner["verified"] == "0 of 3 numbers confirmed by the authors' own rerun, 3 not reproduced"
     assert (banner["date"], banner["state"]) == ("", "none")
 
 
@@ -155,6 +163,35 @@ def test_numbers_of_other_runs_that_are_cited_say_so(sample: Project) -> None:
     assert numbers["analyses"][number["analysis"]]["run"] == OTHER
 
 
+def test_numbers_json_holds_every_claim_with_what_decided_it(sample: Project) -> None:
+    write_sample_verification(sample, RUN)
+    numbers, schema = _numbers(sample)
+    (claim,) = numbers["claims"]
+    record = sample_findings().claims["abstraction"]
+    assert claim["key"] == "topic_geometry.abstraction" and claim["outcome"] == "held"
+    assert (claim["sentence"], claim["criterion"]) == (record.sentence, record.criterion)
+    assert claim["evidence"] == record.evidence and claim["exploratory"] is True
+    assert claim["written"].startswith("not in analyses/claims.lock") and claim["verified"] == "2026-11-20"
+    assert claim["page"] == "claims.html#topic_geometry.abstraction"
+    assert {place["page"] for place in claim["cited"]} == {ARTICLE, "paper/paper.qmd"}
+    del claim["criterion"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(numbers, schema)
+
+
+def test_numbers_json_holds_what_was_accepted_without_a_rerun(sample: Project) -> None:
+    assert _numbers(sample)[0]["analyses"]["topic_geometry"]["accepted"] == []
+    folder = sample.found(RUN, "topic_geometry")
+    accepted = (Acceptance(changed=("pairs.py changed",), because="a new name"),)
+    ledger = read_ledger(folder).model_copy(update={"accepted": accepted})
+    (folder / "ledger.json").write_text(ledger_text(ledger))
+    numbers, schema = _numbers(sample)
+    jsonschema.validate(numbers, schema)
+    assert numbers["analyses"]["topic_geometry"]["accepted"] == [
+        {"changed": ["pairs.py changed"], "because": "a new name"}
+    ]
+
+
 # Popovers --------------------------------------------------------------------------------------------------
 
 
@@ -165,7 +202,9 @@ def test_a_popover_says_the_value_in_full_its_tolerance_and_its_verification(sam
     popovers = json.loads((sample.generated(RUN) / "popovers.json").read_text())
     lines = dict(popovers["topic_geometry.centred_max"]["lines"])
     assert lines["Value"] == "0.42" and lines["In full"] == "0.4187654321"
-    assert lines["Tolerance on rerun"].startswith("±0.01% ± 10⁻⁶") and lines["Rerun"] == "verified 2026-11-20"
+    assert lines["Tolerance on rerun"].startswith("±0.01% ± 10⁻⁶")
+    assert lines["Rerun"] == "verified by the authors' own rerun of 2026-11-20"
+    assert lines["Run it yourself"] == "mechscope verify topic_geometry --run smollm2-135m"
     assert dict(popovers["topic_geometry.topics"]["lines"])["Tolerance on rerun"] == "none: exactly the same"
     assert "In full" not in dict(popovers["topic_geometry.topics"]["lines"])
 

@@ -30,6 +30,11 @@ def _page(project: Project, name: str, run: str = RUN) -> str:
     return pypandoc.convert_file(str(project.generated(run) / f"{name}.qmd"), "html", format="markdown")
 
 
+def _words(project: Project, name: str) -> str:
+    """A generated page as HTML in which a line may break anywhere, with plain apostrophes."""
+    return " ".join(_page(project, name).replace("’", "'").split())
+
+
 def test_every_statistic_has_an_entry_with_its_key_as_anchor(sample: Project) -> None:
     page = _page(sample, "numbers")
     for name in sample_findings().statistics:
@@ -98,11 +103,32 @@ def test_a_statistic_of_another_run_that_is_cited_is_explained_here(sample: Proj
 
 def test_a_verified_ledger_says_when_and_another_does_not(sample: Project) -> None:
     write_sample_verification(sample, RUN)
-    assert "verified 2026-11-20" in _page(sample, "numbers")
+    said = "by the authors' own rerun of 2026-11-20"
+    assert f"verified {said}" in _words(sample, "numbers")
     write_sample_verification(sample, RUN, ledger="0" * 64)
-    assert "verified 2026-11-20" not in _page(sample, "numbers")
+    assert said not in _words(sample, "numbers")
     write_sample_verification(sample, RUN, reproduced=False)
-    assert "not reproduced by the rerun of 2026-11-20" in " ".join(_page(sample, "numbers").split())
+    assert f"not reproduced {said}" in _words(sample, "numbers")
+
+
+def test_a_verification_says_by_whom_on_what_and_how_to_repeat_it(sample: Project) -> None:
+    versions = {"platform": "Linux x86_64", "python": "3.11.7", "torch": "2.13.0", "numpy": "2.4.6"}
+    write_sample_verification(sample, RUN, environment=versions)
+    page = _words(sample, "numbers")
+    head, entry = page.split('id="topic_geometry.centred_max"')[:2]
+    said = "verified by the authors' own rerun of 2026-11-20"
+    repeat = "run it yourself: <code>mechscope verify topic_geometry --run smollm2-135m</code>"
+    assert f"{said}, on Linux x86_64 with numpy 2.4.6, platform Linux x86_64" in head and repeat in head
+    assert f"{said} (Linux x86_64, Python 3.11.7, torch 2.13.0); {repeat}" in entry
+    assert said in _words(sample, "claims") and repeat in _words(sample, "claims")
+
+
+def test_a_verification_of_before_days_were_noted_stands_without_one(sample: Project) -> None:
+    write_sample_verification(sample, RUN, date=None)
+    assert "verified by the authors' own rerun; run it" in _words(sample, "numbers")
+    documents = json.loads((sample.generated(RUN) / "documents.json").read_text())
+    banner = documents["paper/articles/topic-geometry.qmd"]["banner"]
+    assert banner["verified"] == "all 3 numbers confirmed by the authors' own rerun" and banner["date"] == ""
 
 
 @pytest.mark.parametrize(
@@ -119,7 +145,7 @@ def test_a_damaged_or_half_verification_verifies_nothing(sample: Project, conten
     sha256 = read_ledger(sample.found(RUN, "topic_geometry")).sha256
     (sample.results / RUN / "verification.json").write_text(content.replace("%s", sha256))
     page = _page(sample, "numbers")
-    assert "not verified" in page and "verified 2" not in page
+    assert "not verified" in page and "verified by the" not in page
 
 
 @pytest.mark.parametrize("noted", [True, False], ids=["inputs noted", "an entry of before they were"])
@@ -127,13 +153,13 @@ def test_what_was_accepted_without_a_rerun_is_no_longer_verified(sample: Project
     folder = sample.found(RUN, "topic_geometry")
     ledger = read_ledger(folder)
     write_sample_verification(sample, RUN, **({"inputs": inputs_hash(ledger.inputs)} if noted else {}))
-    assert "verified 2026-11-20" in _page(sample, "numbers")
+    assert "verified by the authors' own rerun of 2026-11-20" in _words(sample, "numbers")
     changed = ledger.inputs.model_copy(update={"modules": {"mechscope/stats/pairs.py": "f" * 64}})
     accepted = () if noted else (Acceptance(changed=("pairs.py changed",), because="a new name"),)
     (folder / "ledger.json").write_text(
         ledger_text(ledger.model_copy(update={"inputs": changed, "accepted": accepted}))
     )
-    assert "verified 2026-11-20" not in _page(sample, "numbers")
+    assert "own rerun of 2026-11-20" not in _words(sample, "numbers")
 
 
 def test_a_claim_whose_criterion_came_first_is_not_exploratory(sample: Project) -> None:
@@ -244,7 +270,7 @@ def test_numbers_that_no_article_cites_are_folded_below_those_that_are_cited(sam
 
 
 def test_what_verified_means_is_said_where_banners_lead(sample: Project) -> None:
-    about = _page(sample, "numbers").split('id="verification"')[1].split("</div>")[0]
+    about = _words(sample, "numbers").split('id="verification"')[1].split("</div>")[0]
     assert "mechscope verify" in about and "Not verified" in about
 
 

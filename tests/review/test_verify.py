@@ -73,9 +73,10 @@ def test_an_untouched_project_verifies_and_only_the_verification_is_new(project:
     assert written["environment"] == ledger.environment
     assert written["analyses"]["everything"]["records"]["statistics"] == {"compared": 4, "reproduced": 4}
     assert written["analyses"]["everything"]["values"] > 40
-    assert Shelf(project, "one").verified(Shelf(project, "one").find("everything.longest")) == (
-        f"verified {written['date']}"
-    )
+    python = written["environment"]["python"]
+    said = Shelf(project, "one").verified(Shelf(project, "one").find("everything.longest"))
+    assert said.startswith(f"verified by the authors' own rerun of {written['date']} (")
+    assert f"Python {python}" in said
     assert "all 2 fresh" in mechscope(project, "status", "--run", "one").output  # it is nobody's input
     commit(project.root)
     assert mechscope(project, "verify", "after").exit_code == 0
@@ -93,7 +94,9 @@ def test_a_number_edited_in_a_ledger_is_named(project: Project, mend: bool) -> N
     assert "everything" not in verification(project)["ledgers"]
     if mend:  # the others can't be cited at all
         shelf = Shelf(project, "one")
-        assert shelf.verified(shelf.find("everything.loose")).startswith("not reproduced by the rerun of ")
+        assert shelf.verified(shelf.find("everything.loose")).startswith(
+            "not reproduced by the authors' own "
+        )
     drift = verification(project)["analyses"]["everything"]["differences"][0]
     assert drift["key"] == "everything.longest"
     assert drift["drifts"][0] == {

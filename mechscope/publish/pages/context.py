@@ -12,7 +12,7 @@ from mechscope.ledger.schema import LedgerFile
 from mechscope.pipeline.runs import load_runs
 from mechscope.project import Project
 from mechscope.publish.entrance import runs_anchor
-from mechscope.publish.findings import Found, Shelf
+from mechscope.publish.findings import Found, Shelf, repeat_command
 from mechscope.publish.markdown import code, div, escaped, link
 from mechscope.publish.shown import Shown, shown_in
 from mechscope.publish.sources import FRONT_MATTER, Shortcode, pages_with
@@ -143,9 +143,14 @@ class Context:
             where += f", in the run {escaped(self.run_title(found.run))}"
         return [
             ("Computed in", where),
-            ("Rerun", self.shelf.verified(found)),
+            ("Rerun", self.rerun(found)),
             ("Cited in", self._cited(found)),
         ]
+
+    def rerun(self, found: Found) -> str:
+        """What a rerun said of a record, and how a reader repeats it, as Markdown."""
+        command = code(repeat_command(found.run, found.analysis))
+        return f"{escaped(self.shelf.verified(found))}; run it yourself: {command}"
 
     def _cited(self, found: Found) -> str:
         """Each page that cites a record, with a link to where it stands there first."""

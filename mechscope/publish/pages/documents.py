@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from mechscope.ledger.formatting import format_p, format_value
 from mechscope.publish.entrance import runs_anchor
-from mechscope.publish.findings import Found, runs_with_results
+from mechscope.publish.findings import Found, repeat_command, runs_with_results
+from mechscope.publish.pages.cited_claims import cited_claims
 from mechscope.publish.pages.context import Context
 from mechscope.publish.shown import Shown
 
 
 def documents(context: Context) -> dict[str, Any]:
-    """By page, for those that show something of a ledger: `banner` and `numbers`, as texts."""
+    """By page, for those that show something of a ledger: `banner`, `numbers` and `claims`, as texts."""
     return {
-        page: {"banner": _banner(context, page, shown), "numbers": _numbers(context, shown)}
+        page: {
+            "banner": _banner(context, page, shown),
+            "numbers": _numbers(context, shown),
+            "claims": cited_claims(context, shown),
+        }
         for page, shown in context.shown().items()
         if shown
     }
@@ -38,7 +44,8 @@ def _banner(context: Context, page: str, shown: list[Shown]) -> dict[str, Any]:
     return {
         "run": context.title,
         "verified": _verified_words(len(dates), len(ledgers), failed),
-        "date": max(dates, default=""),
+        "date": _days(dates),
+        "repeat": repeat_command(context.run),
         "exploratory": _exploratory(context, shown),
         "state": "all" if len(dates) == len(ledgers) else "some" if dates else "none",
         "page": target,
@@ -51,16 +58,25 @@ def _banner(context: Context, page: str, shown: list[Shown]) -> dict[str, Any]:
     }
 
 
+_BY = "the authors' own rerun"
+
+
+def _days(dates: Iterable[str]) -> str:
+    """The day of the reruns, or the first and the last; those without a day don't count."""
+    days = sorted({date for date in dates if date})
+    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""
+
+
 def _verified_words(confirmed: int, numbers: int, failed: int) -> str:
     """How many numbers a rerun confirmed, and how many one failed to; while nobody has tried, that."""
     if not numbers:
         return ""
     if confirmed == numbers:
         words = "the number" if numbers == 1 else f"all {numbers} numbers"
-        return f"{words} confirmed by a rerun"
+        return f"{words} confirmed by {_BY}"
     if not confirmed and not failed:
         return "numbers not yet confirmed by a rerun"
-    words = f"{confirmed} of {numbers} numbers confirmed by a rerun"
+    words = f"{confirmed} of {numbers} numbers confirmed by {_BY}"
     return f"{words}, {failed} not reproduced" if failed else words
 
 

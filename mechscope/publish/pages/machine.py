@@ -1,4 +1,4 @@
-"""`numbers.json`: the page *Numbers* for programs, and the JSON Schema that describes it."""
+"""`numbers.json`: the pages *Numbers* and *Claims* for programs, and the JSON Schema that describes it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from mechscope.files import stable_json
-from mechscope.ledger.schema import Inputs, LedgerFile, Statistic, Tolerance, Value
+from mechscope.ledger.schema import (
+    Acceptance,
+    Claim,
+    Inputs,
+    LedgerFile,
+    Outcome,
+    Statistic,
+    Tolerance,
+    Value,
+)
 from mechscope.publish.findings import Found
 from mechscope.publish.pages.context import Context
 
@@ -54,7 +63,27 @@ class Number(_Strict):
     tolerance: Tolerance = Field(description="a rerun may differ: |new - old| <= atol + rtol * |old|")
     cell: str = Field(description="the notebook's cell that recorded it")
     page: str = Field(description="its entry on the site, relative to this file")
-    verified: str | None = Field(description="the date on which a rerun reproduced its ledger, or null")
+    verified: str | None = Field(
+        description="the day on which the authors' own rerun reproduced its ledger, or null"
+    )
+    cited: tuple[Place, ...]
+
+
+class ClaimOfRun(_Strict):
+    """A sentence, the criterion that decides it, and what became of it."""
+
+    key: str = Field(description="analysis.name, or run:analysis.name for a claim of another run")
+    run: str
+    analysis: str = Field(description="a key of `analyses`, in the same form")
+    sentence: str
+    criterion: str
+    outcome: Outcome
+    evidence: dict[str, Value | None] = Field(description="what the criterion read, by name in the criterion")
+    exploratory: bool = Field(description="the criterion was written when there were results already")
+    written: str = Field(description="what was seen when the criterion was written, as far as is known")
+    cell: str = Field(description="the notebook's cell that recorded it")
+    page: str = Field(description="its entry on the site, relative to this file")
+    verified: str | None = Field(description="as of a number")
     cited: tuple[Place, ...]
 
 
@@ -65,18 +94,22 @@ class AnalysisOfNumbers(_Strict):
     title: str
     inputs: Inputs
     environment: dict[str, str]
+    accepted: tuple[Acceptance, ...] = Field(
+        description="changes of inputs that the authors declared harmless, without a rerun, and why"
+    )
     sha256: str = Field(description="of its findings")
     verified: str | None
 
 
 class NumbersFile(_Strict):
-    """Every statistic of one rendered run."""
+    """Every statistic and every claim of one rendered run."""
 
     schema_: str = Field(default=SCHEMA_NAME, alias="$schema")
     run: str
     title: str
     analyses: dict[str, AnalysisOfNumbers]
     numbers: tuple[Number, ...]
+    claims: tuple[ClaimOfRun, ...]
 
 
 def numbers_schema() -> str:
@@ -86,14 +119,16 @@ def numbers_schema() -> str:
 
 
 def numbers_json(context: Context) -> str:
-    """Every statistic of the run, and those of other runs that articles cite."""
+    """Every statistic and claim of the run, and those of other runs that articles cite."""
     every = [*context.shelf.records("statistics"), *context.foreign("statistics")]
-    ledgers = {_analysis_key(context, found.ledger): found.ledger for found in every}
+    claims = [*context.shelf.records("claims"), *context.foreign("claims")]
+    ledgers = {_analysis_key(context, found.ledger): found.ledger for found in (*every, *claims)}
     file = NumbersFile(
         run=context.run,
         title=context.title,
         analyses={key: _analysis(context, ledger) for key, ledger in ledgers.items()},
         numbers=tuple(_number(context, found) for found in every),
+        claims=tuple(_claim(context, found) for found in claims),
     )
     return stable_json(file.model_dump(mode="json", by_alias=True))
 
@@ -108,6 +143,7 @@ def _analysis(context: Context, ledger: LedgerFile) -> AnalysisOfNumbers:
         title=ledger.title,
         inputs=ledger.inputs,
         environment=ledger.environment,
+        accepted=ledger.accepted,
         sha256=ledger.sha256,
         verified=context.shelf.verified_on(ledger),
     )
@@ -137,8 +173,32 @@ def _number(context: Context, found: Found) -> Number:
         cell=record.cell,
         page=f"numbers.html#{key}",
         verified=context.shelf.verified_on(found.ledger),
-        cited=tuple(
-            Place(page=page, file=code.file, line=code.line, column=code.column)
-            for page, code in context.citations(key)
-        ),
+        cited=_places(context, key),
+    )
+
+
+def _claim(context: Context, found: Found) -> ClaimOfRun:
+    record: Claim = found.record
+    key = context.shelf.key_of(found)
+    return ClaimOfRun(
+        key=key,
+        run=found.run,
+        analysis=_analysis_key(context, found.ledger),
+        sentence=record.sentence,
+        criterion=record.criterion,
+        outcome=record.outcome,
+        evidence=record.evidence,
+        exploratory=context.shelf.exploratory(found),
+        written=context.shelf.written(found),
+        cell=record.cell,
+        page=f"claims.html#{key}",
+        verified=context.shelf.verified_on(found.ledger),
+        cited=_places(context, key),
+    )
+
+
+def _places(context: Context, key: str) -> tuple[Place, ...]:
+    return tuple(
+        Place(page=page, file=code.file, line=code.line, column=code.column)
+        for page, code in context.citations(key)
     )

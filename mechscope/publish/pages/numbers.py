@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mechscope.ledger.formatting import format_value
 from mechscope.ledger.schema import LedgerFile, Statistic
-from mechscope.publish.findings import Found
+from mechscope.publish.findings import Found, repeat_command
 from mechscope.publish.markdown import code, definitions, escaped, folded, front_matter, link, table
 from mechscope.publish.pages.context import Context
+from mechscope.publish.pages.given import given_part
 from mechscope.publish.pages.popovers import exactly
 from mechscope.publish.pages.words import interval_words, resampling_words, tolerance_words
+
+_LEAD_TO_GIVEN = (
+    " Numbers that the authors gave, with a thin grey line below them, link nowhere; they are "
+    f"{link('listed at the end', '#given')}."
+)
 
 
 def numbers_page(context: Context) -> str:
     """The page as Markdown: the inputs of each analysis, then its statistics."""
+    given = given_part(context)
     parts = [
         front_matter(
             title="Numbers", subtitle=f"Every statistic of the run {context.title}", format="html", toc=True
         )
         + "\n"
         + "Each number in the articles links to its entry here. It was printed from a ledger, which "
-        "an analysis wrote; none was typed. The same "
+        f"an analysis wrote; none of these was typed.{_LEAD_TO_GIVEN if given else ''} The same "
         f"{link('as a graph', 'graph.qmd')} and {link('for programs', 'numbers.json')} (described by its "
         f"{link('schema', 'numbers.schema.json')}).\n\n"
         "::: {#verification}\n"
-        "A number is *verified* when a rerun of its analysis, on any machine, found it again within the "
-        "tolerance that is declared beside it: `mechscope verify` reruns and says so. *Not verified* means "
-        "that nobody has done that yet, not that something came out differently.\n"
+        "A number is *verified* when the authors themselves ran its analysis again, with `mechscope verify`, "
+        "and found it again within the tolerance that is declared beside it; each analysis says below when, "
+        "and with which versions. That is their word, of their machines, and no check by anybody else. To "
+        f"check it yourself, run {code(repeat_command(context.run))}, or add the name of one analysis; what "
+        "you find takes the place of theirs in your copy. *Not verified* means that nobody ran it again "
+        "since it last changed, not that something came out differently.\n"
         ":::\n"
     ]
     parts.append("::: {.ms-filter}\n:::\n")  # the site's script puts a search in it
@@ -45,7 +56,7 @@ def numbers_page(context: Context) -> str:
         parts.append(
             "## From other runs {#other-runs}\n\n" + "\n".join(_number(context, found) for found in foreign)
         )
-    return "\n".join(parts)
+    return "\n".join([*parts, given] if given else parts)
 
 
 def _entries(context: Context, every: Sequence[Found]) -> str:
@@ -68,9 +79,7 @@ def _inputs(context: Context, ledger: LedgerFile) -> str:
     rows += [("a model", model.name, model.sha256) for model in inputs.models.values()]
     rows += [("an autoencoder", sae.name, sae.sha256) for sae in inputs.saes.values()]
     rows += [("findings of", need, digest) for need, digest in sorted(inputs.needs.items())]
-    packages = ", ".join(
-        f"{escaped(name)} {escaped(value)}" for name, value in sorted(ledger.environment.items())
-    )
+    packages = _versions(ledger.environment)
     accepted = "\n".join(
         f"- Accepted without a rerun: {', '.join(code(change) for change in item.changed)}, because "
         f"{escaped(item.because)}"
@@ -91,6 +100,7 @@ def _inputs(context: Context, ledger: LedgerFile) -> str:
                 ),
             ),
             ("Findings", code(ledger.sha256[:16])),
+            ("Rerun", _rerun(context, ledger)),
         ]
     )
     by_hash = (
@@ -98,6 +108,26 @@ def _inputs(context: Context, ledger: LedgerFile) -> str:
         f"{hashes}\n{accepted}\n\nRecorded with {packages}.\n:::\n"
     )
     return f"{about}\n{by_hash}\n"
+
+
+def _rerun(context: Context, ledger: LedgerFile) -> str:
+    """By whom, when and with what an analysis was run again, and how a reader does that."""
+    rerun = context.shelf.rerun_of(ledger)
+    repeat = f"run it yourself: {code(repeat_command(ledger.run, ledger.analysis))}"
+    if rerun is None:
+        return f"not verified; {repeat}"
+    if not rerun.environment:
+        return f"{escaped(rerun.words)}; {repeat}"
+    there, here = ledger.environment, rerun.environment
+    same = "the versions with which it was recorded" if here == there else _versions(here)
+    said = escaped(replace(rerun, environment={}).words)
+    return (
+        f"{said}, on {escaped(here.get('platform', 'a platform that was not noted'))} with {same}; {repeat}"
+    )
+
+
+def _versions(environment: Mapping[str, str]) -> str:
+    return ", ".join(f"{escaped(name)} {escaped(value)}" for name, value in sorted(environment.items()))
 
 
 def _number(context: Context, found: Found) -> str:

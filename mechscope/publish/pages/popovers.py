@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mechscope.ledger.formatting import format_value
 from mechscope.ledger.schema import Claim, Statistic
-from mechscope.publish.findings import Found
+from mechscope.publish.findings import Found, repeat_command
 from mechscope.publish.pages.claims import evidence_texts
 from mechscope.publish.pages.context import OUTCOME_WORDS, Context
 from mechscope.publish.pages.words import (
@@ -53,6 +53,7 @@ def _popover(context: Context, found: Found) -> dict[str, object]:
         ("Run", context.run_title(found.run)),
         ("Analysis", f"{found.ledger.title}, {context.cell_title(found)}"),
         ("Rerun", context.shelf.verified(found)),
+        ("Run it yourself", repeat_command(found.run, found.analysis)),
     ]
     popover: dict[str, object] = {"title": title, "lines": [line for line in lines if line[1]]}
     if isinstance(record, Claim):

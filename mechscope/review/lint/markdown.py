@@ -142,6 +142,8 @@ class Scan:
     divs: list[Div] = field(default_factory=list)
     unclosed: list[tuple[int, str]] = field(default_factory=list)
     """Where a Div or a shortcode begins that ends nowhere, or a Div ends that began nowhere."""
+    given: list[tuple[int, int]] = field(default_factory=list)
+    """What is marked as given: spans, Divs, and sections."""
     comments: list[tuple[int, int]] = field(default_factory=list)
     identifiers: set[str] = field(default_factory=set)
     """What a link's fragment may name: explicit identifiers, and those that Pandoc gives to headings."""
@@ -182,7 +184,6 @@ class _Scanner:
         self.found = Scan(text)
         self.text = text
         self.mask = list(text)
-        self.given: list[tuple[int, int]] = []
         self.breaks: set[int] = set()
         """Lines at which a block of the front matter begins, or its end."""
         self.examples = set(_EXAMPLE.findall(text))
@@ -211,7 +212,7 @@ class _Scanner:
         self._cite(0, len(self.text))
         self._lines()
         self._emphasis()
-        for start, end in self.given:
+        for start, end in self.found.given:
             self._blank(start, end, MARK)
         self.found.prose = self._now()
         self.found.asides.sort()
@@ -229,7 +230,7 @@ class _Scanner:
                 self.mask[at] = fill
 
     def _is_given(self, start: int, end: int) -> bool:
-        return any(first <= start and end <= last for first, last in self.given)
+        return any(first <= start and end <= last for first, last in self.found.given)
 
     def _front_matter(self) -> None:
         front = FRONT_MATTER.match(self.text)
@@ -316,7 +317,7 @@ class _Scanner:
             (start, "this Div is not closed, so it goes on to the end") for start, _ in opened
         ]
         self.found.divs += [Div(start, len(self.text), *rest) for start, rest in opened]
-        self.given += [(div.start, div.end) for div in self.found.divs if "given" in div.classes]
+        self.found.given += [(div.start, div.end) for div in self.found.divs if "given" in div.classes]
 
     def _headings(self) -> None:
         """Identifiers of headings, and sections whose heading has the class `.given`."""
@@ -327,7 +328,7 @@ class _Scanner:
             if heading:
                 level = len(heading["level"])
                 if opened and level <= opened[1]:
-                    self.given.append((opened[0], offset))
+                    self.found.given.append((opened[0], offset))
                     opened = None
                 written = self.text[offset + heading.start("text") : offset + heading.end("text")]
                 braces = re.search(r"\{([^{}]*)\}$", written)
@@ -337,7 +338,7 @@ class _Scanner:
                     opened = offset, level
             offset += len(line) + 1
         if opened:
-            self.given.append((opened[0], len(self.text)))
+            self.found.given.append((opened[0], len(self.text)))
 
     def _name_heading(self, title: str, words: tuple[str, ...]) -> None:
         explicit = [word[1:] for word in words if word.startswith("#")]
@@ -391,7 +392,7 @@ class _Scanner:
             described = described or bool((settings.get("fig-alt") or settings.get("alt") or "").strip())
             after = braces.end()
             if "given" in classes:
-                self.given.append((start, after))
+                self.found.given.append((start, after))
         elif now.startswith("[^", start):
             self._blank(start, after)
         elif after == end + 1 and not now.startswith(":", after) and _CITATION.search(now, start, end):

@@ -1,0 +1,67 @@
+"""Pages of the site that a render left as they were, and that show results of before.
+
+Told by the dates of files: what is generated is written only when it changes, and a page that a render keeps
+keeps its date. An analysis that was run again dates its ledger, though it may have found the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from mechscope.ledger.store import LEDGER_NAME
+from mechscope.project import Project
+from mechscope.publish.entrance import rendered_runs
+from mechscope.publish.findings import Shelf, runs_with_results
+from mechscope.publish.shown import shown_in
+from mechscope.publish.sources import Shortcode, shortcodes_in
+
+_COMPARING = ("claims", "compare")
+"""Generated pages that show every run."""
+_NAMED = 4
+
+
+def behind(project: Project) -> dict[str, tuple[str, ...]]:
+    """By rendered run: its pages that are older than what they show, as paths within its site."""
+    codes = shortcodes_in(project)
+    found = {run: tuple(sorted(_behind(project, run, codes))) for run in rendered_runs(project)}
+    return {run: pages for run, pages in found.items() if pages}
+
+
+def _behind(project: Project, run: str, codes: Sequence[Shortcode]) -> Iterator[str]:
+    site = project.site / run
+    for source, shows in _sources(project, run, codes):
+        for suffix in (".html", ".pdf"):
+            page = (site / project.shown(source)).with_suffix(suffix)
+            if page.is_file() and _latest(shows) > page.stat().st_mtime:
+                yield page.relative_to(site).as_posix()
+
+
+def _sources(project: Project, run: str, codes: Sequence[Shortcode]) -> Iterator[tuple[Path, list[Path]]]:
+    """The source of each page, with the files that hold what it shows."""
+    every = [path for other in runs_with_results(project) for path in _ledgers(project, other)]
+    for page in sorted(project.generated(run).glob("*.qmd")):
+        yield page, [page, *(every if page.stem in _COMPARING else ())]
+    for notebook in sorted((project.results / run).glob("[!._]*/notebook.ipynb")):
+        yield notebook, [notebook]
+    for shown_on, items in shown_in(project, Shelf(project, run), codes).items():
+        places = {(item.found.run, item.found.analysis) for item in items}
+        ledgers = [project.found(*place) / LEDGER_NAME for place in sorted(places)]
+        reruns = [project.results / other / "verification.json" for other, _ in sorted(places)]
+        yield project.root / shown_on, [*ledgers, *reruns]
+
+
+def _ledgers(project: Project, run: str) -> list[Path]:
+    return sorted((project.results / run).glob(f"[!._]*/{LEDGER_NAME}"))
+
+
+def _latest(files: Iterable[Path]) -> float:
+    return max((path.stat().st_mtime for path in files if path.is_file()), default=0.0)
+
+
+def behind_words(run: str, pages: Sequence[str]) -> str:
+    """What is behind in the site of a run, and what renews it."""
+    named = ", ".join(pages[:_NAMED]) + (f" and {len(pages) - _NAMED} more" if len(pages) > _NAMED else "")
+    are = "1 page of its site is" if len(pages) == 1 else f"{len(pages)} pages of its site are"
+    older = f"{are} older than the results and may show those of before"
+    return f"{run}: {older}: {named}; mechscope render --run {run}"

@@ -1,0 +1,54 @@
+"""The claims of a document, for the list of them at its end: what decides each, and what became of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mechscope.publish.findings import Found, repeat_command
+from mechscope.publish.pages.claims import evidence_texts
+from mechscope.publish.pages.context import OUTCOME_WORDS, Context
+from mechscope.publish.shown import Shown
+
+
+def cited_claims(context: Context, shown: list[Shown]) -> list[dict[str, Any]]:
+    """By analysis, in reading order: the claims that a page states or depends on, and the others.
+
+    Of the others (`rest`) there is only what became of them, so that a reader sees that nothing was left out.
+    """
+    cited: dict[tuple[str, str], dict[str, Found]] = {}
+    for item in shown:
+        if item.found.kind == "claims":
+            cited.setdefault((item.found.run, item.found.analysis), {})[item.found.name] = item.found
+    return [_section(context, run, analysis, claims) for (run, analysis), claims in cited.items()]
+
+
+def _section(context: Context, run: str, analysis: str, cited: dict[str, Found]) -> dict[str, Any]:
+    every = [found for found in context.shelf.records("claims", run=run) if found.analysis == analysis]
+    first = next(iter(cited.values()))
+    title = first.ledger.title
+    return {
+        "section": title if run == context.run else f"{title}, {context.run_title(run)}",
+        "rerun": context.shelf.verified(first),
+        "repeat": repeat_command(run, analysis),
+        "rows": [_row(context, found) for found in cited.values()],
+        "rest": [_named(context, found) for found in every if found.name not in cited],
+    }
+
+
+def _named(context: Context, found: Found) -> dict[str, Any]:
+    return {
+        "key": context.shelf.key_of(found),
+        "sentence": found.record.sentence,
+        "outcome": OUTCOME_WORDS[found.record.outcome],
+        "exploratory": context.shelf.exploratory(found),
+    }
+
+
+def _row(context: Context, found: Found) -> dict[str, Any]:
+    evidence = ", ".join(f"{name} {text}" for name, text in evidence_texts(found))
+    return {
+        **_named(context, found),
+        "criterion": found.record.criterion,
+        "evidence": evidence,
+        "seen": found.record.exploratory,
+    }
