@@ -335,7 +335,7 @@ def lint(context: click.Context, files: tuple[Path, ...], form: str) -> None:
       # lint: allow RULE because …           in YAML, and in the code of an analysis
 
     \b
-    The rules: numeral, shortcode, key, reference, unclosed, alt-text,
+    The rules: numeral, shortcode, key, reference, unclosed, not-a-div, alt-text,
     flipping-claim, dead-link, unused-record, ledger, allow.
     """
     from mechscope.review import lint as desk

@@ -204,6 +204,7 @@ def test_a_record_s_text_may_hold_the_numbers_of_its_code(paper: Project) -> Non
         ("::: {.when-claim key=topics.few is=failed}\nx\n:::", "key", "unknown key 'topics.few'"),
         ("As @smith2021 says.", "reference", "no bibliography holds 'smith2021' — did you mean 'smith2020'?"),
         ("::: {.when-claim key=topics.many is=held}\nx", "unclosed", "this Div is not closed"),
+        ("x\n::: {.when-claim key=topics.many is=held}\ny\n:::", "not-a-div", "this is no Div but text"),
         ("x\n\n:::", "unclosed", "this ::: closes nothing"),
         ("It is {{< stat topics.n", "unclosed", "this shortcode is not closed"),
         ("It is {{< stat topics.n }}.\n\n{{< stat topics.n >}}", "unclosed", "this shortcode is not closed"),

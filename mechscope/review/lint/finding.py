@@ -15,6 +15,7 @@ RULES = {
     "key": "a cited key, part, outcome or included file that doesn't exist",
     "reference": "a citation that no bibliography holds",
     "unclosed": "a Div or a shortcode that is not closed, or a ::: that closes nothing",
+    "not-a-div": "a ::: that Pandoc takes for text: glued to a paragraph, indented, or unreadable",
     "alt-text": "a picture without a text for those who can't see it",
     "flipping-claim": "a sentence that depends on a claim which holds in one run and fails in another, "
     "outside .when-claim",
