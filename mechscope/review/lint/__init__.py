@@ -30,7 +30,15 @@ from mechscope.review.lint.finding import RULES, Finding, has_errors, main_json,
 from mechscope.review.lint.links import Links
 from mechscope.review.lint.names import Names, project_names
 from mechscope.review.lint.numerals import numerals, value_of
-from mechscope.review.lint.records import citation_findings, flip_findings, read_ledgers, unused_findings
+from mechscope.review.lint.records import (
+    citation_findings,
+    flip_findings,
+    read_ledgers,
+    silence_findings,
+    unused_findings,
+    used_records,
+)
+from mechscope.review.lint.tolerances import tolerance_findings
 
 __all__ = ["RULES", "Finding", "has_errors", "lint", "main_json", "main_text", "stopping"]
 
@@ -74,9 +82,12 @@ def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]
             found += links.problems(document)
             own = [code for code in codes if code.file == document.file]
             found += flip_findings(document, own, ledgers)
+    by_name = {document.path.stem: document for document in documents if document.is_script}
+    used = used_records(ledgers, codes)
+    found += tolerance_findings(ledgers, used, by_name)
+    found += silence_findings(ledgers, codes, by_name)
     if files is None:
-        by_name = {document.path.stem: document for document in documents if document.is_script}
-        found += unused_findings(project, ledgers, codes, by_name)
+        found += unused_findings(ledgers, used, by_name)
     given = {}
     for document in documents:
         given[document.file], problems = allowances(document)
