@@ -102,7 +102,8 @@ def run(
 ) -> None:
     """Run the analyses that are stale (all of them, or those named and what they need).
 
-    Results go to results/RUN/ANALYSIS and are meant to be committed.
+    Results go to results/RUN/ANALYSIS and are meant to be committed. New criteria of claims go to
+    analyses/claims.lock before anything is computed; a trial writes none.
     """
     from mechscope.pipeline.progress import reporter
     from mechscope.pipeline.schedule import Order, every_run, run_analyses
