@@ -1,6 +1,7 @@
-# Two commands do everything:
+# Two commands do everything; the third is the quick part of the second:
 #   make paper   environment, stale analyses, site and PDF    (first time: some minutes, about 3 GB of disk)
-#   make test    tests, ruff, type checker, mechscope lint    (about 10 minutes once the environment stands)
+#   make test    tests, and what make check does              (about 10 minutes once the environment stands)
+#   make check   ruff, type checker, lint of the paper, committed results held against each other    (a minute)
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -24,6 +25,7 @@ check: environment
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mechscope lint
+	$(BIN)/mechscope verify --quick
 
 environment: $(STAMP)
 

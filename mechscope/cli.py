@@ -102,7 +102,8 @@ def run(
 ) -> None:
     """Run the analyses that are stale (all of them, or those named and what they need).
 
-    Results go to results/RUN/ANALYSIS and are meant to be committed.
+    Results go to results/RUN/ANALYSIS and are meant to be committed. New criteria of claims go to
+    analyses/claims.lock before anything is computed; a trial writes none.
     """
     from mechscope.pipeline.progress import reporter
     from mechscope.pipeline.schedule import Order, every_run, run_analyses
@@ -323,8 +324,9 @@ def compare(context: click.Context, run_a: str, run_b: str, analyses: tuple[str,
 @cli.command()
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(exists=True, path_type=Path))
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--notes", is_flag=True, help="A line for each note, too, instead of how many there are.")
 @click.pass_context
-def lint(context: click.Context, files: tuple[Path, ...], form: str) -> None:
+def lint(context: click.Context, files: tuple[Path, ...], form: str, notes: bool) -> None:
     """Typed numbers, unknown keys, prose that a result could contradict, dead links, missing alt texts.
 
     A number that was chosen, not measured, is marked: [20]{.given} in a sentence, ::: {.given} around
@@ -335,13 +337,14 @@ def lint(context: click.Context, files: tuple[Path, ...], form: str) -> None:
       # lint: allow RULE because …           in YAML, and in the code of an analysis
 
     \b
-    The rules: numeral, shortcode, key, reference, unclosed, alt-text,
-    flipping-claim, dead-link, unused-record, ledger, allow.
+    The rules: numeral, shortcode, key, reference, unclosed, not-a-div, alt-text,
+    flipping-claim, dead-link, unused-record, silent-failure, loose-tolerance,
+    ledger, allow. Only errors make it exit with 1, not warnings and notes.
     """
     from mechscope.review import lint as desk
 
     found = desk.lint(_project(context), list(files) or None)
-    click.echo(desk.main_json(found) if form == "json" else desk.main_text(found))
+    click.echo(desk.main_json(found) if form == "json" else desk.main_text(found, notes=notes))
     if desk.has_errors(found):
         context.exit(1)
 

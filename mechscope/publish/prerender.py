@@ -74,7 +74,7 @@ def prepare(project: Project, run: str, mode: Mode = "run") -> Prepared:
 def _check_references(project: Project) -> None:
     """Refuse a citation that no bibliography holds: Typst would stop at it, with a dump of its own.
 
-    And what is not closed: no engine stops at that.
+    And a Div that is not closed, or that Pandoc takes for text: no engine stops at that.
     """
     from mechscope.review.lint import stopping
 

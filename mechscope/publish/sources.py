@@ -42,7 +42,10 @@ OUTCOMES = ("held", "failed", "untestable")
 
 QUOTED = r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'"
 SHORTCODE = re.compile(rf"(?P<open>\{{{{2,}})<(?P<body>(?:{QUOTED}|(?!>\}}\}})[\s\S])*?)>\}}\}}")
-DIV = re.compile(rf"^\s*(?:>\s*)*(?P<colons>:{{3,}})\s*\{{(?P<body>(?:{QUOTED}|[^}}])*)\}}", re.MULTILINE)
+DIV = re.compile(
+    rf"^\s*(?:>\s*)*(?:(?:[-*+]|\d+[.)])[ \t]+)?(?P<colons>:{{3,}})\s*\{{(?P<body>(?:{QUOTED}|[^}}])*)\}}",
+    re.MULTILINE,
+)
 _WORD = re.compile(rf"(?:(?P<name>[\w-]+)\s*=\s*)?(?P<value>{QUOTED}|[^\s=]+)")
 _FENCE = re.compile(r"^(?P<margin>\s*(?:>\s*)*)(?P<fence>`{3,}|~{3,})(?P<info>.*)$")
 _COMMENT = re.compile(r"<!--[\s\S]*?-->")

@@ -275,6 +275,21 @@ def test_a_trial_with_another_parameter_leaves_the_results_alone(project: Projec
     assert trial.inputs.parameters == {"seed": 5}
 
 
+def test_neither_a_trial_nor_plain_python_registers_claims(tmp_path: Path) -> None:
+    body = """
+        from mechscope.ledger import Ledger
+
+        ledger = Ledger("one")
+        ledger.statistic("x", seed, label="X")
+        ledger.claim("more", "It is more than one.", criterion="x > 1")
+    """
+    project = make_project(tmp_path / "p", scripts={"one": script(body)})
+    done = subprocess.run([sys.executable, "one.py"], cwd=project.analyses, check=True, capture_output=True)
+    assert b"one.more" in done.stdout
+    assert what(run(project, overrides=("seed=5",))) == {"one": "ran"}
+    assert not project.claims_lock.exists()
+
+
 def test_a_dask_scheduler_gives_the_same_bytes_as_threads(executed: Project, tmp_path: Path) -> None:
     from distributed import LocalCluster
 

@@ -10,6 +10,7 @@ import pytest
 from mechscope.errors import InvalidInput, MechscopeError, UnknownName
 from mechscope.pipeline.notebook import code_cells, from_script
 from mechscope.pipeline.runs import check_parameters, load_runs
+from mechscope.pipeline.schedule import Order, run_analyses
 from mechscope.pipeline.scripts import Analysis, find_analyses, survey_analyses
 from tests.throwaway import make_project, script
 
@@ -188,6 +189,42 @@ def test_a_criterion_that_cannot_be_understood_is_refused_before_anything_runs(
     line = next(n for n, one in enumerate(text.splitlines(), start=1) if "ledger.claim" in one)
     found = error(tmp_path, text)
     assert found.startswith(f"analyses/one.py:{line}: ") and says in found
+
+
+CLAIM = 'ledger.claim("held", "It holds.", criterion="a > 0")'
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        'ledger.claim("held", "It holds.", criterion="a > 1")',
+        'if seed:\n    ledger.claim(name="held", sentence="It holds.", criterion="a > 0")',
+        'ledger.statistic("held", 1, label="A number")',
+    ],
+)
+def test_a_second_claim_of_a_name_is_refused_before_it_runs_or_is_registered(
+    tmp_path: Path, again: str
+) -> None:
+    text = script(f"raise SystemExit\n{CLAIM}\n{again}")
+    first, second = (n for n, one in enumerate(text.splitlines(), start=1) if "held" in one)
+    project = make_project(tmp_path / "p", scripts={"one": text})
+    (outcome,) = run_analyses(project, Order())
+    assert outcome.what == "failed" and not project.claims_lock.exists()
+    assert outcome.detail.startswith(f"analyses/one.py:{second}: 'held' is recorded in line {first} already.")
+
+
+def test_two_records_that_are_both_made_have_names_of_their_own(tmp_path: Path) -> None:
+    found = error(
+        tmp_path, script('ledger.table("x", f, key="k", caption="C.")\nledger.figure("x", c, caption="C.")')
+    )
+    assert "'x' is recorded in line" in found
+
+
+def test_branches_that_exclude_each_other_may_record_the_same_name(tmp_path: Path) -> None:
+    record = 'ledger.statistic("a", {}, label="A")'
+    branches = f"if seed:\n    {record.format(1)}\nelse:\n    {record.format(2)}"
+    found = read(tmp_path, script(f"{branches}\nplot.figure('held')\n{CLAIM}"))
+    assert [claim.name for claim in found.claims] == ["held"]
 
 
 def test_analyses_come_after_what_they_need(tmp_path: Path) -> None:

@@ -98,6 +98,13 @@ def test_a_div_that_is_not_closed_stops_a_render(sample: Project) -> None:
         prepare(sample, RUN, "skip")
 
 
+def test_a_div_that_pandoc_takes_for_text_stops_a_render(sample: Project) -> None:
+    line = _append(sample, "It is.\n::: {.when-claim key=topic_geometry.abstraction is=failed}\nNot so.\n:::")
+    with pytest.raises(InvalidInput, match=f"topic-geometry.qmd:{line - 2}:1: the line before") as caught:
+        prepare(sample, RUN, "skip")
+    assert "leave an empty line before" in str(caught.value)
+
+
 def test_each_of_several_mistakes_keeps_its_hint(sample: Project) -> None:
     _append(sample, "{{< figure topic_geometry.topics >}}\n{{< stat topic_geometry.topics part=vaule >}}")
     with pytest.raises(InvalidInput) as caught:

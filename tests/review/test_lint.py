@@ -66,19 +66,33 @@ They do not ({{< stat topics.t >}}, {{< stat topics.share_large >}}).
 BIBLIOGRAPHY = "@article{smith2020, title = {Topics}, author = {Smith, A.}, year = {2020}}\n"
 
 
-def write_ledger(project: Project, run: str, t: float) -> None:
-    """A ledger of the analysis `topics` in which the claim `apart` holds if `t` is above 0.3."""
+def write_ledger(
+    project: Project,
+    run: str,
+    t: float,
+    *,
+    share: float = 0.1,
+    ci: tuple[float, float] | None = None,
+    tolerance: Tolerance = Tolerance(),  # noqa: B008  (frozen)
+) -> None:
+    """A ledger of the analysis `topics` in which the claim `apart` holds if `t` is above 0.3.
 
-    def statistic(value: Any) -> Statistic:
+    Args:
+        share, ci, tolerance: Of the statistics `share_small` and `share_large`.
+    """
+
+    def statistic(value: Any, **more: Any) -> Statistic:
         text = StatisticText(value=str(value), full=str(value))
-        return Statistic(label="A label", value=value, tolerance=Tolerance(), text=text, cell="c1")
+        return Statistic(
+            label="A label", value=value, text=text, cell="c1", **{"tolerance": Tolerance()} | more
+        )
 
     def claim(criterion: str, outcome: Any, evidence: dict[str, Any]) -> Claim:
         return Claim(sentence="S.", criterion=criterion, outcome=outcome, evidence=evidence, cell="c1")
 
     findings = Findings(
         statistics={name: statistic(value) for name, value in (("t", t), ("n", 20))}
-        | {name: statistic(0.1) for name in ("share_small", "share_large")},
+        | {name: statistic(share, ci=ci, tolerance=tolerance) for name in ("share_small", "share_large")},
         claims={
             "apart": claim("t > 0.3", "held" if t > 0.3 else "failed", {"t": t}),
             "many": claim("n > 10", "held", {"n": 20}),
@@ -204,6 +218,7 @@ def test_a_record_s_text_may_hold_the_numbers_of_its_code(paper: Project) -> Non
         ("::: {.when-claim key=topics.few is=failed}\nx\n:::", "key", "unknown key 'topics.few'"),
         ("As @smith2021 says.", "reference", "no bibliography holds 'smith2021' — did you mean 'smith2020'?"),
         ("::: {.when-claim key=topics.many is=held}\nx", "unclosed", "this Div is not closed"),
+        ("x\n::: {.when-claim key=topics.many is=held}\ny\n:::", "not-a-div", "this is no Div but text"),
         ("x\n\n:::", "unclosed", "this ::: closes nothing"),
         ("It is {{< stat topics.n", "unclosed", "this shortcode is not closed"),
         ("It is {{< stat topics.n }}.\n\n{{< stat topics.n >}}", "unclosed", "this shortcode is not closed"),
@@ -323,6 +338,76 @@ def test_records_that_nobody_cites_are_noted_where_they_are_recorded(paper: Proj
     assert not has_errors(found)
 
 
+@pytest.mark.parametrize(
+    ("share", "ci", "atol", "why"),
+    [
+        (-0.1, None, 0.1, "in two -0.1 may change by 0.1, to zero or past it"),
+        (1, None, 1.0, "in two 1 may change by 1, to zero or past it"),
+        (
+            0.1,
+            (0.09, 0.11),
+            0.011,
+            "in two 0.1 may change by 0.011, more than half of its interval (0.02 wide)",
+        ),
+        (0.1, (0.08, 0.12), 0.011, ""),
+        (0.1, None, 0.09, ""),
+        (0, None, 0.1, ""),
+        (0.1, (0.1, 0.1), 0.011, ""),
+    ],
+)
+def test_a_tolerance_that_leaves_nothing_to_verify_is_told(
+    paper: Project, share: float, ci: tuple[float, float] | None, atol: float, why: str
+) -> None:
+    tolerance = Tolerance(atol=atol, because="it varies")
+    write_ledger(paper, "two", 0.1, share=share, ci=ci, tolerance=tolerance)
+    edit(paper.paper / "articles" / "topics.qmd", "{{< stat topics.share_large >}}", "not shown")
+    found = [one for one in lint(paper) if one.rule == "loose-tolerance"]
+    if not why:
+        assert found == []
+        return
+    large, small = sorted(found, key=lambda one: one.text)
+    assert (large.text, large.level, small.text, small.level) == (
+        "share_large",
+        "note",
+        "share_small",
+        "warning",
+    )
+    assert f"'topics.share_small' leaves little to verify: {why}" in small.message
+    assert (
+        'f"share_{name}"'
+        in (paper.root / small.file).read_text(encoding="utf-8").splitlines()[small.line - 1]
+    )
+
+
+def test_a_tolerance_that_is_as_loose_in_every_run_is_told_once_and_can_be_allowed(paper: Project) -> None:
+    for run, t in (("one", 0.5), ("two", 0.1)):
+        write_ledger(paper, run, t, tolerance=Tolerance(rtol=1, because="it varies"))
+    assert {one.message.partition(": ")[2] for one in lint(paper)} == {
+        "in one and two 0.1 may change by 0.1, to zero or past it"
+    }
+    edit(
+        paper.analyses / "topics.py",
+        'ledger.statistic(f"share',
+        '# lint: allow loose-tolerance because only its size is said\n    ledger.statistic(f"share',
+    )
+    assert lint(paper) == []
+
+
+def test_a_claim_that_failed_and_that_no_article_mentions_is_told(paper: Project) -> None:
+    article = paper.paper / "articles" / "topics.qmd"
+    text = article.read_text(encoding="utf-8")
+    article.write_text(
+        text[: text.index("::: {.when-claim")] + "{{< claim topics.many >}}\n", encoding="utf-8"
+    )
+    found = [one for one in lint(paper) if one.rule != "unused-record"]
+    assert [(one.rule, one.level, one.text) for one in found] == [("silent-failure", "warning", "apart")]
+    assert found[0].message == "the claim 'topics.apart' failed in two, and no article mentions it"
+    for mention in ("{{< claim topics.apart >}}", "::: {.when-claim key=topics.apart is=failed}\nNo.\n:::"):
+        assert "silent-failure" not in {one.rule for one in add(paper, mention)}
+        article.write_text(text[: text.index("::: {.when-claim")], encoding="utf-8")
+    assert "silent-failure" in {one.rule for one in add(paper, "<!-- {{< claim topics.apart >}} -->")}
+
+
 def test_what_a_later_analysis_takes_up_is_used(paper: Project) -> None:
     edit(paper.paper / "articles" / "topics.qmd", "{{< stat topics.share_large >}}", "not shown")
     later = script('x = upstream("topics").statistics["share_large"].value', needs=["topics"])
@@ -436,6 +521,21 @@ def test_the_report_is_one_line_each_with_hints_and_a_sum() -> None:
         "b.py:5:6: unused-record: note: no article cites it\n"
         "  → cite it\n"
         "lint: 2 errors, 1 note"
+    )
+    assert main_text(
+        [
+            Finding("a.py", 1, 1, "silent-failure", "x failed", "say so", "warning"),
+            *findings[2:],
+            Finding("analyses/a.py", 5, 7, "unused-record", "no article cites y", "cite it", "note"),
+            *findings[2:],
+        ],
+        notes=False,
+    ) == (
+        "a.py:1:1: silent-failure: warning: x failed\n"
+        "  → say so\n"
+        "unused-record: 3 notes (b 2, a 1)\n"
+        "  → each of them:  mechscope lint --notes\n"
+        "lint: 1 warning (silent-failure 1), 3 notes"
     )
     assert has_errors(findings) and not has_errors(findings[2:]) and not has_errors([])
     assert main_text([]) == "lint: nothing found"

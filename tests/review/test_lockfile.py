@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,6 +103,21 @@ def test_without_a_repository_only_the_file_itself_is_looked_at(project: Project
     assert problems(project) == ()
     project.claims_lock.write_text("")
     assert problems(project) == (f"{KEY} has no entry: nothing says when its criterion was written",)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_shallow_clone_is_held_against_the_history_that_is_here(
+    project: Project, tmp_path: Path, depth: int
+) -> None:
+    (project.root / "later.txt").write_text("A commit after the results.")
+    commit(project.root)
+    clone = Project(tmp_path / "clone")
+    command = ["git", "clone", "-q", "--depth", str(depth), project.root.as_uri(), str(clone.root)]
+    subprocess.run(command, check=True)
+    found = check_lock(clone, [RUN, OTHER], ["topic_geometry"])
+    assert "the part of its history that is here" in found.looked_at and found.problems == ()
+    clone.claims_lock.write_text("")
+    assert any("taken out or rewritten" in problem for problem in problems(clone))
 
 
 def test_the_quick_look_at_everything_includes_the_lock(project: Project) -> None:

@@ -25,11 +25,20 @@ from mechscope.project import Project
 from mechscope.publish.sources import article_files, shortcodes_in
 from mechscope.review.lint.allow import allowances, apply
 from mechscope.review.lint.documents import Document, numbers_in_code, read_document
+from mechscope.review.lint.fences import HINTS
 from mechscope.review.lint.finding import RULES, Finding, has_errors, main_json, main_text
 from mechscope.review.lint.links import Links
 from mechscope.review.lint.names import Names, project_names
 from mechscope.review.lint.numerals import numerals, value_of
-from mechscope.review.lint.records import citation_findings, flip_findings, read_ledgers, unused_findings
+from mechscope.review.lint.records import (
+    citation_findings,
+    flip_findings,
+    read_ledgers,
+    silence_findings,
+    unused_findings,
+    used_records,
+)
+from mechscope.review.lint.tolerances import tolerance_findings
 
 __all__ = ["RULES", "Finding", "has_errors", "lint", "main_json", "main_text", "stopping"]
 
@@ -67,15 +76,18 @@ def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]
     for document in documents:
         found += _typed(document, names)
         found += _unknown_references(document, bibliography)
-        found += _unclosed(document)
+        found += _broken(document)
         found += _undescribed(document)
         if not document.is_script:
             found += links.problems(document)
             own = [code for code in codes if code.file == document.file]
             found += flip_findings(document, own, ledgers)
+    by_name = {document.path.stem: document for document in documents if document.is_script}
+    used = used_records(ledgers, codes)
+    found += tolerance_findings(ledgers, used, by_name)
+    found += silence_findings(ledgers, codes, by_name)
     if files is None:
-        by_name = {document.path.stem: document for document in documents if document.is_script}
-        found += unused_findings(project, ledgers, codes, by_name)
+        found += unused_findings(ledgers, used, by_name)
     given = {}
     for document in documents:
         given[document.file], problems = allowances(document)
@@ -88,17 +100,20 @@ def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]
 
 
 def stopping(project: Project) -> list[Finding]:
-    """What stops a render, without what is allowed: what no bibliography holds, and what is not closed.
+    """What stops a render, without what is allowed: what no bibliography holds, and broken Divs.
 
-    Engines go on after an open Div: all that follows would depend on the claim of a `.when-claim`.
+    Engines go on after an open Div: all that follows would depend on the claim of a `.when-claim`. And what
+    they don't take for a Div they print: every branch of a `.when-claim` would be there.
     """
     bibliography = _bibliography(project)
     documents = [read_document(project, path) for path in article_files(project) if path.suffix != ".ipynb"]
     found = [finding for document in documents for finding in _unknown_references(document, bibliography)]
-    found += [finding for document in documents for finding in _unclosed(document)]
+    found += [finding for document in documents for finding in _broken(document)]
     given = {document.file: allowances(document)[0] for document in documents}
     return sorted(
-        finding for finding in apply(found, given, set()) if finding.rule in ("reference", "unclosed")
+        finding
+        for finding in apply(found, given, set())
+        if finding.rule in ("reference", "unclosed", "not-a-div")
     )
 
 
@@ -164,7 +179,7 @@ def _unknown_references(document: Document, bibliography: set[str] | None) -> It
         )
 
 
-def _unclosed(document: Document) -> Iterator[Finding]:
+def _broken(document: Document) -> Iterator[Finding]:
     for start, what in document.scan.unclosed:
         hint = (
             "end it with >}}"
@@ -172,6 +187,8 @@ def _unclosed(document: Document) -> Iterator[Finding]:
             else "every ::: {…} ends with :::"
         )
         yield Finding(document.file, *document.place(start), "unclosed", what, hint)
+    for start, why in document.scan.not_divs:
+        yield Finding(document.file, *document.place(start), "not-a-div", why, HINTS[why])
 
 
 def _undescribed(document: Document) -> Iterator[Finding]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
 Level = Literal["error", "warning", "note"]
@@ -15,11 +17,14 @@ RULES = {
     "key": "a cited key, part, outcome or included file that doesn't exist",
     "reference": "a citation that no bibliography holds",
     "unclosed": "a Div or a shortcode that is not closed, or a ::: that closes nothing",
+    "not-a-div": "a ::: that Pandoc takes for text: glued to a paragraph, indented, or unreadable",
     "alt-text": "a picture without a text for those who can't see it",
     "flipping-claim": "a sentence that depends on a claim which holds in one run and fails in another, "
     "outside .when-claim",
     "dead-link": "a link to a file or an anchor of this project, or a cross-reference, that leads nowhere",
     "unused-record": "a record that no article cites and no claim needs",
+    "silent-failure": "a claim that failed in a committed run and that no article mentions",
+    "loose-tolerance": "a tolerance within which a value could change its sign or leave its interval",
     "ledger": "a ledger that can't be read",
     "allow": "a 'lint: allow' that says no reason, names no rule, or allows nothing",
 }
@@ -55,18 +60,39 @@ def has_errors(findings: Sequence[Finding]) -> bool:
     return any(finding.level == "error" for finding in findings)
 
 
-def main_text(findings: Sequence[Finding]) -> str:
-    """The findings for a terminal: a line each, a hint after those in a row that share it, and a sum."""
+def main_text(findings: Sequence[Finding], *, notes: bool = True) -> str:
+    """The findings for a terminal: a line each, a hint after those in a row that share it, and a sum.
+
+    Args:
+        notes: Whether each note has its line; else a rule's notes have one, with how many a file has.
+    """
     lines = []
     before = ""
     for finding in findings:
+        if finding.level == "note" and not notes:
+            continue
         if before and finding.hint != before:
             lines.append(f"  → {before}")
         lines.append(str(finding))
         before = finding.hint
     if before:
         lines.append(f"  → {before}")
+    if not notes:
+        lines += _notes_in_short(findings)
     return "\n".join([*lines, _sum(findings)])
+
+
+def _notes_in_short(findings: Sequence[Finding]) -> list[str]:
+    """A line for each rule that has notes: its sum, and that of each file."""
+    lines = []
+    for rule in RULES:
+        files = Counter(
+            finding.file for finding in findings if (finding.level, finding.rule) == ("note", rule)
+        )
+        if files:
+            each = ", ".join(f"{Path(file).stem} {count}" for file, count in files.items())
+            lines.append(f"{rule}: {_counted(files.total(), 'note')} ({each})")
+    return [*lines, "  → each of them:  mechscope lint --notes"] if lines else []
 
 
 def main_json(findings: Sequence[Finding]) -> str:
@@ -79,7 +105,12 @@ def _sum(findings: Sequence[Finding]) -> str:
         return "lint: nothing found"
     parts = []
     for level in ("error", "warning", "note"):
-        count = sum(finding.level == level for finding in findings)
-        if count:
-            parts.append(f"{count} {level}{'s' if count != 1 else ''}")
+        rules = Counter(finding.rule for finding in findings if finding.level == level)
+        if rules:
+            each = ", ".join(f"{rule} {rules[rule]}" for rule in RULES if rule in rules)
+            parts.append(_counted(rules.total(), level) + (f" ({each})" if level == "warning" else ""))
     return f"lint: {', '.join(parts)}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count != 1 else ''}"

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mechscope.publish.sources import (
-    DIV,
     FRONT_MATTER,
     QUOTED,
     SHORTCODE,
     attributes,
     fenced,
 )
+from mechscope.review.lint.fences import read_fences
 
 MARK = "\ufffc"
 """Stands in the mask for what may be a number: a shortcode, math, what is marked as given."""
@@ -70,7 +70,6 @@ _DEFINITION = re.compile(
 )
 _CITATION = re.compile(r"(?<![\w@./])-?@(?:\{(?P<braced>[^}\s]+)\}|(?P<key>\w(?:[\w:.#$%&+?<>~/-]*\w)?))")
 _OPEN_SHORTCODE = "this shortcode is not closed"
-_DIV_LINE = re.compile(r"^[ \t]*(?:>[ \t]*)*(?P<colons>:{3,})(?P<rest>.*)$", re.MULTILINE)
 _HEADING = re.compile(r"^ {0,3}(?P<level>#{1,6})[ \t]+(?P<text>.*?)[ \t]*#*[ \t]*$")
 _ITEM = re.compile(
     r"[ \t]*(?:(?:[-*+•]|#\.|\(?(?:\d{1,9}|[A-Za-z]|[ivxIVX]+)[.)]|\(?@[\w-]*\)|[:~](?=[ \t]))[ \t]+)"
@@ -144,6 +143,8 @@ class Scan:
     """Where a Div or a shortcode begins that ends nowhere, or a Div ends that began nowhere."""
     given: list[tuple[int, int]] = field(default_factory=list)
     """What is marked as given: spans, Divs, and sections."""
+    not_divs: list[tuple[int, str]] = field(default_factory=list)
+    """Where a `:::` stands that Pandoc takes for text, and why (one of `fences.HINTS`)."""
     comments: list[tuple[int, int]] = field(default_factory=list)
     identifiers: set[str] = field(default_factory=set)
     """What a link's fragment may name: explicit identifiers, and those that Pandoc gives to headings."""
@@ -295,24 +296,22 @@ class _Scanner:
 
     def _div_fences(self) -> None:
         opened: list[tuple[int, tuple[tuple[str, ...], dict[str, str]]]] = []
-        now = self._now()
-        with_attributes = {match.start("colons"): match for match in DIV.finditer(now)}
-        for match in _DIV_LINE.finditer(now):
-            start, rest = match.start("colons"), match["rest"].strip().rstrip(":").strip()
-            if start in with_attributes:
-                whole = with_attributes[start]
-                opened.append((start, self._attributes(whole.start("body"), whole["body"])))
-                self._blank(start, max(whole.end(), match.end()))
-            elif rest:
-                opened.append((start, ((rest,), {})))
-                self._blank(start, match.end())
+        code = [(0, self.body)] if self.body else []
+        code += [(start, end) for start, end, _ in fenced(self.text, self.body)]
+        for fence in read_fences(self.text, self._now(), self.found.comments, code):
+            self._blank(fence.start, fence.end)
+            if fence.problem:
+                self.found.not_divs.append((fence.start, fence.problem))
+            if fence.opens and fence.body:
+                opened.append((fence.start, self._attributes(fence.body[0], self.text[slice(*fence.body)])))
+            elif fence.opens:
+                words = self.text[fence.start : fence.end].strip(": \t")
+                opened.append((fence.start, ((words,), {})))
+            elif opened:
+                start, read = opened.pop()
+                self.found.divs.append(Div(start, fence.end, *read))
             else:
-                self._blank(start, match.end())
-                if opened:
-                    start, read = opened.pop()
-                    self.found.divs.append(Div(start, match.end(), *read))
-                else:
-                    self.found.unclosed.append((start, "this ::: closes nothing"))
+                self.found.unclosed.append((fence.start, "this ::: closes nothing"))
         self.found.unclosed += [
             (start, "this Div is not closed, so it goes on to the end") for start, _ in opened
         ]

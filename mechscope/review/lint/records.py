@@ -126,20 +126,25 @@ def flip_findings(document: Document, codes: Sequence[Shortcode], ledgers: Ledge
             )
 
 
+def used_records(ledgers: Ledgers, codes: Sequence[Shortcode]) -> set[tuple[str, str]]:
+    """The records (analysis and name) that articles cite or that a claim's criterion needs."""
+    operands = {
+        (analysis, name)
+        for (_, analysis), ledger in ledgers.items()
+        for claim in ledger.findings.claims.values()
+        for name in operand_names(claim.criterion)
+    }
+    return operands | {parsed[1:] for code in codes if (parsed := parse_key(code.key or ""))}
+
+
 def unused_findings(
-    project: Project, ledgers: Ledgers, codes: Sequence[Shortcode], scripts: Mapping[str, Document]
+    ledgers: Ledgers, used: Collection[tuple[str, str]], scripts: Mapping[str, Document]
 ) -> Iterator[Finding]:
-    """Records that no article cites. A claim's operands count as used, and what a later analysis names."""
-    used = {parsed[1:] for code in codes if (parsed := parse_key(code.key or ""))}
+    """Records that are not `used`. What a later analysis names counts as used too."""
     names: dict[tuple[str, str], str] = {}
     for (_, analysis), ledger in ledgers.items():
         for kind in ("statistics", "figures", "tables", "passages", "claims"):
             names.update({(analysis, name): kind for name in getattr(ledger.findings, kind)})
-        used |= {
-            (analysis, name)
-            for claim in ledger.findings.claims.values()
-            for name in operand_names(claim.criterion)
-        }
     words = {
         name: {node.value for node in ast.walk(script.tree) if isinstance(node, ast.Constant)}
         for name, script in scripts.items()
@@ -149,18 +154,40 @@ def unused_findings(
             continue
         if any(name in said and analysis in said for other, said in words.items() if other != analysis):
             continue
-        line, column = _recorded_at(scripts[analysis], name)
         one = {"statistics": "statistic", "figures": "figure", "tables": "table", "claims": "claim"}.get(
             kind, kind
         )
         yield Finding(
             scripts[analysis].file,
-            line,
-            column,
+            *recorded_at(scripts[analysis], name),
             "unused-record",
             f"no article cites the {one} '{analysis}.{name}'",
             "cite it, or leave it to the numbers page and allow it:  # lint: allow unused-record because …",
             "note",
+            text=name,
+        )
+
+
+def silence_findings(
+    ledgers: Ledgers, codes: Sequence[Shortcode], scripts: Mapping[str, Document]
+) -> Iterator[Finding]:
+    """Claims that failed in a run and that no article mentions: readers hear only of those that held."""
+    mentioned = {
+        parsed[1:] for code in codes if code.place != "comment" and (parsed := parse_key(code.key or ""))
+    }
+    failed: dict[tuple[str, str], list[str]] = {}
+    for (run, analysis), ledger in sorted(ledgers.items()):
+        for name, claim in ledger.findings.claims.items():
+            if claim.outcome == "failed" and (analysis, name) not in mentioned and analysis in scripts:
+                failed.setdefault((analysis, name), []).append(run)
+    for (analysis, name), runs in sorted(failed.items()):
+        yield Finding(
+            scripts[analysis].file,
+            *recorded_at(scripts[analysis], name),
+            "silent-failure",
+            f"the claim '{analysis}.{name}' failed in {' and '.join(runs)}, and no article mentions it",
+            "say so with {{< claim KEY >}} or .when-claim; or:  # lint: allow silent-failure because …",
+            "warning",
             text=name,
         )
 
@@ -205,19 +232,25 @@ def _guarded(document: Document, at: int, claims: Sequence[tuple[str, str]]) -> 
     return False
 
 
-def _recorded_at(script: Document, name: str) -> tuple[int, int]:
-    """Where a record's name stands in the script; names that are put together match by their parts."""
-    parts: list[tuple[int, int, int]] = []
-    for _, call in record_calls(script.tree):
-        match call.args[:1]:
-            case [ast.Constant(value=str() as literal)] if literal == name:
-                return call.args[0].lineno, call.args[0].col_offset + 1
-            case [ast.JoinedStr(values=values)]:
-                pattern = "".join(
-                    re.escape(str(value.value)) if isinstance(value, ast.Constant) else ".+"
-                    for value in values
-                )
-                if re.fullmatch(pattern, name):
-                    fixed = len(pattern.replace(".+", ""))
-                    parts.append((-fixed, call.args[0].lineno, call.args[0].col_offset + 1))
-    return min(parts)[1:] if parts else (1, 1)
+def recorded_at(script: Document, name: str) -> tuple[int, int]:
+    """Where a record's name stands in the script: where it is recorded, else where it is handed to what does.
+
+    Names that are put together match by their parts.
+    """
+    recorded = [call.args[0] for _, call in record_calls(script.tree) if call.args]
+    for nodes in (recorded, ast.walk(script.tree)):
+        parts: list[tuple[int, int, int]] = []
+        for node in nodes:
+            match node:
+                case ast.Constant(value=str() as literal) if literal == name:
+                    return node.lineno, node.col_offset + 1
+                case ast.JoinedStr(values=values):
+                    pattern = "".join(
+                        re.escape(str(value.value)) if isinstance(value, ast.Constant) else ".+"
+                        for value in values
+                    )
+                    if (fixed := len(pattern.replace(".+", ""))) and re.fullmatch(pattern, name):
+                        parts.append((-fixed, node.lineno, node.col_offset + 1))
+        if parts:
+            return min(parts)[1:]
+    return 1, 1
