@@ -13,7 +13,9 @@ from mechscope.review.lint.records import Ledgers, recorded_at
 def tolerance_findings(
     ledgers: Ledgers, used: Collection[tuple[str, str]], scripts: Mapping[str, Document]
 ) -> Iterator[Finding]:
-    """Statistics that a rerun may find as far from zero on the other side, or far outside their interval.
+    """Statistics that a rerun may find far outside their interval, or without one on zero's other side.
+
+    An interval that holds zero says itself that the sign is open: a tolerance is measured by it then.
 
     One finding for each, with every run that it is true of; a warning where the paper rests on it (an article
     cites it or a claim's criterion needs it), else a note. A value of zero has no sign and an interval of
@@ -47,8 +49,8 @@ def _why_loose(statistic: Statistic) -> str:
         return ""
     allowed = statistic.tolerance.atol + statistic.tolerance.rtol * abs(value)
     width = statistic.ci[1] - statistic.ci[0] if statistic.ci else 0
-    if 0 < abs(value) <= allowed:
-        return f"{value:.3g} may change by {allowed:.3g}, to zero or past it"
     if 0 < width < 2 * allowed:
         return f"{value:.3g} may change by {allowed:.3g}, more than half of its interval ({width:.3g} wide)"
+    if not width and 0 < abs(value) <= allowed:
+        return f"{value:.3g} may change by {allowed:.3g}, to zero or past it"
     return ""
