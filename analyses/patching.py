@@ -392,6 +392,7 @@ record(
     tolerance=Close(atol=1.01 * every / n_layers, because="neighbouring blocks of a mean over pairs"),
 )
 record(
+    # lint: allow loose-tolerance because it is that of neighbouring blocks
     "handover_between_blocks",
     both_ends,
     all_pairs,
@@ -542,6 +543,7 @@ for name, word in (("attention", "attention"), ("mlp", "MLP")):
             f"The same difference for {word} without the first block",
         ),
     ):
+        # lint: allow loose-tolerance because the interval is narrow where hardly anything is left to vary
         record(f"{name}_{key}", values, first_pairs, label)
 carried, written = parts["attention"][:, 1], parts["mlp"][:, 0]
 strongest, loudest = int(carried.mean(0).argmax()), int(written.mean(0).argmax())
@@ -841,6 +843,7 @@ for kind, words in (("attention", "blocks' attention"), ("mlp", "blocks' MLPs"),
     two_ways = moments(at_layers[kind], spoiled[kind])
     two_scores = moments([at_layers[kind][row] for row in far], judged[kind])
     for name, values, members, of, label in (
+        # lint: allow loose-tolerance because the interval is narrow where hardly anything is left to vary
         ("directions_r", two_ways, first_pairs, correlation,
          f"Correlation of denoising and noising effects of single {words}"),
         ("directions_gap", two_ways, first_pairs, distance,

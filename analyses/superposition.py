@@ -235,6 +235,7 @@ ledger.statistic(
     **inference(test=test, by="categories shuffled over texts, one-sided"), **SHARES,
 )
 ledger.statistic(
+    # lint: allow loose-tolerance because a handful of neurons in thousands of shuffles
     "one_topic_chance", null_reached[:, -1].mean(), label="The same with shuffled categories", format=".5%",
     tolerance=Close(rtol=0.5, atol=1e-6, because="a handful of neurons in thousands of shuffles"),
 )
@@ -756,6 +757,7 @@ for name, unit in unit_of.items():
     ):
         # fmt: off
         ledger.statistic(
+            # lint: allow loose-tolerance because next to nothing is what it says
             f"{name}_taken_out_{suffix}", float(value), label=label, format="+.4f", unit="nats",
             n=len(labels_second) if suffix == "extra" else int((own if suffix == "own" else ~own).sum()),
             **(ends if suffix == "extra" else {}),
