@@ -175,10 +175,15 @@ class Inputs(_Strict):
 
 
 class Acceptance(_Strict):
-    """A change of inputs that somebody declared harmless, and why (`mechscope accept`)."""
+    """A change of inputs that somebody declared harmless, and why (`mechscope accept`).
+
+    `script` is the hash of the code that was replaced, "" where the script's code stayed: the notebook still
+    shows what was executed.
+    """
 
     changed: tuple[str, ...]
     because: Annotated[str, Field(min_length=1)]
+    script: str = ""
 
 
 class Findings(_Strict):
@@ -218,3 +223,8 @@ class LedgerFile(_Strict):
     sha256: str
     """Hash of `findings` (figures by their own hashes): catches a hand-edited ledger, and is what a
     downstream analysis depends on."""
+
+    @property
+    def executed(self) -> str:
+        """Hash of the code that was executed: older than `inputs.script` if a change was accepted."""
+        return next((one.script for one in self.accepted if one.script), self.inputs.script)

@@ -71,7 +71,8 @@ def accept(
                 f"'{analysis}' now judges {', '.join(judged)} by a criterion that its findings don't have.",
                 hint=again,
             )
-        acceptance = Acceptance(changed=tuple(changed), because=" ".join(because.split()))
+        replaced = old.script if old.script != new.script else ""
+        acceptance = Acceptance(changed=tuple(changed), because=" ".join(because.split()), script=replaced)
         adopted = ledger.model_copy(update={"inputs": new, "accepted": (*ledger.accepted, acceptance)})
         write_atomically(project.found(run, analysis) / LEDGER_NAME, ledger_text(adopted))
     return tuple(changed)

@@ -25,6 +25,7 @@ Notebook = Any
 """An `nbformat.NotebookNode`; nbformat is imported late because it takes a second."""
 
 INJECTED = "cell-parameters"
+"""The id of the cell in which papermill sets the parameters."""
 _READABLE = ("text/html", "text/markdown", "text/latex", "text/plain")
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
@@ -195,15 +196,15 @@ def script_of(path: Path) -> str:
 def refreshed(path: Path, analysis: Analysis, text: str) -> str | None:
     """A committed notebook with the script's present prose and comments around its outputs.
 
-    None when its cells with code are not those of the script.
+    None when its code is not the script's: a change that was accepted is not shown as though it had run.
     """
     import nbformat
 
     old = nbformat.read(path, as_version=4)
+    if cells_hash([cell.source for cell in code_cells(old) if not is_parameters(cell)]) != analysis.code:
+        return None
     new = from_script(analysis, text)
     outputs = {cell.id: cell.outputs for cell in code_cells(old)}
-    if list(outputs) != [cell.id for cell in code_cells(new)]:
-        return None
     for cell in code_cells(new):
         cell.outputs = outputs[cell.id]
     injected = [cell for cell in old.cells if cell.id == INJECTED]

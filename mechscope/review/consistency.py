@@ -16,18 +16,24 @@ from mechscope.ledger.criterion import judge
 from mechscope.ledger.formatting import format_value, statistic_text
 from mechscope.ledger.schema import KINDS, Claim, Findings, LedgerFile, Passages, Statistic, Table
 from mechscope.ledger.store import NOTEBOOK_NAME
-from mechscope.pipeline.displayed import notebook_problems
+from mechscope.pipeline.displayed import notebook_problems, prose_problems
+from mechscope.pipeline.scripts import Analysis
+from mechscope.project import Project
 
 
-def inconsistencies(folder: Path, ledger: LedgerFile) -> Iterator[str]:
-    """What in the folder of a ledger contradicts the ledger, a phrase each, with the record's key."""
+def inconsistencies(project: Project, folder: Path, analysis: Analysis, ledger: LedgerFile) -> Iterator[str]:
+    """What in the folder of a ledger contradicts the ledger or the script, a phrase each, with its key."""
     for kind in KINDS:
         for name, record in sorted(getattr(ledger.findings, kind).items()):
             for problem in _of_record(record, ledger.findings):
                 yield f"{ledger.analysis}.{name}: {problem}"
-    notebook = f"results/{ledger.run}/{ledger.analysis}/{NOTEBOOK_NAME}"
-    for key, problem in notebook_problems(folder / NOTEBOOK_NAME, ledger):
+    path = folder / NOTEBOOK_NAME
+    notebook, problems = project.shown(path), list(notebook_problems(path, ledger))
+    for key, problem in problems:
         yield f"{key}: {notebook} {problem}" if key else f"{notebook} {problem}"
+    if all(key for key, _ in problems):  # else it is no notebook, or one of other code
+        for problem in prose_problems(path, analysis, ledger):
+            yield f"{notebook} {problem}"
 
 
 def _of_record(record: Any, findings: Findings) -> Iterator[str]:

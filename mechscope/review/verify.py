@@ -10,11 +10,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mechscope.errors import LedgerDamaged, MechscopeError
 from mechscope.ledger.schema import KINDS, LedgerFile
-from mechscope.ledger.store import damages, inputs_hash, load_ledger
+from mechscope.ledger.store import NOTEBOOK_NAME, damages, inputs_hash, load_ledger
 from mechscope.pipeline.cores import analyses_at_a_time
+from mechscope.pipeline.displayed import unrecorded
 from mechscope.pipeline.fingerprint import why_stale
 from mechscope.pipeline.freshness import NEVER_RUN, State, look
 from mechscope.pipeline.lock import results_lock
@@ -88,7 +90,7 @@ def _verdict(project: Project, declared: Runs, run: str, analysis: Analysis, rep
 
     name, folder = analysis.name, project.found(run, analysis.name)
     state = look(project, declared, run, analysis)
-    ledger, problems = _standing(project, run, name)
+    ledger, problems = _standing(project, run, analysis)
     if ledger is None:
         return Verdict(run, name, problems=tuple(problems))
     verdict = Verdict(
@@ -115,6 +117,7 @@ def _verdict(project: Project, declared: Runs, run: str, analysis: Analysis, rep
     comparisons = compare_findings(name, ledger.findings, rerun.findings, folder, target)
     altered = altered_pictures(ledger, folder, target, environment().get("vl-convert-python", ""))
     problems += [f"{name}.{figure}: its picture is not the one that its data draw" for figure in altered]
+    problems += _shown_beside(project, folder, target)
     return replace(
         verdict,
         comparisons=tuple(comparisons),
@@ -125,19 +128,30 @@ def _verdict(project: Project, declared: Runs, run: str, analysis: Analysis, rep
     )
 
 
-def _standing(project: Project, run: str, analysis: str) -> tuple[LedgerFile | None, list[str]]:
+def _standing(project: Project, run: str, analysis: Analysis) -> tuple[LedgerFile | None, list[str]]:
     """The committed ledger as it stands, and what speaks against it before anything is run."""
-    folder = project.found(run, analysis)
+    folder = project.found(run, analysis.name)
     try:
         ledger = load_ledger(folder)
     except FileNotFoundError:
-        return None, [f"{NEVER_RUN}; run it with:  mechscope run {analysis} --run {run}"]
+        return None, [f"{NEVER_RUN}; run it with:  mechscope run {analysis.name} --run {run}"]
     except LedgerDamaged as error:
         return None, [error.message]
     found = [text.rstrip(".") for text in damages(folder, ledger)]
-    if (ledger.analysis, ledger.run) != (analysis, run):
+    if (ledger.analysis, ledger.run) != (analysis.name, run):
         found.append(f"the ledger says that it is of {ledger.analysis} in {ledger.run}")
-    return ledger, [*found, *inconsistencies(folder, ledger)]
+    return ledger, [*found, *inconsistencies(project, folder, analysis, ledger)]
+
+
+def _shown_beside(project: Project, folder: Path, rerun: Path) -> Iterator[str]:
+    """Where cells print something other than in the rerun, beside what they record."""
+    try:
+        before, after = (unrecorded(one / NOTEBOOK_NAME) for one in (folder, rerun))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return  # it was named as no notebook before
+    for cell in sorted({*before, *after}):
+        if before.get(cell) != after.get(cell):
+            yield f"{project.shown(folder / NOTEBOOK_NAME)} shows something in {cell} that the rerun does not"
 
 
 def _inputs(ledger: LedgerFile, state: State) -> tuple[str, ...]:
@@ -217,7 +231,7 @@ def quick(project: Project, analyses: Sequence[str] = (), runs: Sequence[str] = 
 
 
 def _check(project: Project, declared: Runs, run: str, analysis: Analysis) -> Check:
-    ledger, problems = _standing(project, run, analysis.name)
+    ledger, problems = _standing(project, run, analysis)
     looked_at = ""
     if ledger is not None:
         state = look(project, declared, run, analysis)

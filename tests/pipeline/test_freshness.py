@@ -14,6 +14,7 @@ from mechscope.pipeline.accept import accept
 from mechscope.pipeline.fingerprint import data_files, why_stale
 from mechscope.pipeline.freshness import NEVER_RUN, look_at_all
 from mechscope.pipeline.runs import load_runs
+from mechscope.pipeline.schedule import Order, run_analyses
 from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
 from tests.throwaway import edit, make_project, script
@@ -150,6 +151,21 @@ def test_an_accepted_change_is_fresh_and_keeps_its_reason(project: Project) -> N
     assert [(one.changed, one.because) for one in after.accepted] == [
         (("analyses/_shared.py changed",), "multiplication commutes")
     ]
+
+
+def test_after_accepted_code_the_notebook_keeps_what_was_executed_and_is_still_watched(
+    project: Project,
+) -> None:
+    notebook = project.found("one", "source") / "notebook.ipynb"
+    executed = notebook.read_bytes()
+    for old, new in (("doubled(sum(numbers)) + seed", "seed + doubled(sum(numbers))"), ('"on', '"now on')):
+        edit(project.analyses / "source.py", old, new)
+        accept(project, "source", "one", "addition commutes, and nothing reads stderr")
+    assert [outcome.what for outcome in run_analyses(project, Order())] == ["fresh"] * 3
+    assert notebook.read_bytes() == executed
+    edit(notebook, "sum(numbers)", "max(numbers)")
+    (reason,) = reasons(project)["source"]
+    assert "shows other code than the ledger was found with" in reason
 
 
 def test_a_parameter_decides_the_result_and_cannot_be_accepted(project: Project) -> None:

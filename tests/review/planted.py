@@ -33,7 +33,11 @@ EVERYTHING = script(
     weights = load_file(find_model(model).folder / "model.safetensors")["w"]
     with Path("data/prompts.csv").open() as file:
         prompts = [row["prompt"] for row in csv.DictReader(file)]
+    print("read", len(prompts), "prompts")
     draws = np.random.default_rng(seed).normal(size=100)
+
+    # %% [markdown]
+    # # What is planted here
 
     # %%
     lengths = [len(prompt) * SCALE for prompt in prompts]

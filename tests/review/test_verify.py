@@ -277,7 +277,7 @@ def test_quick_finds_an_untouched_project_in_order_and_imports_nothing_heavy(exe
         "import sys\nfrom mechscope.cli import cli\n"
         f"cli(['--project', {str(executed.root)!r}, 'verify', '--quick'], standalone_mode=False)\n"
     )
-    heavy = "{'torch', 'transformers', 'pandas', 'numpy', 'altair', 'papermill', 'nbformat', 'rich'}"
+    heavy = "{'torch', 'transformers', 'pandas', 'numpy', 'altair', 'papermill', 'rich'}"
     code += f"print('HEAVY', sorted({heavy} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "HEAVY []" in result.stdout, result.stdout + result.stderr
@@ -328,6 +328,40 @@ def test_quick_names_a_notebook_that_shows_something_else(project: Project) -> N
     line_with(mechscope(project, "verify", "--quick").output, "everything.longest", "shows it otherwise")
     edit(notebook, "max(lengths)", "min(lengths)")
     line_with(mechscope(project, "verify", "--quick").output, "shows other code than the ledger")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('title=\\"0.75\\">b</span>', 'title=\\"0.75\\">c</span>', "everything.texts"),
+        ('title=\\"0.25\\">a', 'title=\\"0.5\\">a', "everything.texts"),
+        ("figures/bars.svg", "figures/others.svg", "everything.bars"),
+        ('ms-caption\\">Two bars.', 'ms-caption\\">Three bars.', "everything.bars"),
+        ("seed = 0\\n", "seed = 1\\n", "shows other parameters than the ledger"),
+        ("# What is planted", "# What is not planted", "says something else than everything.py in text-"),
+    ],
+    ids=["token", "activation", "picture", "caption", "parameter", "prose"],
+)  # fmt: skip
+def test_quick_names_what_a_notebook_says_beside_the_numbers(
+    project: Project, old: str, new: str, named: str
+) -> None:
+    notebook = folder_of(project) / "notebook.ipynb"
+    text = notebook.read_text(encoding="utf-8")
+    assert old in text
+    notebook.write_text(text.replace(old, new), encoding="utf-8")
+    result = mechscope(project, "verify", "--quick")
+    assert result.exit_code == 1
+    line_with(result.output, named)
+
+
+def test_a_rerun_names_what_a_notebook_prints_otherwise_but_for_numbers(project: Project) -> None:
+    notebook = folder_of(project) / "notebook.ipynb"
+    edit(notebook, "read 2 prompts", "read 3 prompts")
+    assert mechscope(project, "verify", "everything").exit_code == 0
+    edit(notebook, "read 3 prompts", "read all prompts")
+    result = mechscope(project, "verify", "everything")
+    assert result.exit_code == 1
+    line_with(result.output, "results/one/everything/notebook.ipynb shows something in cell-02")
 
 
 def test_quick_names_a_cited_key_that_is_not_there(project: Project) -> None:
