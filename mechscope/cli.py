@@ -437,9 +437,10 @@ def _print_rendered(project: Project, done: Rendered, named: bool) -> None:
     for rendered in done.runs:
         click.echo(rendered.run)
         for name in analyses:
-            click.echo(f"  {name}: {'ran' if name in rendered.ran else 'fresh'}")
-        for key in (key for key in rendered.ran if ":" in key):
-            click.echo(f"  {key}: ran, because this run's pages need it")
+            own = [one for one in rendered.ran if (one.run, one.analysis) == (rendered.run, name)]
+            click.echo(f"  {name}: {f'ran: {own[0].detail}' if own else 'fresh'}")
+        for one in (one for one in rendered.ran if one.run != rendered.run):
+            click.echo(f"  {one.run}:{one.analysis}: ran, because this run's pages need it: {one.detail}")
         if named:
             for page in rendered.pages:
                 click.echo(f"  {project.shown(page)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -191,6 +192,21 @@ def test_all_runs_leaves_out_those_that_need_a_hub_and_have_no_results(project: 
 def test_models_are_listed(done: Project) -> None:
     assert "smollm2-135m" in mechscope(done, "models").output
     assert "Apache-2.0" in mechscope(done, "models", "smollm2-135m").output
+
+
+def test_a_render_ends_with_what_it_ran_and_why_and_which_edits_are_gone(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = project.found("one", "small")
+    edit(results / "ledger.json", '"Seed"', '"Sneed"')
+    rendering = import_module("mechscope.publish.render")
+    monkeypatch.setattr(rendering, "_build", lambda *given: RenderedRun("one", (), (), (), 0, 0))
+    monkeypatch.setattr(rendering, "prepare", lambda *given: None)
+    first, again = (mechscope(project, "render", "--engine", "pandoc", "--run", "one") for _ in "ab")
+    assert "  small: ran: results/one/small/ledger.json was edited by hand" in first.stdout
+    assert "  warning: one:small ran anew, and what had been edited by hand in " in first.stdout
+    assert "  small: fresh\n" in again.stdout and "edited" not in again.output
+    assert '"Seed"' in (results / "ledger.json").read_text()
 
 
 def test_a_render_of_one_article_names_its_page_and_no_entrance_that_is_not_there(

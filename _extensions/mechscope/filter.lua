@@ -5,9 +5,8 @@
 ---   :::
 ---
 --- is kept when the claim's outcome is among those in `is` ("held", "failed", "untestable", or several), and
---- dropped otherwise. Runs before shortcodes expand, so keys in a dropped branch are not looked up here; the
---- check before a render reads them in the source.
-
+--- dropped otherwise. What is kept ends with a mark that says so and leads to the claim. Runs before shortcodes expand,
+--- so keys in a dropped branch are not looked up here; the check before a render reads them in the source.
 ---
 --- It also puts a banner at the top of every document that shows something of a ledger, says at the foot of every page
 --- where it comes from, and fills
@@ -21,6 +20,7 @@
 local ledger = require("ledger")
 local documents = require("documents")
 local claims = require("claims")
+local explained = require("explained")
 
 -- The engine copies the script into the site and links it from the page.
 if quarto.doc.add_html_dependency and quarto.doc.is_format("html") then
@@ -34,15 +34,15 @@ end
 local OUTCOMES = { "held", "failed", "untestable" }
 
 local function wanted_outcomes(div)
-  local wanted = {}
+  local wanted = pandoc.List({})
   local is = div.attributes["is"] or ""
   for outcome in is:gmatch("[^,%s]+") do
     if not pandoc.List(OUTCOMES):includes(outcome) then
       ledger.fail("::: {.when-claim is=" .. is .. "}: " .. ledger.unknown("outcome", outcome, OUTCOMES))
     end
-    wanted[outcome] = true
+    wanted:insert(outcome)
   end
-  if next(wanted) == nil then
+  if #wanted == 0 then
     ledger.fail("::: {.when-claim} needs is=held, is=failed or is=untestable.")
   end
   return wanted
@@ -83,11 +83,11 @@ function Pandoc(document)
       if not key then ledger.fail("::: {.when-claim} needs key=analysis.name.") end
       local wanted = wanted_outcomes(div)
       local found = ledger.lookup(key, document.meta, "claims")
-      if not wanted[found.record.outcome] then return {} end
+      if not wanted:includes(found.record.outcome) then return {} end
       local anchor = when_anchor(found)
-      if anchored[anchor] or not quarto.doc.is_format("html") then return div.content end
+      local first = not anchored[anchor]
       anchored[anchor] = true
-      return pandoc.List({ pandoc.Div({}, pandoc.Attr(anchor)) }) .. div.content
+      return explained.resting(found, wanted, div.content, first and anchor or "")
     end,
   })
   if quarto.doc.include_text and quarto.doc.is_format("html") then

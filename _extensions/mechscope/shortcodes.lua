@@ -1,11 +1,11 @@
 --- {{< stat KEY [part=value|ci|p|n|full] >}}, {{< figure KEY >}}, {{< table KEY >}}, {{< passages KEY >}} and {{< claim KEY [part=evidence|outcome] >}}: what an article shows of a ledger.
 
 local ledger = require("ledger")
+local explained = require("explained")
 
 local NBSP = "\u{a0}"
 local PARTS = { "value", "ci", "p", "n", "full" }
 local CLAIM_PARTS = { "sentence", "evidence", "outcome" }
-local MARKS = { held = "held", failed = "failed", untestable = "not testable" }
 
 -- Small tools -----------------------------------------------------------------------------------------------
 
@@ -74,18 +74,6 @@ local function anchor(prefix, found)
   return identifier(prefix, found)
 end
 
---- A link that explains a record; the popover's content travels with it, so that a page needs nothing else.
-local function explained(found, inlines, class, id)
-  local attributes = {}
-  local note = ledger.note(found)
-  if note then
-    attributes["data-ms"] = pandoc.json.encode({
-      title = note.title, lines = note.lines, code = ledger.code_at(found),
-    })
-  end
-  return pandoc.Link(inlines, ledger.explained_at(found), "", pandoc.Attr(id or "", { class }, attributes))
-end
-
 --- A caption and, on the web, the link to the code behind the record.
 local function caption(found, note)
   local inlines = plain(found.record.caption)
@@ -113,7 +101,7 @@ local function stat(args, kwargs, meta, _, context)
   if context == "text" then return text end
   local inlines = statistic_inlines(text, part)
   if not html() then return inlines end
-  return pandoc.Inlines({ explained(found, inlines, "ms-stat", anchor("stat", found)) })
+  return pandoc.Inlines({ explained.link(found, inlines, "ms-stat", anchor("stat", found)) })
 end
 
 -- Figures and tables ----------------------------------------------------------------------------------------
@@ -244,13 +232,6 @@ end
 
 -- Claims ----------------------------------------------------------------------------------------------------
 
-local function outcome(found)
-  local note = ledger.note(found)
-  local text = MARKS[found.record.outcome]
-  if note and note.exploratory then text = text .. ", exploratory" end
-  return text
-end
-
 --- What the outcome was decided from, as words: "−0.49 to 0.68"; "" where a render did not prepare it.
 local function evidence(found)
   local note = ledger.note(found)
@@ -274,21 +255,21 @@ local function claim(args, kwargs, meta, _, context)
   local sentence = part ~= "outcome" and found.record.sentence or ""
   local decided = part ~= "sentence" and evidence(found) or ""
   if context == "text" then
-    local words = outcome(found) .. (decided ~= "" and " (" .. decided .. ")" or "")
+    local words = explained.outcome(found) .. (decided ~= "" and " (" .. decided .. ")" or "")
     return sentence == "" and words or sentence .. " (" .. words .. ")"
   end
   local class = "ms-" .. found.record.outcome
-  local mark = pandoc.Inlines({ pandoc.Str(unbroken(outcome(found))) })
+  local mark = pandoc.Inlines({ pandoc.Str(unbroken(explained.outcome(found))) })
   if html() then
-    mark = pandoc.Inlines({ explained(found, mark, "ms-outcome") })
+    mark = pandoc.Inlines({ explained.link(found, mark, "ms-outcome") })
   elseif context == "block" then
-    local words = outcome(found)
+    local words = explained.outcome(found)
     local stop = decided == "" and "." or ""
     mark = pandoc.Inlines({ pandoc.Strong({ pandoc.Str(unbroken(words:sub(1, 1):upper() .. words:sub(2)) .. stop) }) })
   end
   local of = evidence_inlines(decided)
   if part == "outcome" then
-    if not html() then mark = pandoc.Inlines({ pandoc.Emph({ pandoc.Str(unbroken(outcome(found))) }) }) end
+    if not html() then mark = pandoc.Inlines({ pandoc.Emph({ pandoc.Str(unbroken(explained.outcome(found))) }) }) end
     local inlines = pandoc.Inlines(mark)
     inlines:extend(of)
     inlines = pandoc.Inlines({ pandoc.Span(inlines, pandoc.Attr("", { "ms-claim", class })) })

@@ -17,6 +17,8 @@ from mechscope.project import Project, find_project
 
 LEDGER_NAME = "ledger.json"
 NOTEBOOK_NAME = "notebook.ipynb"
+BY_HAND = "was edited by hand"
+"""Of a file of results that is not as it was written: what is said of it, after its path."""
 
 
 def findings_hash(findings: Findings) -> str:
@@ -88,14 +90,14 @@ def damages(folder: Path, ledger: LedgerFile) -> Iterator[str]:
     """What in `folder` no longer has the hash that `ledger` states, a sentence each."""
     if findings_hash(ledger.findings) != ledger.sha256:
         path = _shown(folder / LEDGER_NAME)
-        yield f"{path} was edited by hand: its findings do not have the hash it states."
+        yield f"{path} {BY_HAND}: its findings do not have the hash it states."
     for name, figure in ledger.findings.figures.items():
         expected = (figure.spec_sha256, figure.svg_sha256)
         for file, sha256 in zip(figure_files(folder, name), expected, strict=True):
             if not file.is_file():
                 yield f"{_shown(file)} is missing."
             elif hash_file(file) != sha256:
-                yield f"{_shown(file)} was edited by hand."
+                yield f"{_shown(file)} {BY_HAND}."
 
 
 def _shown(path: Path) -> str:

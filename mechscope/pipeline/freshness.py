@@ -9,7 +9,7 @@ from typing import Any
 
 from mechscope.errors import LedgerDamaged, MechscopeError
 from mechscope.ledger.schema import Inputs, LedgerFile
-from mechscope.ledger.store import NOTEBOOK_NAME, read_ledger
+from mechscope.ledger.store import BY_HAND, NOTEBOOK_NAME, read_ledger
 from mechscope.pipeline.displayed import notebook_problems
 from mechscope.pipeline.fingerprint import UpstreamMissing, present_inputs, why_stale
 from mechscope.pipeline.runs import Runs, parameters_of
@@ -41,6 +41,12 @@ class State:
     @property
     def fresh(self) -> bool:
         return not self.reasons
+
+    @property
+    def edited(self) -> tuple[str, ...]:
+        """The files of its results that were edited by hand."""
+        marked = [reason.partition(f" {BY_HAND}") for reason in self.reasons]
+        return tuple(file for file, by_hand, _ in marked if by_hand)
 
 
 def look(
@@ -127,4 +133,4 @@ def _notebook(project: Project, path: Path, ledger: LedgerFile) -> str:
     key, problem = problems[0]
     of = f" (of {key})" if key else ""
     more = f"; {len(problems) - 1} more like it" if len(problems) > 1 else ""
-    return f"{project.shown(path)} was edited by hand: {problem}{of}{more}"
+    return f"{project.shown(path)} {BY_HAND}: {problem}{of}{more}"

@@ -45,6 +45,8 @@ class Lines:
     def finished(self, outcome: Outcome) -> None:
         if outcome.what != "fresh":
             self.say(f"{outcome.run}:{outcome.analysis} {outcome.what} after {outcome.seconds:.1f} s")
+        if outcome.loss:
+            self.say(f"warning: {outcome.loss}")
 
 
 class Bars:
@@ -84,7 +86,12 @@ class Bars:
     def say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
+    def _print(self, text: str) -> None:
+        """Above the bars, where it stays."""
+        self._bars().console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def started(self, run: str, analysis: str, why: str) -> None:
+        self._print(f"{run}:{analysis} runs: {why}")
         self._tasks[f"{run}:{analysis}"] = self._bars().add_task(
             f"{run}:{analysis}", total=None, at="starting"
         )
@@ -97,3 +104,5 @@ class Bars:
         task = self._tasks.pop(f"{outcome.run}:{outcome.analysis}", None)
         if task is not None:
             self._bars().remove_task(task)
+        if outcome.loss:
+            self._print(f"warning: {outcome.loss}")

@@ -45,6 +45,7 @@ class Outcome:
         detail: Why it ran, or what went wrong.
         seconds: How long it took.
         folder: Where the results are, shown relative to the project.
+        replaced: Files of the results that had been edited by hand, and that the run wrote anew.
     """
 
     run: str
@@ -53,10 +54,22 @@ class Outcome:
     detail: str = ""
     seconds: float = 0.0
     folder: str = ""
+    replaced: tuple[str, ...] = ()
 
     @property
     def succeeded(self) -> bool:
         return self.what in ("ran", "fresh")
+
+    @property
+    def loss(self) -> str:
+        """That an edit is gone, as a sentence; empty where there was none."""
+        if not self.replaced:
+            return ""
+        return (
+            f"{self.run}:{self.analysis} ran anew, and what had been edited by hand in "
+            f"{' and '.join(self.replaced)} is gone; to change what is found, change "
+            f"analyses/{self.analysis}.py"
+        )
 
 
 class Reporter(Protocol):
@@ -315,7 +328,7 @@ def _attempt(project: Project, run: str, name: str, forced: bool, reporter: Repo
             return Outcome(run, name, "fresh", folder=folder)
         why = "; ".join(state.reasons) or "forced"
         _execute(project, state, analysis, why, reporter)
-        return Outcome(run, name, "ran", why, time.monotonic() - began, folder)
+        return Outcome(run, name, "ran", why, time.monotonic() - began, folder, state.edited)
     except MechscopeError as error:
         return Outcome(run, name, "failed", str(error), time.monotonic() - began)
     except Exception as error:  # one analysis must not take the others with it

@@ -80,6 +80,12 @@ def parse_key(key: str) -> tuple[str | None, str, str] | None:
     return (match["run"], match["analysis"], match["name"]) if match else None
 
 
+def shared_words(ledger: LedgerFile, runs: str = "all runs") -> str:
+    """That an analysis found one thing, not one in each of the runs that have equal inputs, and why."""
+    why = "has the same inputs" if ledger.inputs.models else "does not use the run's model"
+    return f"the same in {runs}: it {why}"
+
+
 class NoResults(InvalidInput):
     """An analysis that a run has no results of yet."""
 
@@ -120,6 +126,14 @@ class Shelf:
                 )
             self._ledgers[place] = ledger
         return self._ledgers[place]
+
+    def shared(self, analysis: str) -> bool:
+        """Whether an analysis has one result in all runs: each of several has it, and from equal inputs."""
+        runs = runs_with_results(self.project)
+        if len(runs) < 2 or not all(analysis in self.analyses(run) for run in runs):
+            return False
+        first, *others = [self.ledger(analysis, run).inputs for run in runs]
+        return all(inputs == first for inputs in others)
 
     def records(self, *kinds: str, run: str | None = None) -> Iterator[Found]:
         """The records of the given kinds (default: all), by analysis and name."""

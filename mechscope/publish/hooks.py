@@ -22,8 +22,8 @@ def before() -> None:
     mode = mode_from_environment()
     if mode is not None:
         prepared = prepare(project, run, mode)
-        for name in prepared.ran:
-            print(f"mechscope: ran {name if ':' in name else f'{run}:{name}'}")
+        for outcome in prepared.ran:
+            print(f"mechscope: ran {outcome.run}:{outcome.analysis} because of this: {outcome.detail}")
         for warning in prepared.warnings:
             print(f"mechscope: {warning}", file=sys.stderr)
 

@@ -25,6 +25,7 @@ from mechscope.publish.sources import Shortcode, shortcodes_in
 
 if TYPE_CHECKING:
     from mechscope.pipeline.freshness import State
+    from mechscope.pipeline.schedule import Outcome
 
 Mode = Literal["run", "check", "skip"]
 """Of stale analyses: run them; fail and name them; don't look."""
@@ -39,13 +40,13 @@ class Prepared:
     """What `prepare` did.
 
     Attributes:
-        ran: The stale analyses that were run, as this run cites them (`name`, or `run:name` of another run).
+        ran: The stale analyses that were run.
         codes: The shortcodes of all articles.
         warnings: What is stale in other runs and shown beside this one, a sentence each.
     """
 
     run: str
-    ran: tuple[str, ...]
+    ran: tuple[Outcome, ...]
     written: Written
     codes: tuple[Shortcode, ...]
     warnings: tuple[str, ...]
@@ -83,11 +84,11 @@ def _check_references(project: Project) -> None:
         raise InvalidInput(said, hint=found[0].hint)
 
 
-def bring_up_to_date(project: Project, run: str, mode: Mode) -> tuple[str, ...]:
+def bring_up_to_date(project: Project, run: str, mode: Mode) -> tuple[Outcome, ...]:
     """Run what is stale of `run`, and of other runs what articles cite or what is damaged; or refuse it.
 
     Returns:
-        What ran, as `run` cites it.
+        What ran, and why.
 
     Raises:
         UnknownName: There is no such run.
@@ -169,6 +170,8 @@ def _refuse_stale(project: Project, run: str, foreign: Mapping[str, Sequence[str
     if others:
         said.append("analyses of other runs that articles cite, or that can't be shown, are stale:")
         said += [_stale_line(state) for state in others]
+    if edited := [file for state in (*own, *others) for file in state.edited]:
+        said.append(f"running them writes anew what was edited by hand: {', '.join(edited)}")
     commands = [f"mechscope run --run {run}"] if own else []
     for other in dict.fromkeys(state.run for state in others):
         names = " ".join(state.analysis for state in others if state.run == other)
@@ -199,17 +202,13 @@ def _states(project: Project, runs: list[str]) -> list[State]:
     return look_at_all(project, load_runs(project), runs, find_analyses(project))
 
 
-def _run_stale(project: Project, run: str, foreign: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+def _run_stale(project: Project, run: str, foreign: Mapping[str, Sequence[str]]) -> tuple[Outcome, ...]:
     from mechscope.pipeline.run import run as run_analyses
 
     outcomes = run_analyses(project, runs=[run])
     for other, names in foreign.items():
         outcomes += run_analyses(project, runs=[other], analyses=names)
-    return tuple(
-        outcome.analysis if outcome.run == run else f"{outcome.run}:{outcome.analysis}"
-        for outcome in outcomes
-        if outcome.what == "ran"
-    )
+    return tuple(outcome for outcome in outcomes if outcome.what == "ran")
 
 
 def mode_from_environment() -> Mode | None:

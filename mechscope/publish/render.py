@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.pipeline.runs import load_runs
@@ -20,6 +20,9 @@ from mechscope.publish.quarto import find_quarto
 from mechscope.publish.sources import article_files
 from mechscope.publish.staging import clear_staging
 
+if TYPE_CHECKING:
+    from mechscope.pipeline.schedule import Outcome
+
 ENGINES = ("quarto", "pandoc")
 
 
@@ -28,15 +31,15 @@ class RenderedRun:
     """One run's site.
 
     Attributes:
-        ran: Analyses that were stale and were run first, those of other runs as `run:name`.
+        ran: Analyses that were stale and were run first, those of other runs among them.
         pages, pdfs: The files that there are now.
         preparing: Seconds for analyses, checks and generated pages.
         rendering: Seconds that the engine took.
-        warnings: What is stale in other runs and shown beside this one.
+        warnings: Edits by hand that are gone, and what is stale in other runs and shown beside this one.
     """
 
     run: str
-    ran: tuple[str, ...]
+    ran: tuple[Outcome, ...]
     pages: tuple[Path, ...]
     pdfs: tuple[Path, ...]
     preparing: float
@@ -104,7 +107,8 @@ def render(
         report(f"preparing {run}")
         began = time.perf_counter() - took
         prepare(project, run, "skip")
-        warnings = () if mode == "skip" else stale_beside(project, wanted)
+        warnings = tuple(outcome.loss for outcome in ran if outcome.loss)
+        warnings += () if mode == "skip" else stale_beside(project, wanted)
         ready = time.perf_counter()
         report(f"rendering {run} with {chosen}")
         built = _build(project, run, chosen, program, only)

@@ -12,7 +12,7 @@ from typing import Any
 from mechscope.errors import InvalidRecord, UnknownName
 from mechscope.files import stable_json
 from mechscope.ledger.formatting import MISSING, format_value
-from mechscope.ledger.schema import Statistic
+from mechscope.ledger.schema import LedgerFile, Statistic
 from mechscope.project import Project
 from mechscope.publish.findings import Found, Shelf, runs_with_results
 
@@ -43,6 +43,11 @@ class ClaimPair:
     def flipped(self) -> bool:
         """Whether it has another outcome in the other run."""
         return None not in self.outcomes and self.outcomes[0] != self.outcomes[1]
+
+    @property
+    def same(self) -> bool:
+        """Whether this is one result that both runs have: found from equal inputs."""
+        return _equal_inputs(self.one, self.other) and not self.flipped
 
 
 @dataclass(frozen=True)
@@ -88,13 +93,28 @@ class StatisticPair:
         return bool(before[0] <= after[1] and after[0] <= before[1])
 
     @property
+    def same(self) -> bool:
+        """Whether this is one result that both runs have: found from equal inputs."""
+        return _equal_inputs(self.one, self.other) and self._same_text
+
+    @property
     def _same_text(self) -> bool:
         return value_text(self.one) == value_text(self.other)
 
 
 @dataclass(frozen=True)
+class Shared:
+    """An analysis that found in two runs one thing, from equal inputs; how many claims and statistics."""
+
+    analysis: str
+    ledger: LedgerFile
+    claims: int
+    statistics: int
+
+
+@dataclass(frozen=True)
 class RunComparison:
-    """Two runs: `one` and `other` by name; claims that flipped come first."""
+    """Two runs: `one` and `other` by name; claims that flipped come first, those that are one result last."""
 
     one: str
     other: str
@@ -104,6 +124,33 @@ class RunComparison:
     @property
     def flipped(self) -> list[ClaimPair]:
         return [pair for pair in self.claims if pair.flipped]
+
+    @property
+    def judged(self) -> list[ClaimPair]:
+        """The claims that each run judged for itself: all but those that are one result."""
+        return [pair for pair in self.claims if not pair.same]
+
+    @property
+    def intervals(self) -> tuple[int, int]:
+        """How many pairs of intervals lie apart, of how many; those that are one result don't count."""
+        overlaps = [pair.overlap for pair in self.statistics if pair.overlap is not None and not pair.same]
+        return overlaps.count(False), len(overlaps)
+
+    @property
+    def shared(self) -> list[Shared]:
+        """The analyses with results that both runs have as one."""
+        same = [pair.one for pair in self.claims if pair.same and pair.one]
+        same += [pair.one for pair in self.statistics if pair.same and pair.one]
+        ledgers = {found.analysis: found.ledger for found in same}
+        return [
+            Shared(
+                name,
+                ledger,
+                sum(found.analysis == name and found.kind == "claims" for found in same),
+                sum(found.analysis == name and found.kind == "statistics" for found in same),
+            )
+            for name, ledger in sorted(ledgers.items())
+        ]
 
 
 def compare_runs(project: Project, one: str, other: str, analyses: Sequence[str] = ()) -> RunComparison:
@@ -128,7 +175,7 @@ def compare_runs(project: Project, one: str, other: str, analyses: Sequence[str]
         claims.append(ClaimPair(key, here, there_too, (first, second)))
     statistics = [StatisticPair(*pair) for pair in _pairs(shelf, "statistics", one, other, analyses)]
     return RunComparison(
-        one, other, tuple(sorted(claims, key=lambda pair: not pair.flipped)), tuple(statistics)
+        one, other, tuple(sorted(claims, key=lambda pair: (not pair.flipped, pair.same))), tuple(statistics)
     )
 
 
@@ -156,7 +203,9 @@ def value_text(found: Found | None) -> str:
 
 
 def overlap_text(pair: StatisticPair) -> str:
-    """Whether intervals overlap, as a word."""
+    """Whether intervals overlap, as a word; "same" where there is one result."""
+    if pair.same:
+        return "same"
     return {None: "", True: "overlap", False: "apart"}[pair.overlap]
 
 
@@ -167,6 +216,7 @@ def as_json(compared: RunComparison) -> str:
             "key": pair.key,
             "sentence": pair.sentence,
             "flipped": pair.flipped,
+            "same_inputs": _equal_inputs(pair.one, pair.other),
             "outcomes": list(pair.outcomes),
             "exploratory": list(pair.exploratory),
             "evidence": [_field(pair.one, "evidence"), _field(pair.other, "evidence")],
@@ -182,10 +232,15 @@ def as_json(compared: RunComparison) -> str:
             "p": [_field(pair.one, "p"), _field(pair.other, "p")],
             "difference": pair.difference,
             "intervals_overlap": pair.overlap,
+            "same_inputs": _equal_inputs(pair.one, pair.other),
         }
         for pair in compared.statistics
     ]
     return stable_json({"runs": [compared.one, compared.other], "claims": claims, "statistics": statistics})
+
+
+def _equal_inputs(one: Found | None, other: Found | None) -> bool:
+    return one is not None and other is not None and one.ledger.inputs == other.ledger.inputs
 
 
 def _field(found: Found | None, name: str) -> Any:

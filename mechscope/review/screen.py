@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mechscope.ledger.schema import KINDS
+from mechscope.publish.findings import shared_words
 from mechscope.review.compare import RunComparison, outcome_text, overlap_text, value_text
 from mechscope.review.differences import Comparison, Drift
 from mechscope.review.verification import Verdict
@@ -129,7 +130,12 @@ def comparison_text(compared: RunComparison) -> str:
     blocks = []
     if compared.claims:
         rows = [
-            ("FLIPPED" if pair.flipped else "", outcome_text(pair, 0), outcome_text(pair, 1), pair.key)
+            (
+                "FLIPPED" if pair.flipped else "same" * pair.same,
+                outcome_text(pair, 0),
+                outcome_text(pair, 1),
+                pair.key,
+            )
             for pair in compared.claims
         ]
         blocks.append(table_text(("", one, other, "claim"), rows))
@@ -139,10 +145,19 @@ def comparison_text(compared: RunComparison) -> str:
             for pair in compared.statistics
         ]
         blocks.append(table_text(("number", one, other, "difference", "intervals"), numbers))
-    apart = sum(pair.overlap is False for pair in compared.statistics)
-    paired = sum(pair.overlap is not None for pair in compared.statistics)
-    blocks.append(
-        f"{len(compared.flipped)} of {len(compared.claims)} claims flipped; "
+    apart, paired = compared.intervals
+    sums = [
+        f"{len(compared.flipped)} of {len(compared.judged)} claims flipped; "
         f"{apart} of {paired} pairs of intervals do not overlap"
-    )
+    ]
+    sums += [
+        f"not counted: {one.analysis} ({_many(one.claims, 'claim')}, {_many(one.statistics, 'number')}) is "
+        f"{shared_words(one.ledger, 'both runs')}"
+        for one in compared.shared
+    ]
+    blocks.append("\n".join(sums))
     return "\n\n".join(blocks)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" + "s" * (count != 1)

@@ -22,6 +22,7 @@ from mechscope.ledger.store import NOTEBOOK_NAME
 from mechscope.pipeline.runs import load_runs
 from mechscope.project import Project
 from mechscope.publish.findings import Found, Shelf
+from mechscope.publish.helpers import Helper, helpers
 from mechscope.publish.shown import shown_in
 from mechscope.publish.sources import (
     SHORTCODE,
@@ -56,6 +57,8 @@ class Cell:
             None when that can't be told.
         function: The source of the function that recorded, where the cell only calls it.
         function_first: The script's line on which that begins.
+        helpers: The functions of earlier cells that the cell uses, each with its line in the script; 0 where
+            that can't be told.
     """
 
     id: str
@@ -64,6 +67,7 @@ class Cell:
     recorded: int | None
     function: tuple[str, ...] = ()
     function_first: int = 0
+    helpers: tuple[tuple[Helper, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -219,13 +223,27 @@ def _cell(project: Project, found: Found) -> Cell:
     script = project.analyses / f"{found.analysis}.py"
     text = script.read_text(encoding="utf-8") if script.is_file() else ""
     first = _where(lines, text.split("\n")) if lines else None
+    used = tuple(
+        (helper, _line_of(text, helper.name) if first else 0)
+        for helper in helpers(path).get(found.record.cell, ())
+    )
     if first is None:
-        return Cell(found.record.cell, tuple(lines), None, None)
+        return Cell(found.record.cell, tuple(lines), None, None, helpers=used)
     inside = range(first, first + len(lines))
     recorded = _recording(text, found, inside)
     begin, end = (0, 0) if recorded is None or recorded in inside else _function_around(text, recorded)
     function = tuple(text.split("\n")[begin - 1 : end]) if begin else ()
-    return Cell(found.record.cell, tuple(lines), first, recorded, function, begin)
+    return Cell(found.record.cell, tuple(lines), first, recorded, function, begin, used)
+
+
+def _line_of(script: str, function: str) -> int:
+    """The line on which a script defines a function, if it does so once; else 0."""
+    try:
+        body = parse(script).body
+    except SyntaxError:
+        return 0
+    lines = [node.lineno for node in body if isinstance(node, ast.FunctionDef) and node.name == function]
+    return lines[0] if len(lines) == 1 else 0
 
 
 def _function_around(script: str, line: int) -> tuple[int, int]:

@@ -34,6 +34,11 @@ def trace_text(trace: Trace) -> str:
     lines += _labelled("analysis", f"{found.ledger.title} ({trace.script})")
     lines += _labelled("cell", _cell_place(trace))
     lines += list(_source(trace.cell))
+    helpers = [
+        f"{helper.name} ({f'{trace.script}:{line}' if line else helper.cell})"
+        for helper, line in trace.cell.helpers
+    ]
+    lines += _labelled("uses", ", ".join(helpers))
     parameters = found.ledger.inputs.parameters
     shown = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in parameters.items()]
     lines += _labelled("parameters", ", ".join(shown))

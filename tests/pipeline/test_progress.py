@@ -22,6 +22,19 @@ def test_progress_goes_to_standard_error(screen: Lines | Bars, capsys: pytest.Ca
     assert "second" not in captured.err
 
 
+@pytest.mark.parametrize("kind", [Lines, Bars])
+def test_why_an_analysis_runs_and_what_it_replaced_are_told_on_every_screen(
+    kind: type[Lines] | type[Bars], capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = Outcome("one", "first", "ran", replaced=("results/one/first/ledger.json",))
+    with kind() as told:
+        told.started("one", "first", "[the script]'s code changed")
+        told.finished(done)
+    said = capsys.readouterr().err
+    assert "one:first runs: [the script]'s code changed" in said
+    assert done.loss and f"warning: {done.loss}" in said
+
+
 def test_without_a_terminal_there_is_a_line_for_each_start_and_finish(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -99,6 +99,26 @@ def test_an_upstream_result_that_changed_reruns_what_needs_it(project: Project) 
     assert read_ledger(project.found("one", "derived")).findings.statistics["scaled"].value == 80
 
 
+@pytest.mark.parametrize("file", ["ledger.json", "figures/bars.svg", "notebook.ipynb"])
+def test_a_rerun_says_that_an_edit_by_hand_is_gone_and_what_to_change_instead(
+    project: Project, file: str
+) -> None:
+    edit(project.found("one", "apart") / file, *("failed", "held") if file == "ledger.json" else ("0", "1"))
+    outcomes = run(project)
+    assert what(outcomes) == {"source": "fresh", "derived": "fresh", "apart": "ran"}
+    assert f"results/one/apart/{file} was edited by hand" in outcomes["apart"].detail
+    loss = outcomes["apart"].loss
+    assert f"what had been edited by hand in results/one/apart/{file} is gone" in loss
+    assert loss.endswith("change analyses/apart.py")
+    assert run(project)["apart"].loss == outcomes["source"].loss == ""
+
+
+def test_a_rerun_for_another_reason_speaks_of_no_edit(project: Project) -> None:
+    edit(project.analyses / "apart.py", "Two bars.", "2 bars.")
+    apart = run(project, "apart")["apart"]
+    assert (apart.what, apart.loss) == ("ran", "")
+
+
 def test_prose_that_changed_reaches_the_notebook_without_a_run(project: Project) -> None:
     script_file = project.analyses / "source.py"
     edit(script_file, "# The numbers, added up.", "# All the numbers.")

@@ -16,6 +16,7 @@ from mechscope.project import Project
 from mechscope.publish.prerender import prepare
 from tests.publish.sample_project import HOSTILE
 
+RUN = "smollm2-135m"
 HARNESS = Path(__file__).with_name("harness.lua")
 NBSP = "\u00a0"
 
@@ -235,6 +236,58 @@ def test_prose_that_depends_on_a_claim_can_be_linked_to_once(sample: Project) ->
     assert (page.count("It was so."), page.count(anchor)) == (2, 1)
     assert anchor not in lua(sample, "filter", text=WHEN % "failed")[0]
     assert "when-claim" not in lua(sample, "filter", text=WHEN % "held", format="typst")[0]
+
+
+RESTS = "rests on the claim “Topics cluster by abstractness, not by controversy.”: "
+
+
+def _mark(page: str) -> str:
+    return page.split('<a href="../../paper/_generated')[-1].partition("</a>")[0]
+
+
+@pytest.mark.parametrize(("run", "outcome", "sign"), [(RUN, "held", "✓"), ("gemma-3-270m", "failed", "✗")])
+def test_prose_ends_with_a_mark_that_names_its_claim_and_leads_there(
+    sample: Project, run: str, outcome: str, sign: str
+) -> None:
+    prepare(sample, run, "skip")
+    page = lua(sample, "filter", text=WHEN % outcome, run=run)[0].partition("It was so.")[2]
+    mark = _mark(page)
+    assert f'/{run}/claims.html#topic_geometry.abstraction" class="ms-rests"' in mark
+    assert RESTS + outcome in mark and sign in mark.rpartition('">')[2]
+    assert page.index("</a>") < page.index("</p>")
+    assert ["This passage", f"printed only where this claim {outcome}"] in json.loads(
+        html.unescape(mark.split('data-ms="')[1].partition('"')[0])
+    )["lines"]
+
+
+def test_the_mark_says_when_a_claim_is_exploratory_and_in_a_pdf_only_that(prepared: Project) -> None:
+    mark = _mark(lua(prepared, "filter", text=WHEN % "held")[0])
+    assert RESTS + "held, exploratory" in html.unescape(mark) and mark.endswith(f"✓{NBSP}exploratory")
+    assert "[exploratory]" in lua(prepared, "filter", text=WHEN % "held", format="typst")[0]
+    popovers = prepared.generated(RUN) / "popovers.json"
+    notes = json.loads(popovers.read_text())
+    assert notes["topic_geometry.abstraction"].pop("exploratory")
+    popovers.write_text(json.dumps(notes))
+    assert _mark(lua(prepared, "filter", text=WHEN % "held")[0]).endswith('">✓')
+    page = lua(prepared, "filter", text=WHEN % "held", format="typst")[0]
+    assert "It was so." in page and "super" not in page
+
+
+@pytest.mark.parametrize(
+    ("body", "marked"),
+    [
+        ("It was so.\n\nFIGURE\n", "<p>It was so.<a"),  # a shortcode must stay alone
+        ("FIGURE\n", "<p>FIGURE</p>\n<a"),
+        ("It was:\n\n- so\n- and so\n", "<li>and so<a"),
+        ("## So\n\nIt was so.\n", "<p>It was so.<a"),
+    ],
+)
+def test_the_mark_stands_after_the_last_words(prepared: Project, body: str, marked: str) -> None:
+    page = lua(prepared, "filter", text=WHEN.replace("It was so.\n", body) % "held")[0]
+    assert marked in page and page.count("ms-rests") == 1
+    # What has a heading stays a part of the page's own sections.
+    assert ('class="ms-when"' in page) is ("<h2" not in page)
+    assert 'id="when-claim-topic-geometry-abstraction"' in page
 
 
 def test_an_outcome_that_does_not_exist_stops_the_render(sample: Project) -> None:

@@ -326,6 +326,33 @@ def test_claims_stand_under_their_analysis_those_that_differ_between_runs_first(
     assert 'id="runs-other"' in page and second
 
 
+def test_what_has_equal_inputs_in_all_runs_is_shown_and_counted_as_one_result(sample: Project) -> None:
+    for run in (RUN, "gemma-3-270m"):
+        write_sample_ledger(sample, run, sample_findings(), "other")
+    assert "same in all runs" not in " ".join(_page(sample, "claims").split())
+    for run in (RUN, "gemma-3-270m"):
+        path = sample.found(run, "other") / "ledger.json"
+        ledger = read_ledger(path.parent)
+        inputs = ledger.inputs.model_copy(update={"models": {}, "parameters": {"seed": 0}})
+        path.write_text(ledger_text(ledger.model_copy(update={"inputs": inputs})))
+    page = " ".join(_page(sample, "claims").split())
+    assert "1 of 1 held in SmolLM2-135M (1 exploratory); 0 of 1 held in" in page
+    assert "; 1 of 1 held among those that are the same in all runs (1 exploratory). 1 came out" in page
+    part = page.partition('id="runs-other"')[2].partition("</table>")[0]
+    assert "The same in all runs: it does not use the run’s model." in part.replace("'", "’")
+    assert part.count("ms-outcome") == 1 and "All runs" in part
+    page = " ".join(_page(sample, "compare").split())
+    assert "1 of 1 claims came out differently; 1 of 1 pairs" in page
+    part = page.partition('id="run-gemma-3-270m-other"')[2]
+    assert "other.abstraction" in part and "other.centred_max" in part and "Not counted above." in part
+    assert "other." not in page.partition('id="run-gemma-3-270m-other"')[0]
+    runs = json.loads((sample.generated(RUN) / "site.json").read_text())["runs"]
+    assert [run["held"] for run in runs] == [
+        "2 of 2 claims held",
+        "0 of 1 claims held, not counting 1 that are the same in all runs",
+    ]
+
+
 def test_each_drawing_of_an_analysis_is_folded(sample: Project) -> None:
     page = _page(sample, "graph")
     assert "<summary>8 records</summary>" in page

@@ -15,6 +15,7 @@ from mechscope.pipeline.runs import load_runs
 from mechscope.pipeline.schedule import Outcome
 from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
+from mechscope.publish.hooks import main
 from mechscope.publish.prerender import MODE_VARIABLE, mode_from_environment, prepare, run_of_profiles
 from tests.publish.sample_project import sample_findings, write_sample_ledger
 
@@ -142,7 +143,7 @@ def test_stale_analyses_are_run_before_anything_is_read(
         return [Outcome(RUN, "topic_geometry", "ran"), Outcome(RUN, "other", "fresh")]
 
     monkeypatch.setattr("mechscope.pipeline.run.run", bring_up_to_date)
-    assert prepare(sample, RUN, "run").ran == ("topic_geometry",)
+    assert [one.analysis for one in prepare(sample, RUN, "run").ran] == ["topic_geometry"]
     assert asked == [RUN]
     assert "0\\.55" in (sample.generated(RUN) / "numbers.qmd").read_text()
 
@@ -164,6 +165,31 @@ def test_checking_refuses_a_stale_analysis_with_its_reasons(sample: Project) -> 
         prepare(sample, RUN, "check")
     assert "topic_geometry: " in caught.value.message
     assert caught.value.hint == f"mechscope run --run {RUN}"
+
+
+def test_checking_says_that_running_would_drop_an_edit(
+    sample: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mechscope.pipeline.freshness.notebook_problems", lambda path, ledger: [])
+    _fresh(sample, RUN)
+    path = sample.found(RUN, "topic_geometry") / "ledger.json"
+    path.write_text(path.read_text().replace("0.42", "0.52"))
+    with pytest.raises(RenderFailed) as caught:
+        prepare(sample, RUN, "check")
+    dropped = f"edited by hand: results/{RUN}/topic_geometry/ledger.json"
+    assert caught.value.message.endswith(f"running them writes anew what was {dropped}")
+
+
+def test_the_hook_says_why_it_ran_what_it_ran(
+    sample: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = [Outcome(RUN, "topic_geometry", "ran", "parameter seed 0 → 1")]
+    monkeypatch.setattr("mechscope.pipeline.run.run", lambda project, runs: ran)
+    monkeypatch.setattr("mechscope.publish.hooks.find_project", lambda: sample)
+    monkeypatch.delenv(MODE_VARIABLE, raising=False)
+    monkeypatch.setenv("QUARTO_PROFILE", RUN)
+    assert main("pre") == 0
+    assert f"ran {RUN}:topic_geometry because of this: parameter seed 0 → 1\n" in capsys.readouterr().out
 
 
 GEMMA = "{{< stat gemma-3-270m:topic_geometry.topics >}}"
@@ -206,7 +232,7 @@ def test_cited_analyses_of_other_runs_are_run_too(sample: Project, monkeypatch: 
     _append(sample, f"{GEMMA} {GEMMA} {{{{< stat {RUN}:topic_geometry.topics >}}}}")
     ran = prepare(sample, RUN, "run").ran
     assert asked == [([RUN], []), (["gemma-3-270m"], ["topic_geometry"])]
-    assert ran == ("topic_geometry", "gemma-3-270m:topic_geometry")
+    assert [one.run for one in ran] == [RUN, "gemma-3-270m"]
 
 
 def test_a_damaged_ledger_of_any_run_is_run_again_or_refused_by_its_path_in_the_project(
@@ -229,7 +255,7 @@ def test_a_damaged_ledger_of_any_run_is_run_again_or_refused_by_its_path_in_the_
         return [Outcome(runs[0], name, "ran") for name in analyses]
 
     monkeypatch.setattr("mechscope.pipeline.run.run", repair)
-    assert prepare(sample, RUN, "run").ran == ("gemma-3-270m:topic_geometry",)
+    assert [one.run for one in prepare(sample, RUN, "run").ran] == ["gemma-3-270m"]
 
 
 def test_an_unknown_run_is_refused_with_the_nearest(sample: Project) -> None:

@@ -130,6 +130,42 @@ def test_a_claim_that_was_written_after_a_look_says_so_wherever_runs_are_compare
     assert "[held]{.ms-outcome .ms-held} | [failed]{.ms-outcome .ms-failed}, exploratory |" in page
 
 
+FIXED = script(
+    """
+    from mechscope.ledger import Ledger
+
+    ledger = Ledger("fixed")
+    ledger.statistic("coin", 0.5, label="Coin", ci=(0.4, 0.6))
+    ledger.claim("fair", "The coin is fair.", criterion="coin.low < 0.5 < coin.high")
+    """,
+    title="A coin",
+    parameters="throws = 100",
+)
+
+
+def test_what_does_not_use_the_runs_model_is_one_result_and_counted_once(
+    project: Project, tmp_path: Path
+) -> None:
+    project = copy_of(project, tmp_path / "p")
+    (project.analyses / "fixed.py").write_text(FIXED)
+    run_analyses(project, Order(runs=("one", "two")))
+    lines = mechscope(project, "compare", "one", "two").output.splitlines()
+    assert lines[3].split() == ["same", "held", "held", "fixed.fair"]
+    assert next(line for line in lines if line.startswith("fixed.coin")).endswith(" same")
+    assert lines[-2:] == [
+        "1 of 2 claims flipped; 1 of 2 pairs of intervals do not overlap",
+        "not counted: fixed (1 claim, 1 number) is the same in both runs: it does not use the run's model",
+    ]
+    content = json.loads(mechscope(project, "compare", "one", "two", "--format", "json").stdout)
+    same = {one["key"]: one["same_inputs"] for one in (*content["claims"], *content["statistics"])}
+    assert {key for key, value in same.items() if value} == {"fixed.fair", "fixed.coin"}
+    # By its inputs, not its name: with other code in one of the runs it is two results.
+    (project.analyses / "fixed.py").write_text(FIXED.replace("0.4,", "0.3,"))
+    run_analyses(project, Order(runs=("two",)))
+    lines = mechscope(project, "compare", "one", "two").output.splitlines()
+    assert lines[-1] == "1 of 3 claims flipped; 1 of 3 pairs of intervals do not overlap"
+
+
 def test_json_holds_the_same_as_values(project: Project) -> None:
     content = json.loads(mechscope(project, "compare", "one", "two", "scores", "--format", "json").stdout)
     assert content["runs"] == ["one", "two"]

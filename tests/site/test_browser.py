@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,25 @@ def test_a_number_explains_itself_by_keyboard(page: Any, address: str) -> None:
     page.keyboard.press("Escape")
     popover.wait_for(state="hidden")
     assert page.evaluate("document.activeElement.classList.contains('ms-stat')")
+
+
+def test_a_passage_says_by_keyboard_which_claim_it_rests_on(page: Any, address: str) -> None:
+    page.goto(f"{address}/{ARTICLE}")
+    mark = page.get_by_role(
+        "link", name=re.compile("^rests on the claim “.+”: (held|failed|not testable)")
+    ).first
+    passage = page.locator(".ms-when", has=mark).first
+    plain = passage.evaluate("of => getComputedStyle(of).backgroundColor")
+    page.keyboard.press("Tab")
+    mark.focus()
+    popover = page.locator(".ms-popover")
+    popover.wait_for(state="visible")
+    assert "printed only where this claim" in popover.inner_text() and "Criterion" in popover.inner_text()
+    assert passage.evaluate("of => getComputedStyle(of).backgroundColor") != plain
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/claims.html#topic_geometry.*")
+    anchor = page.url.split("#")[1]
+    assert page.locator(f"[id='{anchor}']").is_visible()
 
 
 def test_a_number_explains_itself_by_mouse_and_leads_to_its_cell(page: Any, address: str) -> None:

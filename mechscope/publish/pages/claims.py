@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mechscope.ledger.formatting import format_value
 from mechscope.ledger.schema import Claim
-from mechscope.publish.findings import Found, runs_with_results
+from mechscope.publish.findings import Found, runs_with_results, shared_words
 from mechscope.publish.markdown import code, definitions, div, escaped, front_matter, link, table
 from mechscope.publish.pages.context import OUTCOME_WORDS, UP, Context, claim_anchor
 
@@ -83,13 +85,20 @@ def _across_runs(context: Context) -> str:
         groups.setdefault(next(iter(there.values())).analysis, []).append(there)
     text = "\n## Claims × runs {#runs}\n\n"
     if groups:
-        text += f"{_summary(context, runs, by_key)}\n\n"
+        text += f"{_summary(context, runs, list(groups.values()))}\n\n"
         head = ["Claim", *(escaped(context.run_title(run)) for run in runs)]
         for analysis, claims in sorted(groups.items()):
-            rows = [_row(context, runs, there) for there in claims]
-            title = next(iter(claims[0].values())).ledger.title
-            text += f"### {escaped(title)} {{#runs-{analysis}}}\n\n"
-            text += div(table(head, rows, [40, *([30] * len(runs))]), classes=["ms-claims-table"]) + "\n"
+            ledger = next(iter(claims[0].values())).ledger
+            text += f"### {escaped(ledger.title)} {{#runs-{analysis}}}\n\n"
+            if _one_result(context, claims):
+                words = shared_words(ledger)
+                text += f"{words[0].upper()}{words[1:]}.\n\n"
+                rows = [_row(context, [next(iter(there))], there) for there in claims]
+                whole = table(["Claim", "All runs"], rows, [60, 40])
+            else:
+                rows = [_row(context, runs, there) for there in claims]
+                whole = table(head, rows, [40, *([30] * len(runs))])
+            text += div(whole, classes=["ms-claims-table"]) + "\n"
     else:
         text += "No analysis makes a claim yet.\n"
     return text + f"The same articles, {link('rendered from each run', f'{UP}/../runs.html')}.\n"
@@ -103,31 +112,50 @@ def _row(context: Context, runs: list[str], there: dict[str, Found]) -> list[str
     ]
 
 
+def _one_result(context: Context, claims: Sequence[dict[str, Found]]) -> bool:
+    """Whether these claims of one analysis are the same in all runs, when they were written included."""
+    analysis = next(iter(claims[0].values())).analysis
+    return context.shelf.shared(analysis) and not any(
+        _differs(there) or len({context.shelf.exploratory(found) for found in there.values()}) > 1
+        for there in claims
+    )
+
+
 def _differs(there: dict[str, Found]) -> bool:
     """Whether a claim came out differently between runs."""
     return len({found.record.outcome for found in there.values()}) > 1
 
 
-def _summary(context: Context, runs: list[str], by_key: dict[str, dict[str, Found]]) -> str:
-    counts = []
-    for run in runs:
-        title = escaped(context.run_title(run))
-        claims = [there[run] for there in by_key.values() if run in there]
-        held = [found for found in claims if found.record.outcome == "held"]
-        looked = sum(context.shelf.exploratory(found) for found in held)
-        counts.append(
-            f"{len(held)} of {len(claims)} held in {title}" + (f" ({looked} exploratory)" if looked else "")
-        )
-    differ = sum(_differs(there) for there in by_key.values())
+def _summary(context: Context, runs: list[str], groups: Sequence[Sequence[dict[str, Found]]]) -> str:
+    of_a_run: list[dict[str, Found]] = []
+    of_all: list[Found] = []
+    for claims in groups:
+        if _one_result(context, claims):
+            of_all += [next(iter(there.values())) for there in claims]
+        else:
+            of_a_run += claims
+    counts = [
+        _count(context, there, f"in {escaped(context.run_title(run))}")
+        for run in runs
+        if (there := [claim[run] for claim in of_a_run if run in claim])
+    ]
+    if of_all:
+        counts.append(_count(context, of_all, "among those that are the same in all runs"))
+    differ = sum(_differs(there) for there in of_a_run)
     told = f" {differ} came out differently between runs." if len(runs) > 1 else ""
     otherwise = sum(
-        any(otherwise_judged(there.get(context.run), found) for found in there.values())
-        for there in by_key.values()
+        any(otherwise_judged(there.get(context.run), found) for found in there.values()) for there in of_a_run
     )
     if otherwise:
         was = "was" if otherwise == 1 else "were"
         told += f" {otherwise} {was} judged in another run by an earlier or later wording; it says so there."
     return f"{'; '.join(counts)}.{told}"
+
+
+def _count(context: Context, claims: Sequence[Found], where: str) -> str:
+    held = [found for found in claims if found.record.outcome == "held"]
+    looked = sum(context.shelf.exploratory(found) for found in held)
+    return f"{len(held)} of {len(claims)} held {where}" + (f" ({looked} exploratory)" if looked else "")
 
 
 def _sentence(context: Context, there: dict[str, Found]) -> str:

@@ -40,8 +40,15 @@ def colophon(context: Context) -> dict[str, Any]:
 
 
 def _held(context: Context, run: str) -> str:
-    outcomes = [found.record.outcome for found in context.shelf.records("claims", run=run)]
-    return f"{outcomes.count('held')} of {len(outcomes)} claims held" if outcomes else ""
+    """How many claims held in a run; what is the same in all runs counts with the run that is shown."""
+    claims = list(context.shelf.records("claims", run=run))
+    own = [found for found in claims if run == context.run or not context.shelf.shared(found.analysis)]
+    if not own:
+        return ""
+    held = sum(found.record.outcome == "held" for found in own)
+    shared = len(claims) - len(own)
+    rest = f", not counting {shared} that are the same in all runs" if shared else ""
+    return f"{held} of {len(own)} claims held{rest}"
 
 
 def _yaml(path: Path) -> dict[str, Any]:

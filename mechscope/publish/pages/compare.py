@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from mechscope.ledger.formatting import MISSING
-from mechscope.publish.findings import runs_with_results
+from mechscope.publish.findings import runs_with_results, shared_words
 from mechscope.publish.markdown import code, div, escaped, front_matter, link, table
 from mechscope.publish.pages.claims import otherwise_judged
 from mechscope.publish.pages.context import OUTCOME_WORDS, UP, Context
 from mechscope.review import compare as comparing  # the module: it imports this package in turn
+
+_Pair = TypeVar("_Pair", comparing.ClaimPair, comparing.StatisticPair)
 
 
 def compare_page(context: Context) -> str:
@@ -36,21 +41,39 @@ def compare_page(context: Context) -> str:
 def _beside(context: Context, compared: comparing.RunComparison) -> str:
     here, there = escaped(context.title), escaped(context.run_title(compared.other))
     flipped = len(compared.flipped)
-    apart = sum(pair.overlap is False for pair in compared.statistics)
-    paired = sum(pair.overlap is not None for pair in compared.statistics)
+    apart, paired = compared.intervals
     anchor = f"run-{compared.other}".replace(".", "-")
     text = (
         f"## {there} {{#{anchor}}}\n\n"
-        f"{flipped} of {len(compared.claims)} claims came out differently; {apart} of {paired} pairs of "
+        f"{flipped} of {len(compared.judged)} claims came out differently; {apart} of {paired} pairs of "
         "intervals do not overlap.\n\n"
     )
-    if compared.claims:
-        rows = [_claim_row(context, pair) for pair in compared.claims]
+    if compared.judged:
+        rows = [_claim_row(context, pair) for pair in compared.judged]
         text += div(table(["Claim", here, there], rows, [60, 20, 20]), classes=["ms-claims-table"]) + "\n"
-    if compared.statistics:
-        numbers = [_number_row(context, pair) for pair in compared.statistics]
+    numbers = [_number_row(context, pair) for pair in compared.statistics if not pair.same]
+    if numbers:
         head = ["Number", here, there, "Difference", "Intervals"]
         text += div(table(head, numbers, [40, 22, 22, 14, 12]), classes=["ms-claims-table"]) + "\n"
+    return text + "".join(_shared(context, compared, one, anchor) for one in compared.shared)
+
+
+def _shared(context: Context, compared: comparing.RunComparison, one: comparing.Shared, anchor: str) -> str:
+    """What an analysis found that is one result of both runs."""
+
+    def of(pairs: Sequence[_Pair]) -> list[_Pair]:
+        return [pair for pair in pairs if pair.same and pair.key.partition(".")[0] == one.analysis]
+
+    title = escaped(one.ledger.title)
+    text = f"### {title} {{#{anchor}-{one.analysis}}}\n\n"
+    words = shared_words(one.ledger, "both runs")
+    text += f"{words[0].upper()}{words[1:]}. Not counted above.\n\n"
+    if claims := of(compared.claims):
+        rows = [_claim_row(context, pair)[:2] for pair in claims]
+        text += div(table(["Claim", "Both"], rows, [80, 20]), classes=["ms-claims-table"]) + "\n"
+    if numbers := of(compared.statistics):
+        rows = [_number_row(context, pair)[:2] for pair in numbers]
+        text += div(table(["Number", "Both"], rows, [70, 30]), classes=["ms-claims-table"]) + "\n"
     return text
 
 

@@ -9,10 +9,12 @@ from functools import cached_property
 from pathlib import Path
 
 from mechscope.ledger.schema import LedgerFile
+from mechscope.ledger.store import NOTEBOOK_NAME
 from mechscope.pipeline.runs import load_runs
 from mechscope.project import Project
 from mechscope.publish.entrance import runs_anchor
 from mechscope.publish.findings import Found, Shelf, repeat_command
+from mechscope.publish.helpers import Helper, helpers
 from mechscope.publish.markdown import code, div, escaped, link
 from mechscope.publish.shown import Shown, shown_in
 from mechscope.publish.sources import FRONT_MATTER, Shortcode, pages_with
@@ -40,6 +42,7 @@ class Context:
         self._shown: dict[str, dict[str, list[Shown]]] = {}
         self._lines: dict[str, list[str]] = {}
         self._web: dict[str, bool] = {}
+        self._helpers: dict[str, dict[str, tuple[Helper, ...]]] = {}
         self._cells: dict[tuple[str, str], dict[str, str]] = {}
 
     def run_title(self, run: str) -> str:
@@ -138,7 +141,7 @@ class Context:
         """What is said of every record: its cell, its verification, where it is cited."""
         where = f"{escaped(found.ledger.title)}, {escaped(self.cell_title(found))}"
         if found.run == self.run:
-            where = link(where, self.notebook(found.ledger) + f"#record-{found.name}")
+            where = link(where, self.notebook(found.ledger) + f"#record-{found.name}") + self._uses(found)
         else:
             where += f", in the run {escaped(self.run_title(found.run))}"
         return [
@@ -151,6 +154,20 @@ class Context:
         """What a rerun said of a record, and how a reader repeats it, as Markdown."""
         command = code(repeat_command(found.run, found.analysis))
         return f"{escaped(self.shelf.verified(found))}; run it yourself: {command}"
+
+    def _uses(self, found: Found) -> str:
+        """Which functions of earlier cells the cell of a statistic uses, each linked to its cell."""
+        if found.kind != "statistics":
+            return ""
+        if found.analysis not in self._helpers:
+            self._helpers[found.analysis] = helpers(
+                self.project.found(self.run, found.analysis) / NOTEBOOK_NAME
+            )
+        links = [
+            link(code(helper.name), f"{self.notebook(found.ledger)}#{cell_anchor(helper.cell)}")
+            for helper in self._helpers[found.analysis].get(found.record.cell, ())
+        ]
+        return f"; that cell uses {', '.join(links)}" if links else ""
 
     def _cited(self, found: Found) -> str:
         """Each page that cites a record, with a link to where it stands there first."""
@@ -216,6 +233,11 @@ def cell_headings(notebook: Path) -> dict[str, str]:
         elif heading:
             found[str(cell.get("id"))] = heading
     return found
+
+
+def cell_anchor(cell: str) -> str:
+    """The id that a cell has on its notebook's page, in either engine."""
+    return f"cell-{cell.removeprefix('cell-')}"
 
 
 def claim_anchor(found: Found) -> str:

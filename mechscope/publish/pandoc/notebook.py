@@ -52,7 +52,8 @@ def _cell(cell: dict[str, Any], language: str) -> list[str]:
         return [source]
     if cell["cell_type"] == "raw":
         return []
-    identifier = cell.get("id", "")
+    # As Quarto does, so that links to a cell hold in both.
+    identifier = cell.get("id", "").removeprefix("cell-")
     tags = cell.get("metadata", {}).get("tags", [])
     attributes = " ".join(
         [f"#cell-{identifier}" if identifier else "", ".cell", *(f".tag-{tag}" for tag in tags)]

@@ -1,0 +1,61 @@
+"""Which functions of earlier cells a cell of an analysis uses: more places that a number came from."""
+
+from __future__ import annotations
+
+import ast
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from mechscope.syntax import parse
+
+
+@dataclass(frozen=True)
+class Helper:
+    """A function, and the id of the cell that defines it."""
+
+    name: str
+    cell: str
+
+
+def helpers(notebook: Path) -> dict[str, tuple[Helper, ...]]:
+    """By the id of each cell of a notebook, the functions of earlier cells that it names, as they come in it.
+
+    Read from the names in the code, with nothing run. A name that the cell binds itself is not one of them.
+    A notebook that is not there or can't be read has none.
+    """
+    try:
+        cells = [
+            (str(cell["id"]), parse("".join(cell["source"])))
+            for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+            if cell["cell_type"] == "code"
+        ]
+    except (OSError, ValueError, KeyError, TypeError, SyntaxError):
+        return {}
+    defined: dict[str, str] = {}
+    found = {}
+    for cell, tree in cells:
+        bound, read = _names(tree)
+        used = [name for name in read if name in defined and name not in bound]
+        found[cell] = tuple(Helper(name, defined[name]) for name in used)
+        functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+        defined = {name: at for name, at in defined.items() if name not in bound}
+        defined |= dict.fromkeys(functions, cell)
+    return found
+
+
+def _names(tree: ast.Module) -> tuple[set[str], list[str]]:
+    """The names that code binds, anywhere in it, and those that it reads, each once and as they come."""
+    bound: set[str] = set()
+    read: list[tuple[int, int, str]] = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()):
+                read.append((node.lineno, node.col_offset, name))
+            case ast.Name(id=name) | ast.arg(arg=name):
+                bound.add(name)
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                bound.add(name)
+            case ast.alias(name=name, asname=asname):
+                bound.add(asname or name.partition(".")[0])
+    return bound, list(dict.fromkeys(name for _, _, name in sorted(read)))
