@@ -52,12 +52,16 @@ class Rerun:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def said(self) -> str:
+        """By whom and when: "verified by the authors' own rerun of 2026-11-20"."""
+        outcome = "verified by" if self.reproduced else "not reproduced by"
+        return f"{outcome} the authors' own rerun" + (f" of {self.date}" if self.date else "")
+
+    @property
     def words(self) -> str:
-        """By whom, when and on what: "verified by the authors' own rerun of 2026-11-20 (Linux x86_64, …)"."""
-        said = "verified by" if self.reproduced else "not reproduced by"
-        day = f" of {self.date}" if self.date else ""
+        """The same, and on what: "… (Linux x86_64, Python 3.11.7, …)"."""
         parts = [f"{label}{self.environment[name]}" for name, label in _SHORTLY if self.environment.get(name)]
-        return f"{said} the authors' own rerun{day}" + (f" ({', '.join(parts)})" if parts else "")
+        return self.said + (f" ({', '.join(parts)})" if parts else "")
 
 
 _SHORTLY = (("platform", ""), ("python", "Python "), ("torch", "torch "))

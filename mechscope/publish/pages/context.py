@@ -146,14 +146,16 @@ class Context:
             where += f", in the run {escaped(self.run_title(found.run))}"
         return [
             ("Computed in", where),
-            ("Rerun", self.rerun(found)),
+            ("Rerun", self._rerun(found)),
             ("Cited in", self._cited(found)),
         ]
 
-    def rerun(self, found: Found) -> str:
-        """What a rerun said of a record, and how a reader repeats it, as Markdown."""
-        command = code(repeat_command(found.run, found.analysis))
-        return f"{escaped(self.shelf.verified(found))}; run it yourself: {command}"
+    def _rerun(self, found: Found) -> str:
+        """What a rerun said of a record, as Markdown; its analysis' entry has the rest."""
+        rerun = self.shelf.rerun_of(found.ledger)
+        if rerun is not None:
+            return escaped(rerun.said)
+        return f"not verified; run it yourself: {code(repeat_command(found.run, found.analysis))}"
 
     def _uses(self, found: Found) -> str:
         """Which functions of earlier cells the cell of a statistic uses, each linked to its cell."""
