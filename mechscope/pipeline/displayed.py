@@ -21,6 +21,7 @@ from mechscope.ledger.formatting import format_value
 from mechscope.ledger.schema import KINDS, Claim, Figure, LedgerFile, Passages, Statistic, Table
 from mechscope.pipeline.notebook import INJECTED, from_script
 from mechscope.pipeline.scripts import Analysis, cells_hash
+from mechscope.syntax import parse
 
 _RECORD = re.compile(r'id="record-([a-z0-9_]+)"')
 _CELL = re.compile(r"<td>(.*?)</td>", re.DOTALL)
@@ -105,7 +106,7 @@ def _cells(path: Path) -> list[Any]:
 
 def _assigned(source: str) -> Iterator[tuple[str, Any]]:
     """Names and values of a cell of parameters. Raises SyntaxError, ValueError."""
-    for node in ast.parse(source).body:
+    for node in parse(source).body:
         match node:
             case (
                 ast.Assign(targets=[ast.Name(id=name)], value=value)

@@ -192,7 +192,7 @@ def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict
         "dies": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
         "leaves_early": "import sys\nsys.exit()",
         "no_record": "1",
-        "twice": "\n" * 9 + "ledger.statistic('x', 2, label='X')",
+        "twice": "\n" * 9 + "for _ in range(2):\n    ledger.statistic('y', 2, label='Y')",
         "calls": "def look_up():\n    return dict()['k']\n\n# %%\nlook_up()",
         "deep": "import json\njson.loads('{')",
     }
@@ -215,7 +215,7 @@ def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict
         ("dies", ["its kernel died"]),
         ("leaves_early", ["cell-03 (cell 3 of 3) failed: SystemExit"]),
         ("no_record", ["records nothing"]),
-        ("twice", ["cell-03 (cell 3 of 3) failed: InvalidRecord", "→ 28 | ledger.statistic('x', 2"]),
+        ("twice", ["cell-03 (cell 3 of 3) failed: InvalidRecord", "→ 29 |     ledger.statistic('y', 2"]),
         ("calls", ["cell-04 (cell 4 of 4) failed: KeyError: 'k'", "→ 20 |     return dict()['k']"]),
         ("deep", ["→ 20 | json.loads('{')", "in JSONDecoder.raw_decode("]),
     ],

@@ -188,7 +188,7 @@ def test_numbers_json_holds_what_was_accepted_without_a_rerun(sample: Project) -
     numbers, schema = _numbers(sample)
     jsonschema.validate(numbers, schema)
     assert numbers["analyses"]["topic_geometry"]["accepted"] == [
-        {"changed": ["pairs.py changed"], "because": "a new name"}
+        {"changed": ["pairs.py changed"], "because": "a new name", "script": ""}
     ]
 
 
