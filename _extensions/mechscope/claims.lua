@@ -1,13 +1,13 @@
 --- The claims of a document as a list, for readers who have nothing but the document (`documents.json` holds the texts).
 
+local pieces = require("pieces")
+local str, words = pieces.typst_string, pieces.words
+
 local M = {}
 
 local NBSP = "\u{a0}"
 
 local function typst() return quarto.doc.is_format("typst") end
-
---- Text as a string of Typst's, in which nothing is read as markup.
-local function str(text) return '"' .. text:gsub("\\", "\\\\"):gsub('"', '\\"') .. '"' end
 
 local function outcome(claim) return claim.outcome .. (claim.exploratory and ", exploratory" or "") end
 
@@ -51,15 +51,6 @@ local function in_typst(sections)
 end
 
 -- Elsewhere -------------------------------------------------------------------------------------------------
-
-local function words(text)
-  local inlines = pandoc.Inlines({})
-  for word in text:gmatch("%S+") do
-    if #inlines > 0 then inlines:insert(pandoc.Space()) end
-    inlines:insert(pandoc.Str(word))
-  end
-  return inlines
-end
 
 local function item(row)
   local inlines = pandoc.Inlines({ pandoc.Strong(words(outcome(row))), pandoc.Str(":"), pandoc.Space() })

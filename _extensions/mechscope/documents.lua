@@ -3,6 +3,8 @@
 -- Both are prepared before a render (`paper/_generated/<run>/documents.json`); here they are only laid out.
 
 local ledger = require("ledger")
+local pieces = require("pieces")
+local typst_string, words = pieces.typst_string, pieces.words
 
 local M = {}
 
@@ -10,20 +12,6 @@ local NBSP = "\u{a0}"
 
 local function html() return quarto.doc.is_format("html") end
 local function typst() return quarto.doc.is_format("typst") end
-
---- Text as a piece of Typst, in which nothing is read as markup.
-local function quoted(text)
-  return '#"' .. text:gsub("\\", "\\\\"):gsub('"', '\\"') .. '"'
-end
-
-local function words(text)
-  local inlines = pandoc.Inlines({})
-  for word in text:gmatch("%S+") do
-    if #inlines > 0 then inlines:insert(pandoc.Space()) end
-    inlines:insert(pandoc.Str(word))
-  end
-  return inlines
-end
 
 local function span(class, inlines) return pandoc.Span(inlines, pandoc.Attr("", { class })) end
 
@@ -80,7 +68,7 @@ function M.banner(banner)
   if banner.exploratory ~= "" then text = text .. " · " .. banner.exploratory end
   if typst() then
     return pandoc.Blocks({ pandoc.RawBlock("typst",
-      "#block(text(size: 0.86em, fill: luma(35%))[" .. quoted(text) .. "])") })
+      "#block(text(size: 0.86em, fill: luma(35%))[#" .. typst_string(text) .. "])") })
   end
   return pandoc.Blocks({ pandoc.Para({ pandoc.Emph(words(text)) }) })
 end
@@ -206,17 +194,17 @@ local function numbers_typst(sections)
   for _, section in ipairs(sections) do
     if section.section ~= "" then
       lines:insert("  table.cell(rowspan: 2, breakable: false)[], table.cell(colspan: 6, inset: (x: 4pt, top: 9pt, "
-        .. "bottom: 3.4pt))[#emph[" .. quoted(section.section) .. "]],")
+        .. "bottom: 3.4pt))[#emph[#" .. typst_string(section.section) .. "]],")
     end
     for i, row in ipairs(section.rows) do
       local cells = pandoc.List(i == 1 and section.section ~= "" and {} or { "[]" })
-      cells:insert("[" .. quoted(row.label) .. " #linebreak() #raw(" .. quoted(row.key):sub(2) .. ")]")
+      cells:insert("[#" .. typst_string(row.label) .. " #linebreak() #raw(" .. typst_string(row.key) .. ")]")
       for _, field in ipairs(FIELDS) do
         local text = row[field]
         if field == "cell" then
-          cells:insert("[#raw(" .. quoted(text):sub(2) .. ")]")
+          cells:insert("[#raw(" .. typst_string(text) .. ")]")
         else
-          cells:insert("[" .. quoted(field == "value" and text or text:gsub(" ", NBSP)) .. "]")
+          cells:insert("[#" .. typst_string(field == "value" and text or text:gsub(" ", NBSP)) .. "]")
         end
       end
       lines:insert("  " .. table.concat(cells, ", ") .. ",")

@@ -2,6 +2,7 @@
 
 local ledger = require("ledger")
 local explained = require("explained")
+local typst_string = require("pieces").typst_string
 
 local NBSP = "\u{a0}"
 local PARTS = { "value", "ci", "p", "n", "full" }
@@ -182,7 +183,7 @@ end
 -- A Typst string, not markup: only backslash and quote mean anything in it.
 local function token_typst(token, value, largest)
   local step, negative = shade(value, largest)
-  local text = '"' .. visible(token):gsub("\\", "\\\\"):gsub('"', '\\"') .. '"'
+  local text = typst_string(visible(token))
   local code = "#" .. text .. ";"
   if step > 0 then
     local colour = negative and "rgb(51, 102, 153)" or "rgb(214, 120, 30)"
