@@ -54,12 +54,17 @@
     const lines = link.getClientRects();
     const target = lines[0] ?? link.getBoundingClientRect();
     const last = lines[lines.length - 1] ?? target;
+    box.style.maxHeight = "";
     const { width, height } = box.getBoundingClientRect();
     const right = document.documentElement.clientWidth - margin;
     const left = Math.max(margin, Math.min(target.left + target.width / 2 - width / 2, right - width));
     const below = last.bottom + margin;
-    const fits = below + height <= window.innerHeight - margin;
-    const top = fits ? below : Math.max(margin, target.top - margin - height);
+    // Below if it fits there, else where there is more room, and no higher than that: never on its own number.
+    const room = { below: window.innerHeight - margin - below, above: target.top - 2 * margin };
+    const under = height <= room.below || room.below >= room.above;
+    const most = Math.max(under ? room.below : room.above, 120);
+    const top = under ? below : Math.max(margin, target.top - margin - Math.min(height, most));
+    box.style.maxHeight = `${most}px`;
     box.style.left = `${left}px`;
     box.style.top = `${top}px`;
   }

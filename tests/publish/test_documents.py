@@ -197,6 +197,11 @@ def test_numbers_json_holds_what_was_accepted_without_a_rerun(sample: Project) -
 
 def test_a_popover_says_the_value_in_full_its_tolerance_and_its_verification(sample: Project) -> None:
     write_sample_ledger(sample, RUN, sample_findings(centred_max=0.4187654321))
+    prepare(sample, RUN, "skip")
+    popovers = json.loads((sample.generated(RUN) / "popovers.json").read_text())
+    lines = dict(popovers["topic_geometry.centred_max"]["lines"])
+    assert lines["Rerun"] == "not verified"
+    assert lines["Run it yourself"] == "mechscope verify topic_geometry --run smollm2-135m"
     write_sample_verification(sample, RUN)
     prepare(sample, RUN, "skip")
     popovers = json.loads((sample.generated(RUN) / "popovers.json").read_text())
@@ -204,7 +209,6 @@ def test_a_popover_says_the_value_in_full_its_tolerance_and_its_verification(sam
     assert lines["Value"] == "0.42" and lines["In full"] == "0.4187654321"
     assert lines["Tolerance on rerun"].startswith("±0.01% ± 10⁻⁶")
     assert lines["Rerun"] == "verified by the authors' own rerun of 2026-11-20"
-    assert lines["Run it yourself"] == "mechscope verify topic_geometry --run smollm2-135m"
     assert dict(popovers["topic_geometry.topics"]["lines"])["Tolerance on rerun"] == "none: exactly the same"
     assert "In full" not in dict(popovers["topic_geometry.topics"]["lines"])
 

@@ -110,6 +110,22 @@ def test_a_number_explains_itself_by_mouse_and_leads_to_its_cell(page: Any, addr
     page.wait_for_function(f"{top} >= 0 && {top} <= 160")
 
 
+@pytest.mark.parametrize("height", [900, 420])
+def test_an_explanation_never_covers_its_number(page: Any, address: str, height: int) -> None:
+    page.set_viewport_size({"width": 900, "height": height})
+    page.goto(f"{address}/{ARTICLE}")
+    number = page.locator("main a[data-ms]").first
+    number.hover()
+    box = page.locator(".ms-popover")
+    box.wait_for()
+    explained, explanation = number.bounding_box(), box.bounding_box()
+    assert (
+        explanation["y"] >= explained["y"] + explained["height"]
+        or explanation["y"] + explanation["height"] <= explained["y"]
+    )
+    assert explanation["y"] >= 0 and explanation["y"] + explanation["height"] <= height
+
+
 def test_without_javascript_a_number_is_a_link_and_a_chart_is_a_picture(browser: Any, address: str) -> None:
     context = browser.new_context(java_script_enabled=False)
     plain = context.new_page()

@@ -25,7 +25,7 @@ def popovers(context: Context) -> dict[str, object]:
 
 
 def _popover(context: Context, found: Found) -> dict[str, object]:
-    record = found.record
+    record, rerun = found.record, context.shelf.rerun_of(found.ledger)
     lines: list[tuple[str, str]]
     if isinstance(record, Statistic):
         title = record.label
@@ -52,8 +52,8 @@ def _popover(context: Context, found: Found) -> dict[str, object]:
     lines += [
         ("Run", context.run_title(found.run)),
         ("Analysis", f"{found.ledger.title}, {context.cell_title(found)}"),
-        ("Rerun", context.shelf.verified(found)),
-        ("Run it yourself", repeat_command(found.run, found.analysis)),
+        ("Rerun", rerun.said if rerun else "not verified"),
+        ("Run it yourself", "" if rerun else repeat_command(found.run, found.analysis)),
     ]
     popover: dict[str, object] = {"title": title, "lines": [line for line in lines if line[1]]}
     if isinstance(record, Claim):
