@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable
 
 from mechscope.files import hash_text
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+_LEFT_OUT = ("kind", "type_comment", "type_ignores")
 
 
 def code_hash(tree: ast.AST) -> str:
@@ -16,31 +17,35 @@ def code_hash(tree: ast.AST) -> str:
     The tree is written out by ourselves, empty fields left out: `ast.dump` differs between Python
     versions, and a ledger computed under one of them must be fresh under the next.
     """
-    return hash_text("".join(_written(tree)))
+    pieces: list[str] = []
+    _write(tree, pieces.append)
+    return hash_text("".join(pieces))
 
 
-def _written(node: ast.AST) -> Iterator[str]:
-    yield f"({type(node).__name__}"
-    for name, value in ast.iter_fields(node):
-        if name in ("kind", "type_comment", "type_ignores") or value is None or value == []:
+def _write(node: ast.AST, put: Callable[[str], None]) -> None:
+    """Into a list and not by nested generators: every command does this to all the project's code."""
+    put(f"({type(node).__name__}")
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if name in _LEFT_OUT or value is None or value == []:
             continue
         if name == "body" and isinstance(node, _DOCUMENTED):
             value = without_docstring(value)
-        yield f" {name}="
+        put(f" {name}=")
         if isinstance(value, list):
             for item in value:
-                yield from _field(item)
-                yield ","
+                _put_field(item, put)
+                put(",")
         else:
-            yield from _field(value)
-    yield ")"
+            _put_field(value, put)
+    put(")")
 
 
-def _field(value: object) -> Iterator[str]:
+def _put_field(value: object, put: Callable[[str], None]) -> None:
     if isinstance(value, ast.AST):
-        yield from _written(value)
+        _write(value, put)
     else:
-        yield f"{type(value).__name__}:{value!r}"
+        put(f"{type(value).__name__}:{value!r}")
 
 
 def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:

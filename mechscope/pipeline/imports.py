@@ -55,6 +55,8 @@ class Import:
 class _Code:
     tree: ast.Module
     sha256: str
+    calls: bool
+    """Whether it may import by a call (`import_module`): else its expressions need not be searched."""
 
 
 class ImportGraph:
@@ -195,9 +197,9 @@ class _Init:
                         self.sources.setdefault(text, []).append(Import(module, None))
 
 
-def imports_of(tree: ast.AST, package: str) -> Iterator[Import]:
-    """Every import in `tree`, a module of `package`."""
-    for node in _runtime(tree):
+def imports_of(tree: ast.AST, package: str, *, calls: bool = True) -> Iterator[Import]:
+    """Every import in `tree`, a module of `package`; without `calls` those by statements alone."""
+    for node in _runtime(tree, calls):
         match node:
             case ast.Import() | ast.ImportFrom():
                 for _, found in _bound(node, package):
@@ -210,16 +212,20 @@ def imports_of(tree: ast.AST, package: str) -> Iterator[Import]:
                 yield Import(_absolute(module.lstrip("."), level, package), None)
 
 
-def _runtime(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those that only a type checker sees."""
+def _runtime(tree: ast.AST, expressions: bool) -> Iterator[ast.AST]:
+    """All nodes (or all statements) but those that only a type checker sees."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
         yield node
         if isinstance(node, ast.If) and _is_type_checking(node.test):
             waiting.extend(node.orelse)
-        else:
+        elif expressions:
             waiting.extend(ast.iter_child_nodes(node))
+        else:
+            for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+                inner = getattr(node, name, None)
+                waiting.extend(inner if isinstance(inner, list) else ())
 
 
 def _bound(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple[str, Import]]:
@@ -267,16 +273,18 @@ def _init(path: Path, package: str) -> _Init:
 
 @functools.lru_cache(maxsize=4096)
 def _read_code(path: Path, state: tuple[int, ...]) -> _Code:
+    source = path.read_bytes()
     try:
-        tree = parse(path.read_bytes())
+        tree = parse(source)
     except SyntaxError as error:
         raise InvalidInput(f"{path}:{error.lineno}: this is not Python: {error.msg}.") from error
-    return _Code(tree, code_hash(tree))
+    return _Code(tree, code_hash(tree), b"import_module" in source or b"__import__" in source)
 
 
 @functools.lru_cache(maxsize=4096)
 def _read_imports(path: Path, package: str, state: tuple[int, ...]) -> tuple[Import, ...]:
-    return tuple(imports_of(_read_code(path, state).tree, package))
+    code = _read_code(path, state)
+    return tuple(imports_of(code.tree, package, calls=code.calls))
 
 
 @functools.lru_cache(maxsize=4096)

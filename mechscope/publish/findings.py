@@ -103,6 +103,7 @@ class Shelf:
         self._analyses: dict[str, list[str]] = {}
         self._ledgers: dict[tuple[str, str], LedgerFile] = {}
         self._checked: dict[str, dict[str, Any]] = {}
+        self._reruns: dict[int, tuple[LedgerFile, Rerun | None]] = {}
 
     def analyses(self, run: str | None = None) -> list[str]:
         """The analyses with results in a run (default: the run that is rendered)."""
@@ -231,6 +232,11 @@ class Shelf:
         A change of inputs that was accepted without a rerun leaves the findings as they are, so that their
         hash alone does not tell whether what was run again is what stands there now.
         """
+        if id(ledger) not in self._reruns:  # asked for every record, and hashing inputs takes a while
+            self._reruns[id(ledger)] = ledger, self._rerun_of(ledger)
+        return self._reruns[id(ledger)][1]
+
+    def _rerun_of(self, ledger: LedgerFile) -> Rerun | None:
         if ledger.run not in self._checked:
             self._checked[ledger.run] = _verification(self.project.results / ledger.run / "verification.json")
         own = self._checked[ledger.run].get(ledger.analysis)
