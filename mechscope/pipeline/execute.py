@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mechscope
 from mechscope import errors
@@ -31,6 +31,9 @@ from mechscope.pipeline.freshness import State, failed_notebook
 from mechscope.pipeline.reads import VARIABLE, UndeclaredRead, how_to_declare
 from mechscope.pipeline.scripts import Analysis
 from mechscope.project import Project, cache_folder
+
+if TYPE_CHECKING:
+    from mechscope.models.registry import Model
 
 _THREADED = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 _VERSIONS = (
@@ -97,7 +100,7 @@ def execute(
         if undeclared:
             raise AnalysisFailed(
                 f"{_reader(executed)} reads {undeclared[0]}, which the script does not declare.",
-                hint=how_to_declare(undeclared[0]),
+                hint=how_to_declare(undeclared[0], state.parameters),
             )
         _raise_cell_errors(executed, project.shown(analysis.path), script)
         found = extract(executed, analysis)
@@ -221,20 +224,23 @@ def _papermill(
 
 
 def _kernel_environment(project: Project, state: State, analysis: Analysis, folder: Path) -> dict[str, str]:
-    models = [model_of(project, str(state.parameters[name])).folder for name in analysis.models]
     allowed = [
         analysis.path,
         *data_files(project, analysis),
         *local_modules(project, analysis),
         *(project.found(*node) for _, *node in analysis.upstream(state.run)),
-        *(model for model in models if model),
+        *(
+            folder
+            for name in analysis.models
+            for folder in _weights(model_of(project, str(state.parameters[name])))
+        ),
         _PACKAGE,
-        cache_folder(),
     ]
     reads = {
         "root": str(project.root),
         "allowed": [str(path) for path in allowed],
         "log": str(folder / "reads"),
+        "cache": str(cache_folder()),
     }
     threads = {f"{library}_NUM_THREADS": str(THREADS) for library in _THREADED}
     threads["VECLIB_MAXIMUM_THREADS"] = threads.pop("VECLIB_MAXIMUM_NUM_THREADS")
@@ -250,6 +256,19 @@ def _kernel_environment(project: Project, state: State, analysis: Analysis, fold
         "MECHSCOPE_RUN": state.run,
         VARIABLE: json.dumps(reads),
     }
+
+
+def _weights(model: Model) -> list[Path]:
+    """The folders from which a model loads, whether they are there yet or not."""
+    if model.folder:
+        return [model.folder]
+    if model.kind == "embedded":
+        from mechscope.models.embedded import embedded_folders
+
+        return [folder for folder, _ in embedded_folders(model)]
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return [Path(HF_HUB_CACHE) / f"models--{model.repo.replace('/', '--')}"]
 
 
 def _kernel_manager(variables: dict[str, str], folder: Path) -> type:

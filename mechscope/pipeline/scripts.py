@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mechscope.errors import InvalidInput, MechscopeError, UnknownName
+from mechscope.errors import InvalidInput, MechscopeError, UnknownName, nearest
 from mechscope.files import hash_value
 from mechscope.ledger.claims import ClaimText
 from mechscope.ledger.criterion import operand_names
@@ -39,6 +39,8 @@ _TELLTALES = {
     "claim": "criterion",
 }
 """The methods that record something, and the keyword that tells each from another object's of that name."""
+_OWN_KEY = "mechscope"
+"""The key in a script's header under which its inputs stand."""
 _EXAMPLE = """begin it with:
     # ---
     # title: …
@@ -307,8 +309,19 @@ def _declarations(header: str, shown: str) -> tuple[str, str, _Declared]:
     text = (content.get("jupyter") or {}).get("jupytext", {}).get("text_representation", {})
     if text.get("format_name", "percent") != "percent":
         raise InvalidInput(f"{shown}:1: jupytext format '{text['format_name']}'; an analysis uses 'percent'.")
+    for key in map(
+        str, content
+    ):  # other tools have keys of their own, but one like ours would declare nothing
+        if key != _OWN_KEY and nearest(key, [_OWN_KEY]):
+            raise UnknownName(
+                "key in the header",
+                key,
+                [_OWN_KEY],
+                where=f"{shown}:{_line_of(header, key) + 2}",
+                hint=f"the inputs stand under {_OWN_KEY}; without it, none is declared",
+            )
     try:
-        declared = _Declared.model_validate(content.get("mechscope") or {})
+        declared = _Declared.model_validate(content.get(_OWN_KEY) or {})
     except ValidationError as error:
         first = error.errors()[0]
         field = str(first["loc"][0]) if first["loc"] else ""

@@ -231,6 +231,38 @@ def test_what_is_not_allowed_is_one_clear_error_and_leaves_no_result(
     assert not project.found("one", analysis).exists()
 
 
+def test_models_of_a_folder_and_of_the_cache_must_be_declared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MECHSCOPE_CACHE", str(tmp_path / "cache"))
+    body = """
+    from mechscope.ledger import Ledger
+    from mechscope.project import cache_folder
+
+    Ledger("{name}").statistic("x", 1, label="X")
+    open("../tiny/config.json")
+    open(cache_folder() / "models/smollm2-135m/config.json")
+    """
+    parameters = 'own = "./tiny"\nmodel = "smollm2-135m"'
+    declared = {"both": ["own", "model"], "cached": ["model"], "folder": ["own"]}
+    scripts = {
+        name: script(body.replace("{name}", name), parameters=parameters, models=models)
+        for name, models in declared.items()
+    }
+    runs = {"default": "one", "runs": {"one": {"title": "One", "parameters": {}}}}
+    project = make_project(tmp_path / "p", scripts=scripts, runs=runs)
+    for folder in (project.root / "tiny", tmp_path / "cache/models/smollm2-135m"):
+        folder.mkdir(parents=True)
+        for name in ("config.json", "model.safetensors"):
+            (folder / name).write_text("{}")
+    outcomes = run(project)
+    assert what(outcomes) == {"both": "ran", "cached": "failed", "folder": "failed"}, outcomes
+    for name, model, parameter in (("cached", "tiny", "own"), ("folder", "smollm2-135m", "model")):
+        detail = outcomes[name].detail
+        assert f"cell-02 reads the model {model}, which the script does not declare" in detail
+        assert detail.endswith(f"add to the script's header, under mechscope:  models: [{parameter}]")
+
+
 NEEDS_GPT2 = """\
 default: near
 runs:

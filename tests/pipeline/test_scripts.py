@@ -132,6 +132,10 @@ def test_a_magic_is_refused_because_the_script_must_run_as_plain_python(tmp_path
             "analyses/one.py:7: unknown input in the header 'need'",
         ),
         (lambda text: text.replace("data: []", "data: x"), "mechscope.data"),
+        (
+            lambda text: text.replace("mechscope:", "mechscop:"),
+            "analyses/one.py:4: unknown key in the header 'mechscop' — did you mean 'mechscope'?",
+        ),
         (lambda text: text.replace(' tags=["parameters"]', ""), "there are 0 cells with tags"),
         (lambda text: text.replace("seed = 0", "seed = 0; rate = 1"), "two parameters in one line"),
         (lambda text: text.replace("seed = 0", "import os\nseed = 0"), "only 'name = value'"),
@@ -143,6 +147,11 @@ def test_a_malformed_script_is_an_error_with_its_place(tmp_path: Path, change, s
     text = script(BODY)
     assert change(text) != text
     assert says in error(tmp_path, change(text))
+
+
+def test_other_tools_have_keys_of_their_own_in_the_header(tmp_path: Path) -> None:
+    text = script("1").replace("# mechscope:", "# author: A\n# subtitle: B\n# jupyter: {}\n# mechscope:")
+    assert read(tmp_path, text).title == "A title"
 
 
 def test_a_syntax_error_is_reported_at_its_own_line(tmp_path: Path) -> None:
