@@ -93,8 +93,9 @@ def execute(
     target = target or project.found(state.run, analysis.name)
     script = analysis.path.read_text(encoding="utf-8")
     prepared = notebooks.from_script(analysis, script)
+    failed = failed_notebook(project, target)
     with tempfile.TemporaryDirectory(prefix="mechscope-", ignore_cleanup_errors=True) as folder:
-        executed = _papermill(project, state, analysis, prepared, Path(folder), on_cell)
+        executed = _papermill(project, state, analysis, prepared, Path(folder), failed, on_cell)
         undeclared = (Path(folder) / "reads").read_text(encoding="utf-8").splitlines()
     try:
         if undeclared:
@@ -109,7 +110,7 @@ def execute(
         if changed := why_stale(state.inputs, now):
             raise AnalysisFailed(f"an input changed while it ran: {'; '.join(changed)}.", hint="run it again")
     except MechscopeError as error:
-        kept = _keep(project, state, executed)
+        kept = _keep(project, failed, executed)
         raise AnalysisFailed(
             f"{analysis.name} in run {state.run}: {error.message}\n  The notebook is kept in {kept}",
             hint=error.hint,
@@ -131,7 +132,7 @@ def execute(
             write_atomically(svg_file, svg)
         write_atomically(staged / NOTEBOOK_NAME, notebooks.notebook_text(executed))
         write_atomically(staged / LEDGER_NAME, ledger_text(ledger))
-    failed_notebook(project, state.run, analysis.name).unlink(missing_ok=True)
+    failed.unlink(missing_ok=True)
     return ledger
 
 
@@ -167,9 +168,19 @@ def stop_kernels() -> None:
 
 
 def _papermill(
-    project: Project, state: State, analysis: Analysis, prepared: Any, folder: Path, on_cell: OnCell
+    project: Project,
+    state: State,
+    analysis: Analysis,
+    prepared: Any,
+    folder: Path,
+    failed: Path,
+    on_cell: OnCell,
 ) -> Any:
     """Execute a notebook; errors of its cells stay in it.
+
+    Args:
+        folder: For what is needed meanwhile.
+        failed: Where the notebook is kept if its kernel dies.
 
     Raises:
         AnalysisFailed: The kernel did not start, or died.
@@ -216,7 +227,7 @@ def _papermill(
     executed = nbformat.read(output, as_version=4) if output.is_file() else nbformat.from_dict(prepared)
     notebooks.name_injected(executed)
     if problem:
-        kept = _keep(project, state, executed)
+        kept = _keep(project, failed, executed)
         raise AnalysisFailed(
             f"{analysis.name} in run {state.run}: {problem}.\n  The notebook is kept in {kept}"
         )
@@ -401,7 +412,6 @@ def _indented(lines: list[str], margin: str) -> str:
     return "\n".join(f"{margin}{line}" for line in lines)
 
 
-def _keep(project: Project, state: State, executed: Any) -> str:
-    path = failed_notebook(project, state.run, state.analysis)
+def _keep(project: Project, path: Path, executed: Any) -> str:
     write_atomically(path, notebooks.notebook_text(executed))
     return project.shown(path)

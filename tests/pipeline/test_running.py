@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -325,6 +326,19 @@ def test_a_trial_with_another_parameter_leaves_the_results_alone(project: Projec
     assert outcomes["source"].folder == ".mechscope/trials/one/source"
     assert trial.findings.statistics["total"].value == 11
     assert trial.inputs.parameters == {"seed": 5}
+
+
+def test_how_a_trial_ends_says_nothing_of_the_last_run(project: Project) -> None:
+    edit(project.analyses / "source.py", "doubled(sum(numbers))", "doubled(sum(numbers)) / (seed - 5)")
+    assert what(run(project, "source", overrides=("seed=5",))) == {"source": "failed"}
+    kept = project.scratch / "failed/trials/one/source.ipynb"
+    analysis, runs = find_analyses(project)["source"], load_runs(project)
+    assert look(project, runs, "one", analysis).reasons == ("the script's code changed",)
+    assert kept.is_file()
+    (project.scratch / "failed/one").mkdir()
+    of_the_run = Path(shutil.copy(kept, project.scratch / "failed/one"))
+    assert what(run(project, "source", overrides=("seed=6",))) == {"source": "ran"}
+    assert of_the_run.is_file() and not kept.exists()
 
 
 def test_neither_a_trial_nor_plain_python_registers_claims(tmp_path: Path) -> None:
