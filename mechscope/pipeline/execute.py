@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mechscope
 from mechscope import errors
@@ -31,6 +31,9 @@ from mechscope.pipeline.freshness import State, failed_notebook
 from mechscope.pipeline.reads import VARIABLE, UndeclaredRead, how_to_declare
 from mechscope.pipeline.scripts import Analysis
 from mechscope.project import Project, cache_folder
+
+if TYPE_CHECKING:
+    from mechscope.models.registry import Model
 
 _THREADED = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 _VERSIONS = (
@@ -90,14 +93,15 @@ def execute(
     target = target or project.found(state.run, analysis.name)
     script = analysis.path.read_text(encoding="utf-8")
     prepared = notebooks.from_script(analysis, script)
+    failed = failed_notebook(project, target)
     with tempfile.TemporaryDirectory(prefix="mechscope-", ignore_cleanup_errors=True) as folder:
-        executed = _papermill(project, state, analysis, prepared, Path(folder), on_cell)
+        executed = _papermill(project, state, analysis, prepared, Path(folder), failed, on_cell)
         undeclared = (Path(folder) / "reads").read_text(encoding="utf-8").splitlines()
     try:
         if undeclared:
             raise AnalysisFailed(
                 f"{_reader(executed)} reads {undeclared[0]}, which the script does not declare.",
-                hint=how_to_declare(undeclared[0]),
+                hint=how_to_declare(undeclared[0], state.parameters),
             )
         _raise_cell_errors(executed, project.shown(analysis.path), script)
         found = extract(executed, analysis)
@@ -106,7 +110,7 @@ def execute(
         if changed := why_stale(state.inputs, now):
             raise AnalysisFailed(f"an input changed while it ran: {'; '.join(changed)}.", hint="run it again")
     except MechscopeError as error:
-        kept = _keep(project, state, executed)
+        kept = _keep(project, failed, executed)
         raise AnalysisFailed(
             f"{analysis.name} in run {state.run}: {error.message}\n  The notebook is kept in {kept}",
             hint=error.hint,
@@ -128,7 +132,7 @@ def execute(
             write_atomically(svg_file, svg)
         write_atomically(staged / NOTEBOOK_NAME, notebooks.notebook_text(executed))
         write_atomically(staged / LEDGER_NAME, ledger_text(ledger))
-    failed_notebook(project, state.run, analysis.name).unlink(missing_ok=True)
+    failed.unlink(missing_ok=True)
     return ledger
 
 
@@ -164,9 +168,19 @@ def stop_kernels() -> None:
 
 
 def _papermill(
-    project: Project, state: State, analysis: Analysis, prepared: Any, folder: Path, on_cell: OnCell
+    project: Project,
+    state: State,
+    analysis: Analysis,
+    prepared: Any,
+    folder: Path,
+    failed: Path,
+    on_cell: OnCell,
 ) -> Any:
     """Execute a notebook; errors of its cells stay in it.
+
+    Args:
+        folder: For what is needed meanwhile.
+        failed: Where the notebook is kept if its kernel dies.
 
     Raises:
         AnalysisFailed: The kernel did not start, or died.
@@ -213,7 +227,7 @@ def _papermill(
     executed = nbformat.read(output, as_version=4) if output.is_file() else nbformat.from_dict(prepared)
     notebooks.name_injected(executed)
     if problem:
-        kept = _keep(project, state, executed)
+        kept = _keep(project, failed, executed)
         raise AnalysisFailed(
             f"{analysis.name} in run {state.run}: {problem}.\n  The notebook is kept in {kept}"
         )
@@ -221,20 +235,23 @@ def _papermill(
 
 
 def _kernel_environment(project: Project, state: State, analysis: Analysis, folder: Path) -> dict[str, str]:
-    models = [model_of(project, str(state.parameters[name])).folder for name in analysis.models]
     allowed = [
         analysis.path,
         *data_files(project, analysis),
         *local_modules(project, analysis),
         *(project.found(*node) for _, *node in analysis.upstream(state.run)),
-        *(model for model in models if model),
+        *(
+            folder
+            for name in analysis.models
+            for folder in _weights(model_of(project, str(state.parameters[name])))
+        ),
         _PACKAGE,
-        cache_folder(),
     ]
     reads = {
         "root": str(project.root),
         "allowed": [str(path) for path in allowed],
         "log": str(folder / "reads"),
+        "cache": str(cache_folder()),
     }
     threads = {f"{library}_NUM_THREADS": str(THREADS) for library in _THREADED}
     threads["VECLIB_MAXIMUM_THREADS"] = threads.pop("VECLIB_MAXIMUM_NUM_THREADS")
@@ -250,6 +267,19 @@ def _kernel_environment(project: Project, state: State, analysis: Analysis, fold
         "MECHSCOPE_RUN": state.run,
         VARIABLE: json.dumps(reads),
     }
+
+
+def _weights(model: Model) -> list[Path]:
+    """The folders from which a model loads, whether they are there yet or not."""
+    if model.folder:
+        return [model.folder]
+    if model.kind == "embedded":
+        from mechscope.models.embedded import embedded_folders
+
+        return [folder for folder, _ in embedded_folders(model)]
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return [Path(HF_HUB_CACHE) / f"models--{model.repo.replace('/', '--')}"]
 
 
 def _kernel_manager(variables: dict[str, str], folder: Path) -> type:
@@ -382,7 +412,6 @@ def _indented(lines: list[str], margin: str) -> str:
     return "\n".join(f"{margin}{line}" for line in lines)
 
 
-def _keep(project: Project, state: State, executed: Any) -> str:
-    path = failed_notebook(project, state.run, state.analysis)
+def _keep(project: Project, path: Path, executed: Any) -> str:
     write_atomically(path, notebooks.notebook_text(executed))
     return project.shown(path)

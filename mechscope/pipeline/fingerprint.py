@@ -167,7 +167,8 @@ def why_stale(old: Inputs, new: Inputs) -> list[str]:
     for kind, word in (("models", "model"), ("saes", "sparse autoencoder")):
         for name, before, after in _changes(getattr(old, kind), getattr(new, kind)):
             if before is _ABSENT or after is _ABSENT:
-                reasons.append(f"{word} {name} {_verb(before, after)}")
+                lists = "now lists" if before is _ABSENT else "no longer lists"
+                reasons.append(f"the script's header {lists} '{name}' under {kind}")
             elif before.name == after.name:
                 reasons.append(f"{word} {after.name} has other weights")
             elif (name, before.name, after.name) not in _changes(old.parameters, new.parameters):

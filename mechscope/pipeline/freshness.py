@@ -75,15 +75,19 @@ def look(
         reasons.append(f"cannot run: {problem.message}")
     if ledger is not None and inputs is not None:
         reasons.extend(why_stale(ledger.inputs, inputs))
-    failed = failed_notebook(project, run, analysis.name)
+    failed = failed_notebook(project, project.found(run, analysis.name))
     if reasons and failed.is_file():
         reasons.append(f"its last run failed: {project.shown(failed)}")
     return State(run, analysis.name, tuple(reasons), parameters, inputs, ledger, problem)
 
 
-def failed_notebook(project: Project, run: str, analysis: str) -> Path:
-    """Where the notebook of a run that failed is kept until one succeeds."""
-    return project.scratch / "failed" / run / f"{analysis}.ipynb"
+def failed_notebook(project: Project, target: Path) -> Path:
+    """Where the notebook is kept that failed to fill the folder `target`, until one succeeds.
+
+    A trial or a verification fills another folder than the run does, and its failure is not the run's.
+    """
+    home = project.results if target.is_relative_to(project.results) else project.scratch
+    return project.scratch / "failed" / target.relative_to(home).with_suffix(".ipynb")
 
 
 def look_at_all(

@@ -19,26 +19,20 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mechscope.errors import InvalidInput, MechscopeError, UnknownName
+from mechscope.errors import InvalidInput, MechscopeError, UnknownName, nearest
 from mechscope.files import hash_value
 from mechscope.ledger.claims import ClaimText
-from mechscope.ledger.criterion import operand_names
 from mechscope.ledger.schema import NAME_PATTERN
 from mechscope.pipeline.code import code_hash
+from mechscope.pipeline.recording import check_names, claims_of
 from mechscope.project import Project
 from mechscope.syntax import parse
 
 _MARKER = re.compile(r"^#\s?%%+(?P<rest>.*)$")
 _NOT_CODE = re.compile(r"\[(markdown|md|raw)\]")
 _PARAMETERS = re.compile(r"tags\s*=\s*\[[^\]]*[\"']parameters[\"']|\"tags\"\s*:\s*\[[^\]]*\"parameters\"")
-_TELLTALES = {
-    "statistic": "label",
-    "figure": "caption",
-    "table": "caption",
-    "passages": "caption",
-    "claim": "criterion",
-}
-"""The methods that record something, and the keyword that tells each from another object's of that name."""
+_OWN_KEY = "mechscope"
+"""The key in a script's header under which its inputs stand."""
 _EXAMPLE = """begin it with:
     # ---
     # title: …
@@ -219,7 +213,7 @@ def _analysis(path: Path, shown: str, text: str) -> Analysis:
         for name in names:
             if name not in parameters:
                 raise UnknownName("parameter", name, parameters, where=f"{shown}: {kind}")
-    _check_names(tree, shown)
+    check_names(tree, shown)
     return Analysis(
         name=path.stem,
         path=path,
@@ -230,7 +224,7 @@ def _analysis(path: Path, shown: str, text: str) -> Analysis:
         models=tuple(declared.models),
         saes=tuple(declared.saes),
         needs=tuple(declared.needs),
-        claims=tuple(_claims(tree, shown)),
+        claims=tuple(claims_of(tree, shown)),
         code=cells_hash(cell.source for cell in cells if cell.code and not cell.parameters),
         tree=tree,
     )
@@ -307,8 +301,19 @@ def _declarations(header: str, shown: str) -> tuple[str, str, _Declared]:
     text = (content.get("jupyter") or {}).get("jupytext", {}).get("text_representation", {})
     if text.get("format_name", "percent") != "percent":
         raise InvalidInput(f"{shown}:1: jupytext format '{text['format_name']}'; an analysis uses 'percent'.")
+    for key in map(
+        str, content
+    ):  # other tools have keys of their own, but one like ours would declare nothing
+        if key != _OWN_KEY and nearest(key, [_OWN_KEY]):
+            raise UnknownName(
+                "key in the header",
+                key,
+                [_OWN_KEY],
+                where=f"{shown}:{_line_of(header, key) + 2}",
+                hint=f"the inputs stand under {_OWN_KEY}; without it, none is declared",
+            )
     try:
-        declared = _Declared.model_validate(content.get("mechscope") or {})
+        declared = _Declared.model_validate(content.get(_OWN_KEY) or {})
     except ValidationError as error:
         first = error.errors()[0]
         field = str(first["loc"][0]) if first["loc"] else ""
@@ -379,69 +384,6 @@ def is_plain(value: Any) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
     return value is None or isinstance(value, (bool, int, str))
-
-
-def _claims(tree: ast.Module, shown: str) -> Iterator[ClaimText]:
-    for node in ast.walk(tree):
-        if not (
-            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "claim"
-        ):
-            continue
-        given = dict(zip(("name", "sentence"), node.args, strict=False))
-        given |= {word.arg: word.value for word in node.keywords if word.arg}
-        if "criterion" not in given:
-            continue
-        texts = {}
-        for part in ("name", "sentence", "criterion"):
-            match given.get(part):
-                case ast.Constant(value=str() as text):
-                    texts[part] = text
-                case _:
-                    raise InvalidInput(
-                        f"{shown}:{node.lineno}: a claim's {part} is not a literal text.",
-                        hint="write it out: what is claimed is fixed before there are results",
-                    )
-        try:
-            operand_names(texts["criterion"])
-        except (
-            MechscopeError
-        ) as error:  # now, not after minutes of computing, and before it is in claims.lock
-            raise InvalidInput(f"{shown}:{node.lineno}: {error.message}", hint=error.hint) from error
-        yield ClaimText(texts["name"], texts["criterion"], texts["sentence"], node.lineno)
-
-
-def _check_names(tree: ast.Module, shown: str) -> None:
-    """Refuse a second claim of a name, and any two records of one name that are both made in any case.
-
-    The ledger would refuse them when the second is made: after the computing, and after an entry of each
-    claim was written into claims.lock. Other records may share a name in branches that exclude each other.
-    """
-    unconditional = {node.value for node in tree.body if isinstance(node, ast.Expr)}
-    first: dict[str, tuple[ast.Call, bool, bool]] = {}
-    for call, name, is_claim in sorted(_literal_records(tree), key=lambda record: record[0].lineno):
-        always = call in unconditional
-        if name not in first:
-            first[name] = call, is_claim, always
-            continue
-        before, was_claim, was_always = first[name]
-        if is_claim or was_claim or (always and was_always):
-            raise InvalidInput(
-                f"{shown}:{call.lineno}: '{name}' is recorded in line {before.lineno} already.",
-                hint="names are unique in an analysis: give one of them a name of its own",
-            )
-
-
-def _literal_records(tree: ast.Module) -> Iterator[tuple[ast.Call, str, bool]]:
-    """The calls that record something by a literal name, that name, and whether it is a claim."""
-    for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
-            continue
-        given = {word.arg: word.value for word in node.keywords if word.arg}
-        if _TELLTALES.get(node.func.attr, "") not in given:
-            continue
-        match node.args[0] if node.args else given.get("name"):
-            case ast.Constant(value=str() as name):
-                yield node, name, node.func.attr == "claim"
 
 
 def _in_order(analyses: Mapping[str, Analysis], every: list[str], name: str, project: Project) -> list[str]:

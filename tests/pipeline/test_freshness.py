@@ -141,6 +141,23 @@ def test_each_kind_of_change_of_a_model_is_told_apart() -> None:
     assert why_stale(inputs("a", "1"), inputs("a", "1", k=True)) == ["parameter k none → true"]
 
 
+def test_a_model_that_is_declared_no_longer_is_missed_in_the_header() -> None:
+    def inputs(models: dict[str, ModelInput]) -> Inputs:
+        common = {
+            "parameters": {"model": "a"},
+            "script": "s",
+            "modules": {},
+            "data": {},
+            "saes": {},
+            "needs": {},
+        }
+        return Inputs(schema_version=1, models=models, **common)
+
+    declared, undeclared = inputs({"model": ModelInput(name="a", sha256="1")}), inputs({})
+    assert why_stale(declared, undeclared) == ["the script's header no longer lists 'model' under models"]
+    assert why_stale(undeclared, declared) == ["the script's header now lists 'model' under models"]
+
+
 def test_an_accepted_change_is_fresh_and_keeps_its_reason(project: Project) -> None:
     edit(project.analyses / "_shared.py", "2 * x", "x * 2")
     before = read_ledger(project.found("one", "source"))

@@ -17,6 +17,7 @@ from mechscope.pipeline.scripts import Analysis, find_analyses
 from tests.throwaway import make_project, script
 
 TEXT = script(
+    'ledger.statistic("size", 4, label="Size")\n'
     'ledger.claim("big", "It is big.", criterion="size > 3")\n\n'
     "# %% [markdown]\n# Prose.\n\n# %%\nprint(seed)",
     description="What it is",

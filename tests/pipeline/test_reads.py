@@ -24,7 +24,8 @@ def run(tmp_path: Path, code: str, *, allowed: tuple[str, ...] = ()) -> tuple[st
     (tmp_path / "outside.txt").write_text("1")
     start = (
         "import sys; from mechscope.pipeline.reads import watch; sys.path.insert(0, '.')\n"
-        f"watch({str(root)!r}, {[str(root / path) for path in allowed]!r}, {str(tmp_path / 'log')!r})\n"
+        f"watch({str(root)!r}, {[str(root / path) for path in allowed]!r}, {str(tmp_path / 'log')!r}, "
+        f"{str(tmp_path / 'cache')!r})\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", start + code],
@@ -94,6 +95,51 @@ def test_a_link_counts_as_the_project_file_that_it_is(tmp_path: Path) -> None:
 def test_a_swallowed_refusal_is_still_known(tmp_path: Path) -> None:
     code = "try: open('data/other.csv')\nexcept Exception: pass"
     assert run(tmp_path, code) == ("", ["analyses/data/other.csv"])
+
+
+MODELS = {
+    "cache/models/smollm2-135m": "the model smollm2-135m",
+    "hub/models--owner--name/snapshots/1a2b": "the model owner/name",
+    "project/models/mine": "the model models/mine",
+}
+
+
+def save_model(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (folder / name).write_text("{}")
+
+
+@pytest.mark.parametrize("folder", [*MODELS, "elsewhere"])
+def test_a_model_is_refused_wherever_it_lies_unless_it_is_declared(tmp_path: Path, folder: str) -> None:
+    save_model(tmp_path / folder)
+    code = f"open({str(tmp_path / folder / 'config.json')!r})"
+    error, refused = run(tmp_path, code)
+    assert refused == [MODELS.get(folder, f"the model {tmp_path / folder}")]
+    assert "UndeclaredRead" in error and "models: [PARAMETER]" in error
+    assert run(tmp_path, code, allowed=(f"../{folder}",)) == ("", [])
+
+
+def test_a_tokenizer_beside_weights_is_read_freely(tmp_path: Path) -> None:
+    save_model(tmp_path / "hub")
+    assert run(tmp_path, "open('../../hub/tokenizer.json')") == ("", [])
+
+
+def test_a_model_that_the_analysis_saved_itself_is_no_input(tmp_path: Path) -> None:
+    save_model(tmp_path / "saved")
+    read = "open('../../saved/config.json')"
+    assert run(tmp_path, f"open('../../saved/config.json', 'w').write('1')\n{read}") == ("", [])
+    assert run(tmp_path, read)[1]
+
+
+def test_a_config_without_weights_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    assert run(tmp_path, "open('../../config.json')") == ("", [])
+
+
+def test_the_parameter_that_names_a_model_is_given() -> None:
+    parameters = {"seed": 0, "model": "./models/mine"}
+    assert how_to_declare("the model models/mine", parameters).endswith("models: [model]")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -231,6 +232,38 @@ def test_what_is_not_allowed_is_one_clear_error_and_leaves_no_result(
     assert not project.found("one", analysis).exists()
 
 
+def test_models_of_a_folder_and_of_the_cache_must_be_declared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MECHSCOPE_CACHE", str(tmp_path / "cache"))
+    body = """
+    from mechscope.ledger import Ledger
+    from mechscope.project import cache_folder
+
+    Ledger("{name}").statistic("x", 1, label="X")
+    open("../tiny/config.json")
+    open(cache_folder() / "models/smollm2-135m/config.json")
+    """
+    parameters = 'own = "./tiny"\nmodel = "smollm2-135m"'
+    declared = {"both": ["own", "model"], "cached": ["model"], "folder": ["own"]}
+    scripts = {
+        name: script(body.replace("{name}", name), parameters=parameters, models=models)
+        for name, models in declared.items()
+    }
+    runs = {"default": "one", "runs": {"one": {"title": "One", "parameters": {}}}}
+    project = make_project(tmp_path / "p", scripts=scripts, runs=runs)
+    for folder in (project.root / "tiny", tmp_path / "cache/models/smollm2-135m"):
+        folder.mkdir(parents=True)
+        for name in ("config.json", "model.safetensors"):
+            (folder / name).write_text("{}")
+    outcomes = run(project)
+    assert what(outcomes) == {"both": "ran", "cached": "failed", "folder": "failed"}, outcomes
+    for name, model, parameter in (("cached", "tiny", "own"), ("folder", "smollm2-135m", "model")):
+        detail = outcomes[name].detail
+        assert f"cell-02 reads the model {model}, which the script does not declare" in detail
+        assert detail.endswith(f"add to the script's header, under mechscope:  models: [{parameter}]")
+
+
 NEEDS_GPT2 = """\
 default: near
 runs:
@@ -293,6 +326,19 @@ def test_a_trial_with_another_parameter_leaves_the_results_alone(project: Projec
     assert outcomes["source"].folder == ".mechscope/trials/one/source"
     assert trial.findings.statistics["total"].value == 11
     assert trial.inputs.parameters == {"seed": 5}
+
+
+def test_how_a_trial_ends_says_nothing_of_the_last_run(project: Project) -> None:
+    edit(project.analyses / "source.py", "doubled(sum(numbers))", "doubled(sum(numbers)) / (seed - 5)")
+    assert what(run(project, "source", overrides=("seed=5",))) == {"source": "failed"}
+    kept = project.scratch / "failed/trials/one/source.ipynb"
+    analysis, runs = find_analyses(project)["source"], load_runs(project)
+    assert look(project, runs, "one", analysis).reasons == ("the script's code changed",)
+    assert kept.is_file()
+    (project.scratch / "failed/one").mkdir()
+    of_the_run = Path(shutil.copy(kept, project.scratch / "failed/one"))
+    assert what(run(project, "source", overrides=("seed=6",))) == {"source": "ran"}
+    assert of_the_run.is_file() and not kept.exists()
 
 
 def test_neither_a_trial_nor_plain_python_registers_claims(tmp_path: Path) -> None:

@@ -132,6 +132,10 @@ def test_a_magic_is_refused_because_the_script_must_run_as_plain_python(tmp_path
             "analyses/one.py:7: unknown input in the header 'need'",
         ),
         (lambda text: text.replace("data: []", "data: x"), "mechscope.data"),
+        (
+            lambda text: text.replace("mechscope:", "mechscop:"),
+            "analyses/one.py:4: unknown key in the header 'mechscop' — did you mean 'mechscope'?",
+        ),
         (lambda text: text.replace(' tags=["parameters"]', ""), "there are 0 cells with tags"),
         (lambda text: text.replace("seed = 0", "seed = 0; rate = 1"), "two parameters in one line"),
         (lambda text: text.replace("seed = 0", "import os\nseed = 0"), "only 'name = value'"),
@@ -145,6 +149,11 @@ def test_a_malformed_script_is_an_error_with_its_place(tmp_path: Path, change, s
     assert says in error(tmp_path, change(text))
 
 
+def test_other_tools_have_keys_of_their_own_in_the_header(tmp_path: Path) -> None:
+    text = script("1").replace("# mechscope:", "# author: A\n# subtitle: B\n# jupyter: {}\n# mechscope:")
+    assert read(tmp_path, text).title == "A title"
+
+
 def test_a_syntax_error_is_reported_at_its_own_line(tmp_path: Path) -> None:
     text = script(BODY).replace("print(area(seed))", "print(area(seed)")
     line = text.splitlines().index("print(area(seed)") + 1
@@ -156,8 +165,12 @@ def test_a_model_input_must_be_a_parameter(tmp_path: Path) -> None:
     assert "unknown parameter 'modle' — did you mean 'model'?" in message
 
 
+A = 'ledger.statistic("a", 1, label="A")'
+CLAIM = 'ledger.claim("held", "It holds.", criterion="a > 0")'
+
+
 def test_claims_are_found_with_their_criteria(tmp_path: Path) -> None:
-    found = read(tmp_path, script('ledger.claim("held", "It holds.", criterion="a > 0")'))
+    found = read(tmp_path, script(f"{A}\n{CLAIM}"))
     assert [(claim.name, claim.sentence, claim.criterion) for claim in found.claims] == [
         ("held", "It holds.", "a > 0")
     ]
@@ -191,9 +204,6 @@ def test_a_criterion_that_cannot_be_understood_is_refused_before_anything_runs(
     assert found.startswith(f"analyses/one.py:{line}: ") and says in found
 
 
-CLAIM = 'ledger.claim("held", "It holds.", criterion="a > 0")'
-
-
 @pytest.mark.parametrize(
     "again",
     [
@@ -205,12 +215,52 @@ CLAIM = 'ledger.claim("held", "It holds.", criterion="a > 0")'
 def test_a_second_claim_of_a_name_is_refused_before_it_runs_or_is_registered(
     tmp_path: Path, again: str
 ) -> None:
-    text = script(f"raise SystemExit\n{CLAIM}\n{again}")
+    text = script(f"raise SystemExit\n{A}\n{CLAIM}\n{again}")
     first, second = (n for n, one in enumerate(text.splitlines(), start=1) if "held" in one)
     project = make_project(tmp_path / "p", scripts={"one": text})
     (outcome,) = run_analyses(project, Order())
     assert outcome.what == "failed" and not project.claims_lock.exists()
     assert outcome.detail.startswith(f"analyses/one.py:{second}: 'held' is recorded in line {first} already.")
+
+
+def claiming(body: str) -> str:
+    return script(f'{body}\nledger.claim("sure", "It is.", criterion="x_mean.p > 0 and n > 0")\nn = "n"')
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'ledger.statistic("x_mean", 1, label="X")',
+        'for one in "xy":\n    ledger.statistic(f"{one}_mean", 1, label="X")',
+        'record("x" + "_mean")',
+        "from _shared import record_all",
+    ],
+)
+def test_a_criterion_may_name_what_the_script_can_record(tmp_path: Path, body: str) -> None:
+    assert [claim.name for claim in read(tmp_path, claiming(body)).claims] == ["sure"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'ledger.statistic("x_meann", 1, label="X")',
+        'ledger.table("x_mean", f, key="k", caption="C.")\nledger.statistic("x_meann", 1, label="X")',
+        'ledger.claim("x_mean", "It is.", criterion="n > 0")\nledger.statistic("x_meann", 1, label="X")',
+        'ledger.statistic("x_meann", 1, label=f"{x}")\nledger.statistic(f"{x}_maen", 1, label="X")',
+    ],
+)
+def test_a_statistic_that_nothing_can_record_is_refused_before_its_claim_is_registered(
+    tmp_path: Path, body: str
+) -> None:
+    text = claiming(body)
+    line = next(n for n, one in enumerate(text.splitlines(), start=1) if "x_mean.p" in one)
+    project = make_project(tmp_path / "p", scripts={"one": text})
+    (outcome,) = run_analyses(project, Order())
+    assert outcome.what == "failed" and not project.claims_lock.exists()
+    assert outcome.detail.startswith(
+        f"analyses/one.py:{line}: criterion 'x_mean.p > 0 and n > 0': unknown statistic 'x_mean' — did you "
+        "mean 'x_meann'"
+    )
 
 
 def test_two_records_that_are_both_made_have_names_of_their_own(tmp_path: Path) -> None:

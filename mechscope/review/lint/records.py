@@ -10,6 +10,7 @@ from mechscope.errors import MechscopeError, UnknownName
 from mechscope.ledger.criterion import operand_names
 from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import read_ledger
+from mechscope.pipeline.recording import written_out
 from mechscope.project import Project
 from mechscope.publish.citations import citation_problems
 from mechscope.publish.findings import NoResults, Shelf, parse_key, runs_with_results
@@ -239,18 +240,11 @@ def recorded_at(script: Document, name: str) -> tuple[int, int]:
     """
     recorded = [call.args[0] for _, call in record_calls(script.tree) if call.args]
     for nodes in (recorded, ast.walk(script.tree)):
-        parts: list[tuple[int, int, int]] = []
-        for node in nodes:
-            match node:
-                case ast.Constant(value=str() as literal) if literal == name:
-                    return node.lineno, node.col_offset + 1
-                case ast.JoinedStr(values=values):
-                    pattern = "".join(
-                        re.escape(str(value.value)) if isinstance(value, ast.Constant) else ".+"
-                        for value in values
-                    )
-                    if (fixed := len(pattern.replace(".+", ""))) and re.fullmatch(pattern, name):
-                        parts.append((-fixed, node.lineno, node.col_offset + 1))
-        if parts:
-            return min(parts)[1:]
+        places = [
+            (-fixed, node.lineno, node.col_offset + 1)
+            for node in nodes
+            if isinstance(node, (ast.Constant, ast.JoinedStr)) and (fixed := written_out(node, name))
+        ]
+        if places:
+            return min(places)[1:]
     return 1, 1
