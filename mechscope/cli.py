@@ -381,6 +381,10 @@ def look(prompt: str, model: str, answer: str | None, page: Path) -> None:
         raise InvalidInput("the prompt is empty.", hint='mechscope look "The capital of Texas is"')
     if answer is not None and not answer.strip():
         raise InvalidInput("the answer is empty.", hint='--answer " Austin"')
+    if not page.absolute().parent.is_dir():
+        raise InvalidInput(
+            f"--page {page}: there is no folder {page.parent}.", hint=f"mkdir -p {page.parent}"
+        )
     from mechscope.files import write_atomically
     from mechscope.look.findings import look_at
     from mechscope.look.page import as_page
