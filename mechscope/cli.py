@@ -381,6 +381,10 @@ def look(prompt: str, model: str, answer: str | None, page: Path) -> None:
         raise InvalidInput("the prompt is empty.", hint='mechscope look "The capital of Texas is"')
     if answer is not None and not answer.strip():
         raise InvalidInput("the answer is empty.", hint='--answer " Austin"')
+    if not page.absolute().parent.is_dir():
+        raise InvalidInput(
+            f"--page {page}: there is no folder {page.parent}.", hint=f"mkdir -p {page.parent}"
+        )
     from mechscope.files import write_atomically
     from mechscope.look.findings import look_at
     from mechscope.look.page import as_page
@@ -464,7 +468,7 @@ def _print_rendered(project: Project, done: Rendered, named: bool) -> None:
 
 
 @cli.command()
-@click.argument("what", required=False, metavar="[KEY | FILE:LINE]")
+@click.argument("what", required=False, metavar="[KEY | ANALYSIS | FILE:LINE]")
 @click.option("--run", "run_name", metavar="NAME", help="The run (default: that of runs.yml).")
 @click.option("--graph", is_flag=True, help="The whole way instead: data → analysis → number → article.")
 @click.option(
@@ -472,11 +476,14 @@ def _print_rendered(project: Project, done: Rendered, named: bool) -> None:
 )
 @click.pass_context
 def trace(context: click.Context, what: str | None, run_name: str | None, graph: bool, form: str) -> None:
-    """Follow a number to its code and inputs and to where it is cited; or every number on a line."""
+    """Follow a number to its code and inputs and to where it is cited; or every number on a line.
+
+    Of an analysis: list its keys.
+    """
     from mechscope.pipeline.runs import load_runs
 
     if graph == bool(what):
-        raise click.UsageError("give a key, a place such as paper/articles/x.qmd:42, or --graph")
+        raise click.UsageError("give a key, an analysis, a place such as paper/articles/x.qmd:42, or --graph")
     if form != "text" and not graph:
         raise click.UsageError("--format goes with --graph")
     project = _project(context)
@@ -490,10 +497,14 @@ def trace(context: click.Context, what: str | None, run_name: str | None, graph:
         drawn = build_graph(project, run, shortcodes_in(project))
         click.echo({"text": as_text, "dot": as_dot, "json": as_json}[form](drawn).rstrip("\n"))
         return
-    from mechscope.review.trace import parse_place, traces_at
+    from mechscope.review.trace import parse_place, records_of, traces_at
     from mechscope.review.trace import trace as follow
-    from mechscope.review.trace_screen import trace_text
+    from mechscope.review.trace_screen import records_text, trace_text
 
     place = parse_place(what or "")
+    records = None if place else records_of(project, what or "", run)
+    if records is not None:
+        click.echo(records_text(records))
+        return
     traces = traces_at(project, *place, run) if place else [follow(project, what or "", run)]
     click.echo("\n\n".join(trace_text(one) for one in traces))

@@ -73,7 +73,7 @@ function M.banner(banner)
   return pandoc.Blocks({ pandoc.Para({ pandoc.Emph(words(text)) }) })
 end
 
---- All runs with results, each linked to the same page of its site, as blocks.
+--- All runs with results, each linked to the same page of its site, and what their counts share, as blocks.
 function M.runs(site)
   local items = pandoc.List({})
   local page = ledger.document():gsub("%.[^.]+$", ".html")
@@ -92,7 +92,10 @@ function M.runs(site)
     end
     items:insert(pandoc.Blocks({ pandoc.Plain(name) }))
   end
-  return pandoc.Blocks(#items > 0 and { pandoc.BulletList(items) } or {})
+  if #items == 0 then return pandoc.Blocks({}) end
+  local blocks = pandoc.Blocks({ pandoc.BulletList(items) })
+  if site.same ~= "" then blocks:insert(pandoc.Para(words(site.same))) end
+  return blocks
 end
 
 -- Given numbers -----------------------------------------------------------------------------------------------------

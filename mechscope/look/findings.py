@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from transformer_lens.model_bridge import TransformerBridge
@@ -182,19 +183,27 @@ def largest_parts(look: Look, most: int) -> list[tuple[str, float]]:
     return [*shown, ("all other parts", others)]
 
 
-def summary(look: Look) -> list[str]:
-    """What there is to say first, as sentences."""
-    says = f"{look.model} continues with {look.says!r} (probability {look.says_probability:.3f})."
+def summary(look: Look, quoted: Callable[[str], str] = repr, minus: str = "-") -> list[str]:
+    """What there is to say first, as sentences.
+
+    Args:
+        quoted: How a text of the model or the user is set off.
+        minus: The sign of a negative number.
+    """
+    says = f"{look.model} continues with {quoted(look.says)} (probability {look.says_probability:.3f})."
     if not look.given:
         return [says, f"The lens settles on it {_after(look.convergence)}."]
     tokens = len(look.answer_tokens)
     length = (
-        f"{tokens} tokens, followed by the first, {look.answer_tokens[0]!r}" if tokens > 1 else "one token"
+        f"{tokens} tokens, followed by the first, {quoted(look.answer_tokens[0])}"
+        if tokens > 1
+        else "one token"
     )
+    log_prob = f"{look.log_prob:.2f}".replace("-", minus)
     verdict = "knows" if look.known else "does not know"
     said = [
         says,
-        f"It {verdict} the answer {look.answer!r} ({length}): Σ log p = {look.log_prob:.2f} nats, rank of "
+        f"It {verdict} the answer {quoted(look.answer)} ({length}): Σ log p = {log_prob} nats, rank of "
         f"the first token {look.rank:,}.",
         f"The lens settles on what the model says {_after(look.convergence)}.",
     ]
@@ -202,7 +211,7 @@ def summary(look: Look) -> list[str]:
     if joined.isascii() and joined.isalnum():
         said.append(
             f"Without a space the answer goes on with the prompt's last word; as a word of its own it is "
-            f"{' ' + look.answer!r}."
+            f"{quoted(' ' + look.answer)}."
         )
     return said
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 import pandas as pd
 
-from mechscope.charts_lens import lens_grid, shown_token, value_by_layer, waterfall
+from mechscope.charts_lens import lens_grid, value_by_layer, waterfall
+from mechscope.ledger.formatting import MINUS, format_value
 from mechscope.look.findings import Look, largest_parts, summary
 
 _STYLE = """
@@ -28,16 +30,25 @@ tr.settles td{color:var(--good);font-weight:bold}code{font-size:.95em}
 td code{background:var(--shade);padding:0 .25em;margin-left:.35em;border-radius:.2em}
 """
 
+_SIGNS = {"\n": "↵", "\r": "␍", "\t": "⇥", "\xa0": "⍽"}
+"""White space that would not be seen, as signs; a space itself is one (␣) where there is nothing else."""
+
 _COLUMNS = 24
 """Positions that the grid has room for; those of a longer prompt would be too narrow for a word."""
 
 
 def as_page(look: Look) -> str:
     """The whole page; whatever came from a model or a user is escaped."""
-    title = f"{look.prompt} → {look.answer_tokens[0].strip()}"
-    followed = escape(shown_token(look.answer_tokens[0]))
+    followed = quoted(look.answer_tokens[0])
+    comes = look.answer_tokens[0] == look.says
+    title = (
+        f"How {quoted(look.prompt)} comes to {followed}"
+        if comes
+        else f"{followed} after {quoted(look.prompt)}"
+    )
     cap = ", before the soft cap" if look.capped else ""
     cells = pd.DataFrame([vars(cell) for cell in look.cells])
+    cells[["read", "says"]] = cells[["read", "says"]].map(in_cell)
     positions = sorted(cells["position"].unique())
     part = f", here of the last {_COLUMNS} of {len(positions):,}" if len(positions) > _COLUMNS else ""
     cells = cells[cells["position"].isin(positions[-_COLUMNS:])]
@@ -46,15 +57,15 @@ def as_page(look: Look) -> str:
         {"layer": row.layer, "value": row.probability, "label": "probability"} for row in look.lens
     )
     body = [
-        f"<h1>{escape(look.prompt)} <code>{escape(''.join(look.answer_tokens))}</code></h1>",
-        *(f"<p>{escape(sentence)}</p>" for sentence in summary(look)),
+        f"<h1>{escape(title)}</h1>",
+        *(f"<p>{escape(sentence)}</p>" for sentence in summary(look, quoted, MINUS)),
         "<h2>What it would say after each block</h2>",
         _figure(
             lens_grid(cells),
             f"Each cell holds the most probable next token at a position{part} after a block (logit lens).",
             "A grid of the most probable next tokens, positions by layers.",
         ),
-        f"<h2>The last token, following <code>{followed}</code></h2>",
+        f"<h2>The last token, following {escape(followed)}</h2>",
         _figure(
             value_by_layer(ranks, y_title="probability"),
             "Its probability after each block, read through the final norm and the unembedding.",
@@ -69,15 +80,19 @@ def as_page(look: Look) -> str:
                 total="logit",
                 x_title=f"logit above the vocabulary's mean{cap}",
             ),
-            f"The parts sum to the model's logit within {abs(look.rounding):.0e}; small ones are together.",
+            f"The parts sum to the model's logit within {_power(look.rounding)}; small ones are together.",
             "A waterfall of the largest parts of the logit.",
         ),
         "<h2>Heads that add most</h2>",
-        _table(["head", "adds"], [(name, f"{value:+.3f}") for name, value in look.heads[:15]]),
+        _table(["head", "adds"], [(name, format_value(value, "+.3f")) for name, value in look.heads[:15]]),
     ]
     if look.neurons:
         rows = [
-            (f"L{one.layer}N{one.neuron}", f"{one.contribution:+.3f}", f"{one.activation:+.2f}")
+            (
+                f"L{one.layer}N{one.neuron}",
+                format_value(one.contribution, "+.3f"),
+                format_value(one.activation, "+.2f"),
+            )
             for one in look.neurons
         ]
         body += ["<h2>Neurons that add most</h2>", _table(["neuron", "adds", "activation"], rows)]
@@ -92,6 +107,30 @@ def as_page(look: Look) -> str:
         f'<!doctype html>\n<html lang="en"><head>{head}{view}<style>{_STYLE}</style></head>\n'
         f"<body>\n{inside}\n</body></html>\n"
     )
+
+
+def quoted(text: str) -> str:
+    """A text in quotation marks with its spaces, and signs for what would not be seen."""
+    return f"“{_visible(text)}”"
+
+
+def in_cell(token: str) -> str:
+    """A token where room is short: without the spaces around it."""
+    return _visible(token.strip(" ") or token)
+
+
+def _visible(text: str) -> str:
+    seen = "".join(
+        _SIGNS.get(letter) or (letter if letter.isprintable() else f"⟨U+{ord(letter):04X}⟩")
+        for letter in text
+    )
+    return seen if seen.strip() else "␣" * len(seen)
+
+
+def _power(value: float) -> str:
+    """A size as a power of ten above it: "10⁻⁶"."""
+    power = math.ceil(math.log10(abs(value))) if value else -9
+    return f"10{str(power).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
 def _figure(chart: Any, caption: str, alt: str) -> str:
@@ -109,7 +148,7 @@ def _lens_table(look: Look) -> str:
     lines = []
     for row in look.lens:
         mark = ' class="settles"' if row.layer == look.convergence else ""
-        tops = " ".join(f"<code>{escape(shown_token(token))}</code> {p:.2f}" for token, p in row.top)
+        tops = " ".join(f"<code>{escape(in_cell(token))}</code> {p:.2f}" for token, p in row.top)
         name = "embedding" if row.layer < 0 else str(row.layer)
         lines.append(
             f"<tr{mark}><td>{name}</td><td>{row.rank:,}</td><td>{row.probability:.4f}</td>"

@@ -57,18 +57,24 @@ _PAGE = """\
 
 
 def rendered_runs(project: Project) -> list[str]:
-    """Runs whose site is there."""
-    return sorted(path.name for path in project.site.glob("[!.]*") if (path / HOME).is_file())
+    """Runs whose site is there, by name; the default run first."""
+    there = sorted(path.name for path in project.site.glob("[!.]*") if (path / HOME).is_file())
+    default = load_runs(project).default
+    return sorted(there, key=lambda run: run != default)
 
 
 def run_pages(project: Project, run: str) -> dict[str, str]:
-    """The hand-written pages of a rendered run, as addresses within its site, with their titles."""
+    """The hand-written pages of a rendered run, as addresses within its site, with their titles.
+
+    The home page has the site's title, and is named for what it is.
+    """
     site = project.site / run
     pages = sorted(
         path for path in (site / "paper").rglob("*.html") if "_generated" not in path.relative_to(site).parts
     )
     named = f" – {_site_title(project)}"
-    return {path.relative_to(site).as_posix(): _title_of(path).removesuffix(named) for path in pages}
+    titles = {path.relative_to(site).as_posix(): _title_of(path).removesuffix(named) for path in pages}
+    return titles | {page: "Home page" for page in titles if page == HOME}
 
 
 def _title_of(page: Path) -> str:
@@ -101,7 +107,7 @@ def write_entrance(project: Project) -> None:
         head="",
         title="Runs",
         body=f"<h1>Runs</h1>\n<p>The same articles from each run:</p>\n<ul>\n{items}\n</ul>\n"
-        f"<h2>By article</h2>\n{_by_page(runs, pages)}",
+        f"<h2>By page</h2>\n{_by_page(runs, pages)}",
     )
     addresses = json.dumps({run: list(titles) for run, titles in pages.items()})
     titles = json.dumps({run: _title(runs, run) for run in rendered}, ensure_ascii=False)
@@ -119,7 +125,7 @@ def _by_page(runs: Runs, pages: dict[str, dict[str, str]]) -> str:
     """Each page with the runs that have it; the ids are those to which links to other runs fall back."""
     titles = {page: title for found in pages.values() for page, title in found.items()}
     parts = []
-    for page, title in sorted(titles.items()):
+    for page, title in sorted(titles.items(), key=lambda item: (item[0] != HOME, item)):
         there = ", ".join(
             f'<a href="{escape(run)}/{escape(page)}">{escape(_title(runs, run))}</a>'
             for run, found in pages.items()

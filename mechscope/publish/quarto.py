@@ -46,6 +46,7 @@ class QuartoRun:
     pages: list[Path]
     pdfs: list[Path]
     seconds: float
+    warnings: tuple[str, ...] = ()
 
 
 def render_run(

@@ -35,7 +35,8 @@ class RenderedRun:
         pages, pdfs: The files that there are now.
         preparing: Seconds for analyses, checks and generated pages.
         rendering: Seconds that the engine took.
-        warnings: Edits by hand that are gone, and what is stale in other runs and shown beside this one.
+        warnings: Edits by hand that are gone, what is stale in other runs and shown beside this one, and
+            characters that a PDF shows as boxes.
     """
 
     run: str
@@ -112,6 +113,7 @@ def render(
         ready = time.perf_counter()
         report(f"rendering {run} with {chosen}")
         built = _build(project, run, chosen, program, only)
+        warnings += built.warnings
         took = time.perf_counter() - ready
         clear_staging(project, run)
         done.append(
@@ -147,6 +149,9 @@ class _Built(Protocol):
 
     @property
     def pdfs(self) -> list[Path]: ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
 
 
 def _build(project: Project, run: str, engine: str, program: str, only: list[Path] | None) -> _Built:

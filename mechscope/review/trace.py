@@ -21,7 +21,7 @@ from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME
 from mechscope.pipeline.runs import load_runs
 from mechscope.project import Project
-from mechscope.publish.findings import Found, Shelf
+from mechscope.publish.findings import Found, NoResults, Shelf, runs_with_results
 from mechscope.publish.helpers import Helper, helpers
 from mechscope.publish.shown import shown_in
 from mechscope.publish.sources import (
@@ -154,6 +154,34 @@ def trace(project: Project, key: str, run: str, codes: Sequence[Shortcode] | Non
         written=shelf.written(found) if found.kind == "claims" else "",
         exploratory=found.kind == "claims" and shelf.exploratory(found),
     )
+
+
+def records_of(project: Project, analysis: str, run: str) -> list[tuple[str, Found]] | None:
+    """The records of an analysis, by kind and name, each with the key that cites it; None for a key.
+
+    Args:
+        analysis: "analysis", or "run:analysis" of another run than `run`.
+
+    Raises:
+        UnknownName: There is no such run or analysis; with the nearest names.
+        NoResults: The analysis is there, but wasn't run in this run.
+    """
+    named, _, name = analysis.rpartition(":")
+    if "." in name:
+        return None
+    of = named or run
+    shelf = Shelf(project, run)
+    if named and not shelf.analyses(named):
+        raise UnknownName("run with results", named, runs_with_results(project))
+    if name not in shelf.analyses(of):
+        if (project.analyses / f"{name}.py").is_file():
+            raise NoResults(
+                f"{name} has no results in run '{of}' yet.", hint=f"mechscope run {name} --run {of}"
+            )
+        known = shelf.analyses(of)
+        hint = f"analyses with results: {', '.join(known)}; a key is 'analysis.name' or 'run:analysis.name'"
+        raise UnknownName("analysis", name, known, hint=hint)
+    return [(shelf.key_of(found), found) for found in shelf.records(run=of) if found.analysis == name]
 
 
 # From a line of an article ----------------------------------------------------------------------------------

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from mechscope.ledger.formatting import format_p, format_value
 from mechscope.ledger.schema import Claim, Statistic
+from mechscope.publish.findings import Found
 from mechscope.publish.pages.popovers import exactly
 from mechscope.review.trace import Cell, Input, Trace
 
 _LABEL = 12
 _WIDTH = 110
+_VALUE = 24
 
 
 def trace_text(trace: Trace) -> str:
@@ -49,13 +52,42 @@ def trace_text(trace: Trace) -> str:
     return "\n".join(lines)
 
 
+def records_text(records: Sequence[tuple[str, Found]]) -> str:
+    """A line for each record: its key, its kind, what it came to and what it is, one below the other."""
+    rows = [(key, _kind(found), _shortly(found.record), _about(found.record)) for key, found in records]
+    keys, kinds, values = (max((len(row[at]) for row in rows), default=0) for at in range(3))
+    return "\n".join(
+        f"{key:<{keys}}  {kind:<{kinds}}  {value:<{values}}  {about}".rstrip()
+        for key, kind, value, about in rows
+    )
+
+
+def _kind(found: Found) -> str:
+    return found.kind if found.kind == "passages" else found.kind.removesuffix("s")
+
+
+def _shortly(record: Any) -> str:
+    if isinstance(record, Statistic):
+        text = "not measured" if record.value is None else " ".join(record.text.value.split())
+        return text if len(text) <= _VALUE else f"{text[: _VALUE - 1]}…"
+    return str(record.outcome) if isinstance(record, Claim) else ""
+
+
+def _about(record: Any) -> str:
+    if isinstance(record, Statistic):
+        return record.label
+    return textwrap.shorten(
+        record.sentence if isinstance(record, Claim) else record.caption, 90, placeholder=" …"
+    )
+
+
 def _headline(trace: Trace) -> str:
     record = trace.found.record
     if isinstance(record, Statistic):
         return f"= {record.text.value}" if record.value is not None else f"not measured: {record.because}"
     if isinstance(record, Claim):
         return f"{record.outcome}, exploratory" if trace.exploratory else str(record.outcome)
-    return f"({trace.found.kind.removesuffix('s') if trace.found.kind != 'passages' else 'passages'})"
+    return f"({_kind(trace.found)})"
 
 
 def _record(trace: Trace) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from mechscope.cli import cli
 from mechscope.errors import InvalidInput
 from mechscope.look.findings import largest_parts, look_at
-from mechscope.look.page import as_page
+from mechscope.look.page import as_page, in_cell, quoted
 from mechscope.look.terminal import as_text
 
 
@@ -97,3 +97,39 @@ def test_the_command_prints_and_writes_a_page(bridge, monkeypatch, tmp_path):
     assert result.exit_code == 0, result.output
     assert "Heads that add most" in result.output
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_the_page_says_which_token_it_looks_at_and_does_not_read_as_the_models_answer(bridge):
+    own = look_at(bridge, "w1 w2")
+    assert f"<h1>How “w1 w2” comes to “{own.says}”</h1>" in as_page(own)
+    other = next(word for word in ("w8", "w9") if word != own.says)
+    page = as_page(look_at(bridge, "w1 w2", other))
+    assert f"<h1>“{other}” after “w1 w2”</h1>" in page and f"<title>“{other}” after “w1 w2”</title>" in page
+
+
+def test_the_page_writes_numbers_with_a_minus_and_tokens_in_typographic_quotes(bridge):
+    page = re.sub(r"<svg.*?</svg>", "", as_page(look_at(bridge, "w1 w2", "w9")), flags=re.DOTALL)
+    text = re.sub(r"<style>.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL)
+    assert "the answer “w9” (one token): Σ log p = −" in text
+    assert not re.search(r"(?<!\w)(-\d|'\w)", text.replace("&#x27;", "'"))
+
+
+def test_white_space_of_a_token_is_shown_by_signs_of_one_kind():
+    assert [in_cell(token) for token in (" ", "\n\n", "\xa0", " a", "\u2028", "\t")] == [
+        "␣",
+        "↵↵",
+        "⍽",
+        "a",
+        "⟨U+2028⟩",
+        "⇥",
+    ]
+    assert quoted(" Austin") == "“ Austin”" and quoted("  ") == "“␣␣”"
+
+
+def test_a_page_in_a_folder_that_is_not_there_is_refused_before_the_model_is_loaded(monkeypatch, tmp_path):
+    loaded = []
+    monkeypatch.setattr("mechscope.models.load_model", loaded.append, raising=False)
+    page = tmp_path / "none" / "x.html"
+    result = CliRunner().invoke(cli, ["look", "w1 w2", "--page", str(page)])
+    assert result.exit_code == 1 and f"there is no folder {page.parent}" in result.output
+    assert not loaded and not page.parent.exists()

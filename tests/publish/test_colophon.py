@@ -112,6 +112,22 @@ def test_the_run_in_the_bar_leads_to_the_list_of_runs(sample: Project) -> None:
 def test_the_list_of_runs_leaves_the_site_s_name_out_of_titles(sample: Project) -> None:
     page = sample.site / RUN / "paper" / "index.html"
     page.parent.mkdir(parents=True)
-    page.write_text("<title>Neurons – and mechscope – mechscope</title>")
+    page.write_text("<title>mechscope</title>")
+    article = page.parent / "articles" / "x.html"
+    article.parent.mkdir()
+    article.write_text("<title>Neurons – and mechscope – mechscope</title>")
     write_entrance(sample)
     assert ">Neurons – and mechscope</dt>" in (sample.site / "runs.html").read_text()
+
+
+def test_the_list_of_runs_has_the_default_run_first_and_the_home_page_by_that_name(sample: Project) -> None:
+    for run in (RUN, "gemma-3-270m", "another"):
+        for name in ("index", "articles/x"):
+            path = sample.site / run / "paper" / f"{name}.html"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("<title>mechscope</title>")
+    write_entrance(sample)
+    page = (sample.site / "runs.html").read_text()
+    order = [f"{RUN}/paper/index.html", "another/paper/index.html", "gemma-3-270m/paper/index.html"]
+    assert re.findall(r'<li><a href="([^"]*)"', page) == order
+    assert re.findall(r"<dt id=[^>]*>([^<]*)</dt>", page) == ["Home page", "mechscope"]

@@ -202,6 +202,10 @@ def test_a_list_of_runs_has_each_with_its_claims_and_links_to_the_others(prepare
     page = lua(prepared, "filter", text="::: {.all-runs}\n:::\n")[0].split("</div>")[1]
     assert "<strong>SmolLM2-135M</strong> (shown here): 1 of 1 claims held" in page
     assert 'data-run="gemma-3-270m"' in page and "0 of 1 claims held" in page
+    assert "<p>" not in page
+    site = prepared.generated("smollm2-135m") / "site.json"
+    site.write_text(json.dumps({**json.loads(site.read_text()), "same": "Among these is 1."}))
+    assert "<p>Among these is 1.</p>" in lua(prepared, "filter", text="::: {.all-runs}\n:::\n")[0]
 
 
 WHEN = """

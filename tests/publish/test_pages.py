@@ -351,11 +351,21 @@ def test_what_has_equal_inputs_in_all_runs_is_shown_and_counted_as_one_result(sa
     part = page.partition('id="run-gemma-3-270m-other"')[2]
     assert "other.abstraction" in part and "other.centred_max" in part and "Not counted above." in part
     assert "other." not in page.partition('id="run-gemma-3-270m-other"')[0]
-    runs = json.loads((sample.generated(RUN) / "site.json").read_text())["runs"]
-    assert [run["held"] for run in runs] == [
-        "2 of 2 claims held",
-        "0 of 1 claims held, not counting 1 that are the same in all runs",
-    ]
+
+
+def test_each_run_counts_all_its_claims_on_every_run_s_home_page(sample: Project) -> None:
+    for run in (RUN, "gemma-3-270m"):
+        write_sample_ledger(sample, run, sample_findings(), "other")
+        path = sample.found(run, "other") / "ledger.json"
+        ledger = read_ledger(path.parent)
+        inputs = ledger.inputs.model_copy(update={"models": {}, "parameters": {"seed": 0}})
+        path.write_text(ledger_text(ledger.model_copy(update={"inputs": inputs})))
+    for shown in (RUN, "gemma-3-270m"):
+        prepare(sample, shown, "skip")
+        site = json.loads((sample.generated(shown) / "site.json").read_text())
+        held = {run["run"]: run["held"] for run in site["runs"]}
+        assert held == {RUN: "2 of 2 claims held", "gemma-3-270m": "1 of 2 claims held"}
+        assert "1 whose outcome is the same in all runs, because they do not use" in site["same"]
 
 
 def test_each_drawing_of_an_analysis_is_folded(sample: Project) -> None:

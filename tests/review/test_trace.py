@@ -279,10 +279,37 @@ def test_an_unknown_key_names_the_nearest(sample: Project) -> None:
     assert done.exit_code == 1 and f"did you mean '{KEY}'" in done.output
 
 
-def test_an_analysis_alone_names_its_keys(sample: Project) -> None:
+def test_an_analysis_lists_its_keys_with_kind_value_and_label_in_columns(sample: Project) -> None:
     done = _trace(sample, "topic_geometry")
-    assert done.exit_code == 1 and "'topic_geometry' is an analysis, not a key." in done.output
-    assert f"its keys: topic_geometry.abstraction, {KEY}" in done.output
+    assert done.exit_code == 0 and not done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines if " statistic " in line].count(KEY) == 1
+    assert len(lines) == 8 and len({line.split()[0] for line in lines}) == 8
+    number = next(line for line in lines if line.startswith(KEY))
+    claim = next(line for line in lines if line.startswith("topic_geometry.abstraction"))
+    assert number.split()[1:4] == ["statistic", "0.42", "Highest"] and claim.split()[1:3] == ["claim", "held"]
+    assert number.index("statistic") == claim.index("claim ")
+    assert number.index("Highest") == claim.index("Topics")
+
+
+def test_an_analysis_of_another_run_lists_the_keys_that_cite_it(sample: Project) -> None:
+    other = _trace(sample, f"{OTHER}:topic_geometry").stdout
+    assert all(line.startswith(f"{OTHER}:topic_geometry.") for line in other.splitlines()) and other
+    assert _trace(sample, "topic_geometry", "--run", OTHER).stdout.startswith("topic_geometry.")
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ("topic_geometri", "unknown analysis 'topic_geometri' — did you mean 'topic_geometry'?"),
+        ("gemma:topic_geometry", f"unknown run with results 'gemma' — did you mean '{OTHER}'?"),
+        ("new", "mechscope run new --run smollm2-135m"),
+    ],
+)
+def test_what_is_no_analysis_with_results_is_refused(sample: Project, what: str, expected: str) -> None:
+    (sample.analyses / "new.py").write_text(SCRIPT)
+    done = _trace(sample, what)
+    assert done.exit_code == 1 and expected in done.output and not done.stdout
 
 
 def test_the_graph_comes_as_text_dot_and_json(sample: Project) -> None:

@@ -41,6 +41,16 @@ def test_every_run_has_its_articles_numbers_notebooks_and_paper(site: Path) -> N
         assert any(name.endswith("notebook.html") for name in there)
 
 
+def test_every_number_on_the_home_page_says_what_it_is(site: Path) -> None:
+    homes = list(site.glob("*/paper/index.html"))
+    assert homes
+    for home in homes:
+        spans = list(elements(home).iter("span"))
+        assert not [span for span in spans if "ms-of" in (span.get("class") or "").split()], home
+        beneath = [span for span in spans if span.get("class") == "ms-beneath"]
+        assert beneath and all((span.text or "").strip().endswith(":") for span in beneath), home
+
+
 def test_html_is_valid(site: Path) -> None:
     for page in pages(site):
         parser = html5lib.HTMLParser()

@@ -15,7 +15,8 @@ _CITATION = "CITATION.cff"
 def colophon(context: Context) -> dict[str, Any]:
     """The texts and addresses of the foot of a run's pages; empty where nothing is known.
 
-    `runs` are all that have results, this one first. `around` holds, by article, the `previous` and the
+    `runs` are all that have results, this one first; `same` says how many of their claims are one result
+    that each of them counts. `around` holds, by article, the `previous` and the
     `next` one in the order of the site's bar, each with its title and its page.
     """
     citation = _yaml(context.project.root / _CITATION)
@@ -36,19 +37,25 @@ def colophon(context: Context) -> dict[str, Any]:
             for run in sorted(runs_with_results(context.project), key=lambda run: (run != context.run, run))
             if run in context.runs
         ],
+        "same": _same(context),
     }
 
 
 def _held(context: Context, run: str) -> str:
-    """How many claims held in a run; what is the same in all runs counts with the run that is shown."""
+    """How many claims held in a run: of all of its own, so that the runs compare."""
     claims = list(context.shelf.records("claims", run=run))
-    own = [found for found in claims if run == context.run or not context.shelf.shared(found.analysis)]
-    if not own:
+    held = sum(found.record.outcome == "held" for found in claims)
+    return f"{held} of {len(claims)} claims held" if claims else ""
+
+
+def _same(context: Context) -> str:
+    """How many claims count in every run though they are one result, and why; empty if none do."""
+    claims = [found for found in context.shelf.records("claims") if context.shelf.shared(found.analysis)]
+    if not claims:
         return ""
-    held = sum(found.record.outcome == "held" for found in own)
-    shared = len(claims) - len(own)
-    rest = f", not counting {shared} that are the same in all runs" if shared else ""
-    return f"{held} of {len(own)} claims held{rest}"
+    models = any(found.ledger.inputs.models for found in claims)
+    why = "have the same inputs" if models else "do not use the run’s model"
+    return f"Among these claims are {len(claims)} whose outcome is the same in all runs, because they {why}."
 
 
 def _yaml(path: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import Any
 from mechscope.errors import RenderFailed
 from mechscope.files import hash_file, hash_text, hash_value, write_atomically
 from mechscope.publish.pandoc.config import Config, Metadata, as_list, read_yaml, readable_date
+from mechscope.publish.pandoc.glyphs import without_glyph
 from mechscope.publish.pandoc.nav import Site, relative
 from mechscope.publish.pandoc.source import Source
 from mechscope.publish.pandoc.theme import theme_css
@@ -74,6 +75,8 @@ class Page:
     dependencies: dict[str, str] = field(default_factory=dict)
     fresh: bool = True
     """Whether it was converted now, rather than taken from the cache."""
+    lacking: str = ""
+    """Characters that a PDF shows as boxes."""
 
 
 def convert(job: Job, cache: Path) -> Page:
@@ -86,7 +89,7 @@ def convert(job: Job, cache: Path) -> Page:
     key = hash_value(_ingredients(job))
     kept = _kept(slot, key)
     if kept is not None:
-        return Page(job, kept[0], kept[1], fresh=False)
+        return Page(job, kept[0], kept[1], fresh=False, lacking=kept[2])
     text, report = _pandoc(job)
     images = {image["path"]: job.config.root / image["path"] for image in report["images"]}
     _check_images(job, report["images"])
@@ -99,10 +102,11 @@ def convert(job: Job, cache: Path) -> Page:
         "key": key,
         "read": {path: _state(Path(path)) for path in sorted(read)},
         "dependencies": report["dependencies"],
+        "lacking": without_glyph(text) if job.to == "typst" else "",
     }
     write_atomically(slot, content)
     write_atomically(slot.with_name(slot.name + ".json"), json.dumps(note))
-    return Page(job, content, dict(report["dependencies"]))
+    return Page(job, content, dict(report["dependencies"]), lacking=str(note["lacking"]))
 
 
 # What a page is made of ------------------------------------------------------------------------------------
@@ -148,13 +152,13 @@ def _state(path: Path) -> str:
     return "absent"
 
 
-def _kept(slot: Path, key: str) -> tuple[bytes, dict[str, str]] | None:
+def _kept(slot: Path, key: str) -> tuple[bytes, dict[str, str], str] | None:
     note_path = slot.with_name(slot.name + ".json")
     try:
         note = json.loads(note_path.read_bytes())
         if note["key"] != key or any(_state(Path(path)) != state for path, state in note["read"].items()):
             return None
-        return slot.read_bytes(), note["dependencies"]
+        return slot.read_bytes(), note["dependencies"], note["lacking"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -34,11 +34,12 @@ _LABELS = {"html": "HTML", "typst": "PDF"}
 
 @dataclass(frozen=True)
 class RenderedRun:
-    """What a render made, as paths in the site, and how long it took."""
+    """What a render made, as paths in the site, how long it took, and what is to be known of it."""
 
     pages: list[Path]
     pdfs: list[Path]
     seconds: float
+    warnings: tuple[str, ...] = ()
 
 
 def render_run(project: Project, run: str, *, output: Path, only: list[Path] | None = None) -> RenderedRun:
@@ -58,13 +59,19 @@ def render_run(project: Project, run: str, *, output: Path, only: list[Path] | N
     with render_lock(project, run):  # a second render then finds most pages in the cache
         made = _render(project, run, output, only)
     return RenderedRun(
-        pages=[output / name for to, name in made if to == "html"],
-        pdfs=[output / name for to, name in made if to == "typst"],
+        pages=[output / page.job.output for page in made if page.job.to == "html"],
+        pdfs=[output / page.job.output for page in made if page.job.to == "typst"],
         seconds=time.perf_counter() - started,
+        warnings=tuple(
+            f"{page.job.output}: no font of the built-in engine has {' '.join(page.lacking)} "
+            "(boxes in the PDF); --engine quarto sets with the fonts of this machine"
+            for page in made
+            if page.lacking
+        ),
     )
 
 
-def _render(project: Project, run: str, output: Path, only: list[Path] | None) -> list[tuple[str, str]]:
+def _render(project: Project, run: str, output: Path, only: list[Path] | None) -> list[Page]:
     recover_folder(output)
     config = read_config(project, run)
     sources = _read_all(config)
@@ -77,7 +84,7 @@ def _render(project: Project, run: str, output: Path, only: list[Path] | None) -
         if kept:
             shutil.copytree(kept, folder, dirs_exist_ok=True)
         _write(config, folder, pages, resources, site)
-    return [(page.job.to, page.job.output) for page in pages]
+    return pages
 
 
 def check_run(project: Project, run: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from mechscope.errors import RenderFailed, UnknownName
 from mechscope.publish.pandoc import check_run
+from mechscope.publish.pandoc.glyphs import without_glyph
 from tests.publish.pandoc.small_paper import Paper
 
 PDFTOTEXT = shutil.which("pdftotext")
@@ -639,3 +640,19 @@ def test_code_wraps_where_the_project_asks_for_it(paper: Paper) -> None:
     paper.render()
     assert "code-overflow-wrap" in paper.page("results/small/topics/notebook.html")
     assert "code-overflow-wrap" not in paper.page()
+
+
+def test_characters_that_a_pdf_shows_as_boxes_are_named_also_from_the_cache(paper: Paper) -> None:
+    paper.article("A model said 中文 and 😀, but α, →, ␣ and é are there.\n", pdf=True)
+    for _ in range(2):
+        (warning,) = paper.render().warnings
+        assert warning.startswith("paper/article.pdf: no font of the built-in engine has 中 文 😀 (boxes")
+    paper.article("A model said α.\n", pdf=True)
+    assert paper.render().warnings == ()
+    paper.article("A model said 中文.\n")
+    assert paper.render().warnings == ()
+
+
+def test_of_many_characters_without_a_glyph_the_first_are_named() -> None:
+    assert without_glyph("一二三四五六七八九十") == "一二三四五六七八…"
+    assert without_glyph('plain \\ " “quotes” αЖ') == ""
