@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ def helpers(notebook: Path) -> dict[str, tuple[Helper, ...]]:
     """
     try:
         cells = [
-            (str(cell["id"]), parse("".join(cell["source"])))
+            (str(cell["id"]), _names("".join(cell["source"])))
             for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
             if cell["cell_type"] == "code"
         ]
@@ -34,18 +35,21 @@ def helpers(notebook: Path) -> dict[str, tuple[Helper, ...]]:
         return {}
     defined: dict[str, str] = {}
     found = {}
-    for cell, tree in cells:
-        bound, read = _names(tree)
+    for cell, (bound, read, functions) in cells:
         used = [name for name in read if name in defined and name not in bound]
         found[cell] = tuple(Helper(name, defined[name]) for name in used)
-        functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
         defined = {name: at for name, at in defined.items() if name not in bound}
         defined |= dict.fromkeys(functions, cell)
     return found
 
 
-def _names(tree: ast.Module) -> tuple[set[str], list[str]]:
-    """The names that code binds, anywhere in it, and those that it reads, each once and as they come."""
+@functools.lru_cache(maxsize=1024)  # the notebooks of all runs have the same cells
+def _names(source: str) -> tuple[set[str], list[str], list[str]]:
+    """The names that code binds, anywhere in it; those that it reads, once and as they come; its functions.
+
+    Raises SyntaxError.
+    """
+    tree = parse(source)
     bound: set[str] = set()
     read: list[tuple[int, int, str]] = []
     for node in ast.walk(tree):
@@ -58,4 +62,5 @@ def _names(tree: ast.Module) -> tuple[set[str], list[str]]:
                 bound.add(name)
             case ast.alias(name=name, asname=asname):
                 bound.add(asname or name.partition(".")[0])
-    return bound, list(dict.fromkeys(name for _, _, name in sorted(read)))
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return bound, list(dict.fromkeys(name for _, _, name in sorted(read))), functions
