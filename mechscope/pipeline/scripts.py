@@ -301,9 +301,8 @@ def _declarations(header: str, shown: str) -> tuple[str, str, _Declared]:
     text = (content.get("jupyter") or {}).get("jupytext", {}).get("text_representation", {})
     if text.get("format_name", "percent") != "percent":
         raise InvalidInput(f"{shown}:1: jupytext format '{text['format_name']}'; an analysis uses 'percent'.")
-    for key in map(
-        str, content
-    ):  # other tools have keys of their own, but one like ours would declare nothing
+    # Other tools have keys of their own; one that is almost ours would declare nothing.
+    for key in map(str, content):
         if key != _OWN_KEY and nearest(key, [_OWN_KEY]):
             raise UnknownName(
                 "key in the header",

@@ -38,7 +38,7 @@ def without_glyph(text: str) -> str:
         except typst.TypstError as error:
             found = _LACKING.search(str(error))
             if found is None or found[1] not in rest:
-                break
+                break  # refused for another reason: what is known so far is a warning all the same
             if len(lacking) == _MOST:
                 return lacking + "…"
             lacking += found[1]
