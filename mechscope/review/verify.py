@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,6 +31,9 @@ from mechscope.review.differences import compare_findings
 from mechscope.review.lockfile import check_lock
 from mechscope.review.pictures import altered_pictures
 from mechscope.review.verification import Verdict, write_verification
+
+_NO_NOTEBOOK = (OSError, ValueError, KeyError, TypeError, AttributeError)
+"""What comes of reading a file as a notebook that is none."""
 
 
 def verify(
@@ -147,8 +151,8 @@ def _shown_beside(project: Project, folder: Path, rerun: Path) -> Iterator[str]:
     """Where cells print something other than in the rerun, beside what they record."""
     try:
         before, after = (unrecorded(one / NOTEBOOK_NAME) for one in (folder, rerun))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return  # it was named as no notebook before
+    except _NO_NOTEBOOK:
+        return  # it was named as none before
     for cell in sorted({*before, *after}):
         if before.get(cell) != after.get(cell):
             yield f"{project.shown(folder / NOTEBOOK_NAME)} shows something in {cell} that the rerun does not"
@@ -241,6 +245,9 @@ def _check(project: Project, declared: Runs, run: str, analysis: Analysis) -> Ch
         looked_at = in_words({kind: len(getattr(ledger.findings, kind)) for kind in KINDS})
         for item in ledger.accepted:
             looked_at += f"; accepted without a rerun: {', '.join(item.changed)}, because {item.because}"
+        with suppress(*_NO_NOTEBOOK):
+            if beside := unrecorded(project.found(run, analysis.name) / NOTEBOOK_NAME):
+                looked_at += f"; not recorded, so held against nothing: what {', '.join(beside)} prints"
     return Check(f"{run}:{analysis.name}", looked_at, tuple(problems))
 
 

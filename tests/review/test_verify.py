@@ -357,6 +357,12 @@ def test_quick_names_what_a_notebook_says_beside_the_numbers(
     line_with(result.output, named)
 
 
+def test_quick_says_what_no_ledger_vouches_for(project: Project) -> None:
+    output = mechscope(project, "verify", "--quick").output
+    line_with(output, "one:everything", "not recorded, so held against nothing: what cell-02 prints")
+    assert "not recorded" not in line_with(output, "one:after")
+
+
 def test_a_rerun_names_what_a_notebook_prints_otherwise_but_for_numbers(project: Project) -> None:
     notebook = folder_of(project) / "notebook.ipynb"
     edit(notebook, "read 2 prompts", "read 3 prompts")
