@@ -11,7 +11,8 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from mechscope.cli import _print_rendered, cli
+from mechscope.cli import cli
+from mechscope.cli.render import _print_rendered
 from mechscope.project import Project
 from mechscope.publish import Rendered, RenderedRun
 from tests.throwaway import commit, copy_of, edit, make_project, script

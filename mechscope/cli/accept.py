@@ -1,0 +1,26 @@
+"""`mechscope accept`."""
+
+from __future__ import annotations
+
+import click
+
+from mechscope.cli.options import project_of
+
+
+@click.command()
+@click.argument("analysis")
+@click.option(
+    "--because", required=True, metavar="REASON", help="Why the change can't alter results; recorded."
+)
+@click.option("--run", "run_name", metavar="NAME", help="The run (default: that of runs.yml).")
+@click.pass_context
+def accept(context: click.Context, analysis: str, because: str, run_name: str | None) -> None:
+    """Adopt ANALYSIS' present inputs without running it: for a change that can't alter what it finds."""
+    from mechscope.pipeline.accept import accept as adopt
+    from mechscope.pipeline.runs import load_runs
+
+    project = project_of(context)
+    name = run_name or load_runs(project).default
+    accepted = adopt(project, analysis, name, because, say=lambda text: click.echo(text, err=True))
+    for change in accepted:
+        click.echo(f"{name}:{analysis} accepted: {change}")

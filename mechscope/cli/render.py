@@ -1,0 +1,83 @@
+"""`mechscope render`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mechscope.cli.options import project_of
+
+if TYPE_CHECKING:
+    from mechscope.project import Project
+    from mechscope.publish import Rendered
+
+
+@click.command()
+@click.argument("articles", nargs=-1, metavar="[ARTICLE]...")
+@click.option(
+    "--engine", type=click.Choice(["quarto", "pandoc"]), help="Default: quarto where it is on PATH."
+)
+@click.option(
+    "--run", "runs", multiple=True, metavar="NAME", help="The run (default: all with results); repeatable."
+)
+@click.option("--all-runs", is_flag=True, help="Every run, except those that need a hub and have no results.")
+@click.pass_context
+def render(
+    context: click.Context,
+    articles: tuple[str, ...],
+    engine: str | None,
+    runs: tuple[str, ...],
+    all_runs: bool,
+) -> None:
+    """Render the site and the PDFs (all articles, or those named), stale analyses first."""
+    from mechscope import publish
+    from mechscope.pipeline.schedule import every_run
+    from mechscope.publish.prerender import mode_from_environment
+
+    project = project_of(context)
+    if all_runs and runs:
+        raise click.UsageError("give --run or --all-runs, not both")
+    done = publish.render(
+        project,
+        every_run(project) if all_runs else runs,
+        engine=engine,
+        articles=articles,
+        mode=mode_from_environment() or "skip",
+        report=lambda line: click.echo(f"{line} …", err=True),
+    )
+    _print_rendered(project, done, bool(articles))
+
+
+def _print_rendered(project: Project, done: Rendered, named: bool) -> None:
+    from mechscope.pipeline.scripts import find_analyses
+    from mechscope.publish.behind import behind_words
+
+    analyses = find_analyses(project)
+    for rendered in done.runs:
+        click.echo(rendered.run)
+        for name in analyses:
+            own = [one for one in rendered.ran if (one.run, one.analysis) == (rendered.run, name)]
+            click.echo(f"  {name}: {f'ran: {own[0].detail}' if own else 'fresh'}")
+        for one in (one for one in rendered.ran if one.run != rendered.run):
+            click.echo(f"  {one.run}:{one.analysis}: ran, because this run's pages need it: {one.detail}")
+        if named:
+            for page in rendered.pages:
+                click.echo(f"  {project.shown(page)}")
+        else:
+            count = len(rendered.pages)
+            pages = "1 page" if count == 1 else f"{count} pages"
+            click.echo(f"  {pages} in {project.shown(project.site / rendered.run)}")
+        for pdf in rendered.pdfs:
+            click.echo(f"  {project.shown(pdf)}")
+        click.echo(
+            f"  analyses and checks {rendered.preparing:.1f} s, {done.engine} {rendered.rendering:.1f} s"
+        )
+        for warning in rendered.warnings:
+            click.echo(f"  warning: {warning}")
+    for run, left in done.behind.items():
+        click.echo(f"warning: {behind_words(run, left)}", err=True)
+    entrance = project.site / "index.html"
+    rest = "; the rest of the site: mechscope render"
+    where = f": {project.shown(entrance)}" if entrance.is_file() else rest
+    click.echo(f"rendered with {done.engine} in {done.seconds:.1f} s{where}")

@@ -1,0 +1,149 @@
+"""`mechscope run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mechscope.cli.options import jobs_option, project_of
+from mechscope.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from mechscope.pipeline.schedule import Outcome
+    from mechscope.project import Project
+
+_WORDS = {"ran": "ran", "fresh": "fresh", "failed": "FAILED", "blocked": "not run"}
+_TOKENIZERS = ("tokenizer*", "vocab*", "*.model")
+"""Files of which a folder with a tokenizer holds one at least."""
+
+
+@click.command()
+@click.argument("analyses", nargs=-1, metavar="[ANALYSIS]...")
+@click.option(
+    "--run", "runs", multiple=True, metavar="NAME", help="The run (default: that of runs.yml); repeatable."
+)
+@click.option("--all-runs", is_flag=True, help="Every run, except those that need a hub and have no results.")
+@click.option(
+    "-p",
+    "parameters",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Another value for a parameter: a trial in .mechscope/trials/, or with --as a new run.",
+)
+@click.option("--model", metavar="NAME_OR_PATH", help="Another model: -p model=…; with --as.")
+@click.option(
+    "--as", "new_run", metavar="NAME", help="Declare a run with these parameters in runs.yml, and run it."
+)
+@click.option("--force", is_flag=True, help="Run also what is fresh.")
+@jobs_option
+@click.option("--scheduler", default="", metavar="ADDRESS", help="Run on this dask.distributed scheduler.")
+@click.pass_context
+def run(
+    context: click.Context,
+    analyses: tuple[str, ...],
+    runs: tuple[str, ...],
+    all_runs: bool,
+    parameters: tuple[str, ...],
+    model: str | None,
+    new_run: str | None,
+    force: bool,
+    jobs: int,
+    scheduler: str,
+) -> None:
+    """Run the analyses that are stale (all of them, or those named and what they need).
+
+    Results go to results/RUN/ANALYSIS and are meant to be committed. New criteria of claims go to
+    analyses/claims.lock before anything is computed; a trial writes none.
+    """
+    from mechscope.pipeline.progress import reporter
+    from mechscope.pipeline.schedule import Order, every_run, run_analyses
+
+    project = project_of(context)
+    if all_runs and runs:
+        raise click.UsageError("give --run or --all-runs, not both")
+    if model and not new_run:
+        raise click.UsageError(
+            f"--model needs a name for the new run: --model {model} --as NAME; for a trial: -p model={model}"
+        )
+    if new_run:
+        if len(runs) > 1 or all_runs:
+            raise click.UsageError("--as makes one run: give at most one --run to start from")
+        _declare(project, new_run, runs[0] if runs else None, parameters, model)
+        runs, parameters = (new_run,), ()
+    chosen = tuple(every_run(project)) if all_runs else runs
+    order = Order(analyses, chosen, parameters, force, jobs, scheduler)
+    with reporter() as screen:
+        outcomes = run_analyses(project, order, screen)
+    _print_outcomes(project, outcomes)
+    if not all(outcome.succeeded for outcome in outcomes):
+        context.exit(1)
+
+
+def _declare(
+    project: Project, name: str, base: str | None, parameters: tuple[str, ...], model: str | None
+) -> None:
+    from mechscope.pipeline.runs import declare_run, load_runs, parse_overrides
+    from mechscope.pipeline.scripts import find_analyses
+
+    runs = load_runs(project)
+    analyses = list(find_analyses(project).values())
+    texts = (*parameters, f"model={_portable(project, model)}") if model else parameters
+    overrides = parse_overrides(texts, analyses)
+    if not overrides:
+        raise InvalidInput(
+            f"the run '{name}' has no parameters of its own.", hint="give --model or -p KEY=VALUE"
+        )
+    if model:
+        from mechscope.pipeline.fingerprint import model_of
+
+        folder = model_of(project, overrides["model"]).folder  # before anything is declared
+        if folder and not any(True for kind in _TOKENIZERS for _ in folder.glob(kind)):
+            raise InvalidInput(
+                f"{model} holds a model but no tokenizer.",
+                hint=f"save it beside the model: tokenizer.save_pretrained({model!r})",
+            )
+    start = runs.run(base or runs.default)
+    title = Path(model).name if model else f"{start.title}, {', '.join(parameters)}"
+    if not start.analyses:
+        declare_run(project, name, title=title, parameters={**start.parameters, **overrides})
+        return
+    raise InvalidInput(
+        f"the run '{base or runs.default}' gives parameters to single analyses; a run that starts from it is "
+        "written by hand.",
+        hint="add it to analyses/runs.yml",
+    )
+
+
+def _portable(project: Project, model: str) -> str:
+    """A folder inside the project relative to it, any other folder as an absolute path; a name as it is."""
+    given = Path(model).expanduser()
+    if not given.is_dir():
+        return model
+    full = given.resolve()
+    return f"./{project.shown(full)}" if full.is_relative_to(project.root.resolve()) else str(full)
+
+
+def _print_outcomes(project: Project, outcomes: list[Outcome]) -> None:
+    """What became of each analysis; of a trial also its numbers and claims, which no other command shows."""
+    from mechscope.pipeline.run import failures
+
+    width = max((len(f"{outcome.run}:{outcome.analysis}") for outcome in outcomes), default=0)
+    for outcome in outcomes:
+        key = f"{outcome.run}:{outcome.analysis}"
+        took = f" ({outcome.seconds:.1f} s)" if outcome.what == "ran" else ""
+        why = f"  {outcome.detail}" if outcome.what in ("ran", "blocked") else ""
+        trial = outcome.what == "ran" and not outcome.folder.startswith("results/")
+        where = f"  → {outcome.folder}" if trial else ""
+        click.echo(f"{key:<{width}}  {_WORDS[outcome.what]}{took}{why}{where}")
+        if trial:
+            from mechscope.ledger.display import record_line
+            from mechscope.ledger.store import read_ledger
+
+            found = read_ledger(project.root / outcome.folder).findings
+            lines = [record_line(f"{outcome.analysis}.{name}", one) for name, one in found.statistics.items()]
+            lines += [record_line(f"{outcome.analysis}.{name}", one) for name, one in found.claims.items()]
+            click.echo("".join(f"  {line}\n" for line in lines), nl=False)
+    for problem in failures(outcomes):
+        click.echo(f"\nmechscope: {problem}", err=True)

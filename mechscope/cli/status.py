@@ -1,0 +1,47 @@
+"""`mechscope status`."""
+
+from __future__ import annotations
+
+import click
+
+from mechscope.cli.options import project_of
+
+
+@click.command()
+@click.option("--run", "runs", multiple=True, metavar="NAME", help="Only this run; repeatable.")
+@click.pass_context
+def status(context: click.Context, runs: tuple[str, ...]) -> None:
+    """What is stale, and why. Exits with 1 if a script can't be read."""
+    from mechscope.pipeline.freshness import look_at_all
+    from mechscope.pipeline.runs import check_parameters, load_runs
+    from mechscope.pipeline.scripts import survey_analyses
+
+    project = project_of(context)
+    declared, survey = load_runs(project), survey_analyses(project)
+    check_parameters(project, declared, survey.analyses, survey.problems)
+    for name in runs:
+        declared.run(name)
+    chosen = list(runs) or list(declared.runs)
+    states = look_at_all(project, declared, chosen, survey.analyses)
+    width = max((len(name) for name in (*survey.analyses, *survey.problems)), default=0)
+    for name in chosen:
+        mine = [state for state in states if state.run == name]
+        default = "  (default)" if name == declared.default else ""
+        needs = "  (needs the hub)" if declared.runs[name].needs == "hub" else ""
+        click.echo(f"{name}{default}{needs}")
+        for state in mine:
+            accepted = (
+                "".join(f"; accepted: {one.because}" for one in state.ledger.accepted) if state.ledger else ""
+            )
+            first = "fresh" + accepted if state.fresh else f"stale: {state.reasons[0]}"
+            click.echo(f"  {state.analysis:<{width}}  {first}")
+            for reason in state.reasons[1:]:
+                click.echo(f"  {'':<{width}}         {reason}")
+        for broken in survey.problems:
+            click.echo(f"  {broken:<{width}}  cannot be read")
+    stale = sum(not state.fresh for state in states)
+    click.echo(f"{stale} of {len(states)} stale" if stale else f"all {len(states)} fresh")
+    for problem in survey.problems.values():
+        click.echo(f"\nmechscope: {problem}", err=True)
+    if survey.problems:
+        context.exit(1)

@@ -1,0 +1,57 @@
+"""`mechscope verify`."""
+
+from __future__ import annotations
+
+import click
+
+from mechscope.cli.options import jobs_option, project_of
+
+
+@click.command()
+@click.argument("analyses", nargs=-1, metavar="[ANALYSIS]...")
+@click.option(
+    "--run",
+    "runs",
+    multiple=True,
+    metavar="NAME",
+    help="The run (default: that of runs.yml; with --quick all that have results); repeatable.",
+)
+@click.option("--all-runs", is_flag=True, help="Every run, except those that need a hub and have no results.")
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Run nothing: look at hashes, inputs, printed texts, cited keys and the lock of claims.",
+)
+@click.option("--list", "every", is_flag=True, help="List the records that were reproduced as well.")
+@jobs_option
+@click.pass_context
+def verify(
+    context: click.Context,
+    analyses: tuple[str, ...],
+    runs: tuple[str, ...],
+    all_runs: bool,
+    quick: bool,
+    every: bool,
+    jobs: int,
+) -> None:
+    """Run the analyses again (all, or those named) and compare with what is committed, value by value.
+
+    The rerun stays in .mechscope/verify; of results/ only RUN/verification.json is written. Exits with 1 if
+    anything is not what it was: a value beyond its tolerance, a claim, an input, an edited file.
+    """
+    from mechscope.pipeline.progress import reporter
+    from mechscope.pipeline.schedule import every_run
+    from mechscope.review import screen, verify
+
+    project = project_of(context)
+    if all_runs and runs:
+        raise click.UsageError("give --run or --all-runs, not both")
+    chosen = tuple(every_run(project)) if all_runs else runs
+    if quick:
+        checks = verify.quick(project, analyses, chosen)
+        click.echo(screen.checks_text(checks))
+        context.exit(1 if any(check.problems for check in checks) else 0)
+    with reporter() as progress:
+        verdicts = verify.verify(project, analyses, chosen, jobs=jobs, reporter=progress)
+    click.echo(screen.verdicts_text(verdicts, every=every))
+    context.exit(0 if all(verdict.reproduced for verdict in verdicts) else 1)
