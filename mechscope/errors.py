@@ -6,11 +6,12 @@ it. The command line prints both without a traceback; anything that is not a `Me
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Iterable
 
 _SHORTEST = 3
 """Letters that a name must have for its beginning to say anything."""
+_PROPOSED = 3
 
 
 class MechscopeError(Exception):
@@ -39,14 +40,22 @@ class UnknownName(MechscopeError):
         valid: The names that would have worked.
         where: Where the name stands ("paper/articles/x.qmd:12"), if it stands in a file.
         hint: Replaces the default hint, which lists the valid names.
+        proposals: Names to propose before the nearest ones, whatever they look like.
     """
 
     def __init__(
-        self, kind: str, name: str, valid: Iterable[str], *, where: str = "", hint: str = ""
+        self,
+        kind: str,
+        name: str,
+        valid: Iterable[str],
+        *,
+        where: str = "",
+        hint: str = "",
+        proposals: Iterable[str] = (),
     ) -> None:
         self.name = name
         self.valid = sorted(set(valid))
-        self.nearest = nearest(name, self.valid)
+        self.nearest = list(dict.fromkeys([*proposals, *nearest(name, self.valid)]))[:_PROPOSED]
         place = f"{where}: " if where else ""
         proposal = f" — did you mean {_quoted(self.nearest)}?" if self.nearest else "."
         super().__init__(f"{place}unknown {kind} '{name}'{proposal}", hint=hint or self._listing(kind))
@@ -86,21 +95,68 @@ class RenderFailed(MechscopeError):
     """The site or a PDF could not be rendered."""
 
 
-def nearest(name: str, valid: Iterable[str], most: int = 3) -> list[str]:
-    """The valid names that look most like `name`, best first (possibly none)."""
-    given = name.lower()
-    by_folded = {option.lower(): option for option in valid}
-    close = difflib.get_close_matches(given, by_folded, n=most, cutoff=0.6)
-    if len(name) >= _SHORTEST:  # "gema" begins like "gemma-3-270m", which is much longer
-        begins = {folded[: len(name) + 1]: folded for folded in by_folded}
-        parts = difflib.get_close_matches(given, begins, n=most, cutoff=0.75)
-        if parts and (not close or _likeness(given, parts[0]) > _likeness(given, close[0])):
-            close = list(dict.fromkeys([*(begins[part] for part in parts), *close]))[:most]
-    return [by_folded[folded] for folded in close]
+def nearest(name: str, valid: Iterable[str], most: int = _PROPOSED) -> list[str]:
+    """The valid names that a person can have meant by `name`, best first (possibly none).
+
+    Names match that differ by a typing mistake or two (the shorter the name, the fewer), by case or by
+    separators; that `name` begins; or of which it is one part ("geometry" of "topic_geometry"). What both
+    begin with up to a separator ("analysis.", "paper/articles/") says nothing and is left out.
+    """
+    ranked = [(distance, option) for option in valid if (distance := _distance(name, option)) is not None]
+    return [option for _, option in sorted(ranked)[:most]]
 
 
-def _likeness(name: str, other: str) -> float:
-    return difflib.SequenceMatcher(None, other, name).ratio()
+def _distance(name: str, option: str) -> float | None:
+    """How far `option` is from what was typed; None if nobody would type that for it."""
+    given, other = _without_shared_beginning(name.lower(), option.lower())
+    parts = re.split(r"[^a-z0-9]+", other)
+    typed, meant = (re.sub(r"[-_. ]+", "", text) for text in (given, other))
+    if not typed or not meant:
+        return None
+    typos = _typos(typed, meant)
+    if typos <= _forgivable(typed, meant):
+        return typos
+    longer = (len(meant) - len(typed)) / 100
+    if len(typed) >= _SHORTEST and meant.startswith(typed):
+        return 1 + longer
+    if len(typed) > _SHORTEST:  # "gema" begins like "gemma-3-270m", which is much longer
+        if (
+            len(meant) > len(typed)
+            and min(_typos(typed, meant[:end]) for end in (len(typed), len(typed) + 1)) < 2
+        ):
+            return 2 + longer
+        if typed in parts:
+            return 2 + longer
+    return None
+
+
+def _without_shared_beginning(name: str, other: str) -> tuple[str, str]:
+    ends = [found.end() for found in re.finditer(r"[:./]", name) if other.startswith(name[: found.end()])]
+    return name[max(ends, default=0) :], other[max(ends, default=0) :]
+
+
+def _forgivable(name: str, other: str) -> int:
+    """How many typing mistakes two names may be apart."""
+    length = min(len(name), len(other))
+    if length < _SHORTEST:
+        return int(length == 2 and other.startswith(name))
+    if length <= 4:  # most short words are one letter from another one
+        return int(name[0] == other[0] or sorted(name) == sorted(other))
+    return 2 if length <= 9 else 3
+
+
+def _typos(name: str, other: str) -> int:
+    """Letters that are missing, too many, wrong, or exchanged with their neighbour."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(name, start=1):
+        earlier, before, row = before, row, [i]
+        for j, wanted in enumerate(other, start=1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != wanted))
+            if i > 1 and j > 1 and letter == other[j - 2] and name[i - 2] == wanted:
+                cost = min(cost, earlier[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
 
 
 def _quoted(names: list[str]) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mechscope.errors import InvalidInput, LedgerDamaged, UnknownName
+from mechscope.errors import InvalidInput, LedgerDamaged, UnknownName, nearest
 from mechscope.ledger.claims import is_exploratory, latest_entry, read_claims
 from mechscope.ledger.schema import KINDS, NAME_PATTERN, LedgerFile
 from mechscope.ledger.store import LEDGER_NAME, inputs_hash, read_ledger
@@ -178,6 +179,7 @@ class Shelf:
                 "key", key, known, where=where, hint="a key is 'analysis.name' or 'run:analysis.name'"
             )
         run, analysis, name = parsed[0] or self.run, parsed[1], parsed[2]
+        prefix = "" if parsed[0] is None else f"{run}:"
         if not self.analyses(run):
             known = runs_with_results(self.project)
             if run == self.run:
@@ -191,19 +193,36 @@ class Shelf:
                     f"{place}'{key}': {analysis} has no results in run '{run}' yet.",
                     hint=f"mechscope run {analysis} --run {run}",
                 )
-            raise UnknownName("analysis", analysis, self.analyses(run), where=f"{place}'{key}'")
+            known = self.analyses(run)
+            elsewhere = [] if nearest(analysis, known) else self._elsewhere(run, name, prefix)
+            if elsewhere:
+                hint = f"analyses with results: {', '.join(known)}"
+                raise UnknownName("key", key, (), where=where, hint=hint, proposals=elsewhere)
+            raise UnknownName("analysis", analysis, known, where=f"{place}'{key}'")
         ledger = self.ledger(analysis, run)
         actual = ledger.findings.kind_of(name)
-        prefix = "" if parsed[0] is None else f"{run}:"
         if actual is None:
             valid = [f"{prefix}{analysis}.{other}" for other in ledger.findings.names]
-            raise UnknownName("key", key, valid, where=where)
+            hint = (
+                f"the keys of {analysis}: mechscope trace {analysis} --run {run}" if len(valid) > 12 else ""
+            )
+            elsewhere = self._elsewhere(run, name, prefix)
+            raise UnknownName("key", key, valid, where=where, hint=hint, proposals=elsewhere)
         if kind is not None and actual != kind:
             raise InvalidInput(
                 f"{place}'{key}' is one of the {actual}, not of the {kind}.",
                 hint=f"write {{{{< {SHORTCODE_OF_KIND[actual]} {key} >}}}}",
             )
         return Found(run, analysis, name, actual, getattr(ledger.findings, actual)[name], ledger)
+
+    def _elsewhere(self, run: str, name: str, prefix: str) -> list[str]:
+        """Keys of the analyses in `run` that have a record called `name`."""
+        found = []
+        for analysis in self.analyses(run):
+            with suppress(LedgerDamaged):  # told of where it is read for its own sake
+                if name in self.ledger(analysis, run).findings.names:
+                    found.append(f"{prefix}{analysis}.{name}")
+        return found
 
     def exploratory(self, found: Found) -> bool:
         """Whether a claim was written after a look at results, by the lock or by its author's own word."""
