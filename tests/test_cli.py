@@ -202,7 +202,7 @@ def test_a_render_ends_with_what_it_ran_and_why_and_which_edits_are_gone(
     edit(results / "ledger.json", '"Seed"', '"Sneed"')
     rendering = import_module("mechscope.publish.render")
     monkeypatch.setattr(rendering, "_build", lambda *given: RenderedRun("one", (), (), (), 0, 0))
-    monkeypatch.setattr(rendering, "prepare", lambda *given: None)
+    monkeypatch.setattr(rendering, "prepare", lambda *given, **named: None)
     first, again = (mechscope(project, "render", "--engine", "pandoc", "--run", "one") for _ in "ab")
     assert "  small: ran: results/one/small/ledger.json was edited by hand" in first.stdout
     assert "  warning: one:small ran anew, and what had been edited by hand in " in first.stdout

@@ -47,7 +47,7 @@ def test_case_and_separators_do_not_hide_a_near_name(name: str) -> None:
         ("geometry", ["topic_geometry", "editing"], "topic_geometry"),
         ("topic-geometry", ["topic_geometry", "editing"], "topic_geometry"),
         ("next_word.probabilty", ["next_word.word", "next_word.probability"], "next_word.probability"),
-        ("paper/articles/nxt-word.qmd", ["paper/articles/next-word.qmd", "paper/x.qmd"], "paper/articles/next-word.qmd"),
+        ("paper/nxt-word.qmd", ["paper/next-word.qmd", "paper/x.qmd"], "paper/next-word.qmd"),
         ("gpt", [*EMBEDDED, *hub_names()], "gpt2"),
         ("smollm2-135", [*EMBEDDED, *hub_names()], "smollm2-135m"),
     ],

@@ -56,11 +56,15 @@ def _print_rendered(project: Project, done: Rendered, named: bool) -> None:
     analyses = find_analyses(project)
     for rendered in done.runs:
         click.echo(rendered.run)
-        for name in analyses:
+        for name in analyses if rendered.cited is None else rendered.cited:
             own = [one for one in rendered.ran if (one.run, one.analysis) == (rendered.run, name)]
             click.echo(f"  {name}: {f'ran: {own[0].detail}' if own else 'fresh'}")
         for one in (one for one in rendered.ran if one.run != rendered.run):
             click.echo(f"  {one.run}:{one.analysis}: ran, because this run's pages need it: {one.detail}")
+        if rendered.left:
+            click.echo(
+                f"  stale, and left so because nothing rendered here cites it: {', '.join(rendered.left)}"
+            )
         if named:
             for page in rendered.pages:
                 click.echo(f"  {project.shown(page)}")

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from mechscope.errors import InvalidInput, LedgerDamaged, RenderFailed, UnknownName
@@ -21,7 +22,7 @@ from mechscope.publish.citations import check_citations
 from mechscope.publish.codecheck import write_codecheck
 from mechscope.publish.findings import parse_key, runs_with_results
 from mechscope.publish.pages import Written, write_pages
-from mechscope.publish.sources import Shortcode, shortcodes_in
+from mechscope.publish.sources import Shortcode, included, shortcodes_in
 
 if TYPE_CHECKING:
     from mechscope.pipeline.freshness import State
@@ -52,10 +53,15 @@ class Prepared:
     warnings: tuple[str, ...]
 
 
-def prepare(project: Project, run: str, mode: Mode = "run") -> Prepared:
+def prepare(
+    project: Project, run: str, mode: Mode = "run", *, articles: Sequence[Path] | None = None
+) -> Prepared:
     """Bring the results of `run` up to date, check what articles cite, write what is generated from them.
 
     That is the pages of the run, and the project's `codecheck.yml`.
+
+    Args:
+        articles: Bring up to date and check only what these cite; None means all articles.
 
     Raises:
         UnknownName: There is no such run; or an article cites something that isn't there.
@@ -63,9 +69,9 @@ def prepare(project: Project, run: str, mode: Mode = "run") -> Prepared:
         RenderFailed: Analyses are stale and `mode` is "check".
         InvalidInput: Several mistakes in the articles.
     """
-    ran = bring_up_to_date(project, run, mode)
+    ran = bring_up_to_date(project, run, mode, articles=articles)
     codes = tuple(shortcodes_in(project))
-    check_citations(project, run, codes)
+    check_citations(project, run, codes if articles is None else codes_of(project, articles))
     _check_references(project)
     write_codecheck(project)
     warnings = () if mode == "skip" else stale_beside(project, [run])
@@ -84,8 +90,13 @@ def _check_references(project: Project) -> None:
         raise InvalidInput(said, hint=found[0].hint)
 
 
-def bring_up_to_date(project: Project, run: str, mode: Mode) -> tuple[Outcome, ...]:
+def bring_up_to_date(
+    project: Project, run: str, mode: Mode, *, articles: Sequence[Path] | None = None
+) -> tuple[Outcome, ...]:
     """Run what is stale of `run`, and of other runs what articles cite or what is damaged; or refuse it.
+
+    Args:
+        articles: Only what these cite, with what that needs; None means all of `run`.
 
     Returns:
         What ran, and why.
@@ -98,22 +109,52 @@ def bring_up_to_date(project: Project, run: str, mode: Mode) -> tuple[Outcome, .
     load_runs(project).run(run)
     if mode == "skip":
         return ()
-    others = _wanted_of_others(project, run)
+    codes = shortcodes_in(project) if articles is None else codes_of(project, articles)
+    own = None if articles is None else cited_analyses(project, run, articles)
+    others = _wanted_of_others(project, run, codes)
     if mode == "run":
-        return _run_stale(project, run, others)
-    _refuse_stale(project, run, others)
+        return _run_stale(project, run, own, others)
+    _refuse_stale(project, run, own, others)
     return ()
 
 
-def _wanted_of_others(project: Project, run: str) -> dict[str, list[str]]:
+def codes_of(project: Project, articles: Iterable[Path]) -> list[Shortcode]:
+    """The shortcodes of some articles and of all that these include."""
+    found: dict[Path, list[Shortcode]] = {}
+    waiting = [path.resolve() for path in articles]
+    while waiting:
+        path = waiting.pop()
+        if path in found or not path.is_file():
+            continue
+        found[path] = shortcodes_in(project, [path])
+        waiting += [target for code in found[path] if (target := included(code, project))]
+    return [code for codes in found.values() for code in codes]
+
+
+def cited_analyses(project: Project, run: str, articles: Iterable[Path]) -> list[str]:
+    """The analyses that some articles cite from the run that is rendered, and those that these need."""
+    from mechscope.pipeline.scripts import find_analyses, select
+
+    analyses = find_analyses(project)
+    keys = [parse_key(code.key or "") for code in codes_of(project, articles)]
+    cited = {key[1] for key in keys if key and key[0] in (None, run) and key[1] in analyses}
+    wanted = [(run, analysis.name) for analysis in select(analyses, sorted(cited))] if cited else []
+    for node in wanted:  # grows
+        needs = [(other, name) for _, other, name in analyses[node[1]].upstream(node[0])]
+        wanted += [need for need in needs if need not in wanted and need[1] in analyses]
+    return [name for other, name in wanted if other == run]
+
+
+def _wanted_of_others(project: Project, run: str, codes: Iterable[Shortcode]) -> dict[str, list[str]]:
     """The analyses of other runs, by run, without which no page of `run` is right.
 
-    Articles cite them; or their ledgers are damaged, and the pages that compare runs can't be made.
+    Articles cite them (with `codes`); or their ledgers are damaged, and the pages that compare runs can't
+    be made.
     """
     from mechscope.pipeline.scripts import find_analyses
 
     runs, analyses = load_runs(project), find_analyses(project)
-    keys = [parse_key(code.key or "") for code in shortcodes_in(project) if code.place != "comment"]
+    keys = [parse_key(code.key or "") for code in codes if code.place != "comment"]
     cited = [(key[0], key[1]) for key in keys if key and key[0] in runs.runs and key[1] in analyses]
     found: dict[str, list[str]] = {}
     for other, name in dict.fromkeys([*cited, *_damaged(project, runs_with_results(project), analyses)]):
@@ -153,8 +194,14 @@ def run_of_profiles(project: Project, active: str) -> str:
     return chosen[0]
 
 
-def _refuse_stale(project: Project, run: str, foreign: Mapping[str, Sequence[str]]) -> None:
-    own = [state for state in _states(project, [run]) if not state.fresh]
+def _refuse_stale(
+    project: Project, run: str, wanted: Sequence[str] | None, foreign: Mapping[str, Sequence[str]]
+) -> None:
+    own = [
+        state
+        for state in _states(project, [run])
+        if not state.fresh and (wanted is None or state.analysis in wanted)
+    ]
     others = [
         state
         for other, names in foreign.items()
@@ -172,7 +219,8 @@ def _refuse_stale(project: Project, run: str, foreign: Mapping[str, Sequence[str
         said += [_stale_line(state) for state in others]
     if edited := [file for state in (*own, *others) for file in state.edited]:
         said.append(f"running them writes anew what was edited by hand: {', '.join(edited)}")
-    commands = [f"mechscope run --run {run}"] if own else []
+    named = "" if wanted is None else "".join(f"{state.analysis} " for state in own)
+    commands = [f"mechscope run {named}--run {run}"] if own else []
     for other in dict.fromkeys(state.run for state in others):
         names = " ".join(state.analysis for state in others if state.run == other)
         commands.append(f"mechscope run {names} --run {other}")
@@ -195,6 +243,14 @@ def stale_beside(project: Project, runs: Iterable[str]) -> tuple[str, ...]:
     )
 
 
+def left_stale(project: Project, run: str, articles: Iterable[Path]) -> tuple[str, ...]:
+    """What is stale of `run` and stays so, because these articles don't cite it."""
+    cited = cited_analyses(project, run, articles)
+    return tuple(
+        state.analysis for state in _states(project, [run]) if not state.fresh and state.analysis not in cited
+    )
+
+
 def _states(project: Project, runs: list[str]) -> list[State]:
     from mechscope.pipeline.freshness import look_at_all
     from mechscope.pipeline.scripts import find_analyses
@@ -202,10 +258,16 @@ def _states(project: Project, runs: list[str]) -> list[State]:
     return look_at_all(project, load_runs(project), runs, find_analyses(project))
 
 
-def _run_stale(project: Project, run: str, foreign: Mapping[str, Sequence[str]]) -> tuple[Outcome, ...]:
+def _run_stale(
+    project: Project, run: str, own: Sequence[str] | None, foreign: Mapping[str, Sequence[str]]
+) -> tuple[Outcome, ...]:
     from mechscope.pipeline.run import run as run_analyses
 
-    outcomes = run_analyses(project, runs=[run])
+    outcomes = []
+    if own is None:
+        outcomes = run_analyses(project, runs=[run])
+    elif own:
+        outcomes = run_analyses(project, runs=[run], analyses=own)
     for other, names in foreign.items():
         outcomes += run_analyses(project, runs=[other], analyses=names)
     return tuple(outcome for outcome in outcomes if outcome.what == "ran")

@@ -15,7 +15,14 @@ from mechscope.publish import quarto
 from mechscope.publish.behind import behind
 from mechscope.publish.entrance import write_entrance
 from mechscope.publish.findings import runs_with_results
-from mechscope.publish.prerender import Mode, bring_up_to_date, prepare, stale_beside
+from mechscope.publish.prerender import (
+    Mode,
+    bring_up_to_date,
+    cited_analyses,
+    left_stale,
+    prepare,
+    stale_beside,
+)
 from mechscope.publish.quarto import find_quarto
 from mechscope.publish.sources import article_files
 from mechscope.publish.staging import clear_staging
@@ -35,6 +42,8 @@ class RenderedRun:
         pages, pdfs: The files that there are now.
         preparing: Seconds for analyses, checks and generated pages.
         rendering: Seconds that the engine took.
+        cited: The analyses that the rendered articles cite or need; None when all articles were rendered.
+        left: Of all other analyses, those that are stale and were not run.
         warnings: Edits by hand that are gone, what is stale in other runs and shown beside this one, and
             characters that a PDF shows as boxes.
     """
@@ -46,6 +55,8 @@ class RenderedRun:
     preparing: float
     rendering: float
     warnings: tuple[str, ...] = ()
+    cited: tuple[str, ...] | None = None
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,8 @@ def render(
     Args:
         runs: Default: every run that has results; where none has, the default run.
         engine: "quarto" or "pandoc" (the built-in one). Default: quarto where it is found.
-        articles: Only these (paths, or names like "topic-geometry"); the rest of the site stays as it is.
+        articles: Only these (paths, or names like "topic-geometry"), and only the analyses that they cite;
+            the rest of the site stays as it is.
         mode: What to do about stale analyses.
         report: Is told what is being done.
 
@@ -101,13 +113,14 @@ def render(
     for run in wanted:
         report(f"bringing {run} up to date")
         began = time.perf_counter()
-        refreshed[run] = (bring_up_to_date(project, run, mode), time.perf_counter() - began)
+        ran = bring_up_to_date(project, run, mode, articles=only)
+        refreshed[run] = (ran, time.perf_counter() - began)
     done = []
     for run in wanted:
         ran, took = refreshed[run]
         report(f"preparing {run}")
         began = time.perf_counter() - took
-        prepare(project, run, "skip")
+        prepare(project, run, "skip", articles=only)
         warnings = tuple(outcome.loss for outcome in ran if outcome.loss)
         warnings += () if mode == "skip" else stale_beside(project, wanted)
         ready = time.perf_counter()
@@ -117,7 +130,17 @@ def render(
         took = time.perf_counter() - ready
         clear_staging(project, run)
         done.append(
-            RenderedRun(run, ran, tuple(built.pages), tuple(built.pdfs), ready - began, took, warnings)
+            RenderedRun(
+                run,
+                ran,
+                tuple(built.pages),
+                tuple(built.pdfs),
+                ready - began,
+                took,
+                warnings,
+                tuple(cited_analyses(project, run, only)) if only else None,
+                left_stale(project, run, only) if only else (),
+            )
         )
         write_entrance(project)
     return Rendered(chosen, tuple(done), time.perf_counter() - start, behind(project))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
+from mechscope.errors import InvalidInput, UnknownName
 from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME
 from mechscope.pipeline.runs import load_runs
@@ -125,9 +127,15 @@ class Context:
         return any(str(name).startswith("html") for name in names)
 
     def foreign(self, *kinds: str) -> list[Found]:
-        """Records of other runs that articles cite."""
+        """Records of other runs that articles cite.
+
+        What isn't there is cited by an article that is not rendered now: it would have been refused.
+        """
         keys = {item.key for item in self.codes if item.key and ":" in item.key and item.place != "comment"}
-        found = [self.shelf.find(key) for key in sorted(keys)]
+        found = []
+        for key in sorted(keys):
+            with suppress(UnknownName, InvalidInput):
+                found.append(self.shelf.find(key))
         return [item for item in found if item.run != self.run and item.kind in kinds]
 
     # Parts of pages -------------------------------------------------------------------------------------
