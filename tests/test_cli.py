@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from importlib import import_module
@@ -76,6 +77,55 @@ def test_run_ends_by_saying_what_it_did(project: Project) -> None:
     assert "one:small  fresh\n" in result.stdout
     assert "two:small  ran (" in result.stdout
     assert "two:small runs: never run\n" in result.stderr
+
+
+MUCH = """
+from mechscope.ledger import Ledger
+ledger = Ledger("small")
+for number in range(40):
+    ledger.statistic(f"s{number}", number, label=f"Number {number}", p=0.5, test="a test")
+ledger.statistic("word", "\\x1b[31mred", label="A word")
+ledger.statistic("low", 1, label="Low")
+ledger.claim("sure", "It is low.", criterion="low < 2")
+ledger.claim("unsure", "It is high.", criterion="low > 2")
+"""
+
+
+def test_a_run_prints_all_claims_and_some_numbers_and_says_where_the_rest_is(tmp_path: Path) -> None:
+    project = make_project(
+        tmp_path / "p", scripts={"small": script(MUCH), "also": script(RECORD.replace("small", "also"))}
+    )
+    ran = mechscope(project, "run")
+    assert ran.exit_code == 0, ran.output
+    said = ran.stdout
+    assert (
+        "  small.sure  ✓ held · It is low.\n" in said and "  small.unsure  ✗ failed · It is high.\n" in said
+    )
+    assert "  small.low = 1  · Low\n" in said and "  also.seed = 0  · Seed\n" in said
+    assert "p = 0.5" not in said
+    assert "  and 30 more statistics: mechscope trace small --run one\n" in said
+    assert len(said.splitlines()) < 30 and "\x1b" not in said
+    assert len(mechscope(project, "run").stdout.splitlines()) == 2
+    assert "small.sure  ✓ held" in mechscope(project, "run", "small").stdout
+
+
+def test_how_long_a_rerun_takes_is_known_from_the_last_run(project: Project) -> None:
+    log = project.scratch / "log" / "runs.jsonl"
+    entry = {"run": "one", "analysis": "small", "outcome": "ran", "seconds": 185}
+    log.write_text(
+        f'{json.dumps(entry)}\n{json.dumps(entry | {"outcome": "failed", "seconds": 1})}\n{{"run": "on'
+    )
+    edit(project.runs_file, "one, parameters: {seed: 0}", "one, parameters: {seed: 1}")
+    one, both = mechscope(project, "status", "--run", "one"), mechscope(project, "status")
+    assert "1 of 1 stale; running it takes about 3 min, as last time\n" in one.stdout
+    assert "running them takes about 3 min, as last time (without 1 that never ran here)\n" in both.stdout
+    assert (
+        "one:small runs: parameter seed 0 → 1 (about 3 min, as last time)\n"
+        in mechscope(project, "run").stderr
+    )
+    log.unlink()
+    edit(project.runs_file, "one, parameters: {seed: 1}", "one, parameters: {seed: 3}")
+    assert mechscope(project, "status", "--run", "one").stdout.endswith("1 of 1 stale\n")
 
 
 def test_a_changed_input_can_be_accepted_with_a_reason(project: Project) -> None:

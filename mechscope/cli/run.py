@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from mechscope.cli.options import jobs_option, project_of
+from mechscope.cli.outcomes import print_outcomes
 from mechscope.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from mechscope.pipeline.schedule import Outcome
     from mechscope.project import Project
 
-_WORDS = {"ran": "ran", "fresh": "fresh", "failed": "FAILED", "blocked": "not run"}
 _TOKENIZERS = ("tokenizer*", "vocab*", "*.model")
 """Files of which a folder with a tokenizer holds one at least."""
 
@@ -76,7 +75,7 @@ def run(
     order = Order(analyses, chosen, parameters, force, jobs, scheduler)
     with reporter() as screen:
         outcomes = run_analyses(project, order, screen)
-    _print_outcomes(project, outcomes)
+    print_outcomes(project, outcomes, analyses)
     if not all(outcome.succeeded for outcome in outcomes):
         context.exit(1)
 
@@ -123,27 +122,3 @@ def _portable(project: Project, model: str) -> str:
         return model
     full = given.resolve()
     return f"./{project.shown(full)}" if full.is_relative_to(project.root.resolve()) else str(full)
-
-
-def _print_outcomes(project: Project, outcomes: list[Outcome]) -> None:
-    """What became of each analysis; of a trial also its numbers and claims, which no other command shows."""
-    from mechscope.pipeline.run import failures
-
-    width = max((len(f"{outcome.run}:{outcome.analysis}") for outcome in outcomes), default=0)
-    for outcome in outcomes:
-        key = f"{outcome.run}:{outcome.analysis}"
-        took = f" ({outcome.seconds:.1f} s)" if outcome.what == "ran" else ""
-        why = f"  {outcome.detail}" if outcome.what in ("ran", "blocked") else ""
-        trial = outcome.what == "ran" and not outcome.folder.startswith("results/")
-        where = f"  → {outcome.folder}" if trial else ""
-        click.echo(f"{key:<{width}}  {_WORDS[outcome.what]}{took}{why}{where}")
-        if trial:
-            from mechscope.ledger.display import record_line
-            from mechscope.ledger.store import read_ledger
-
-            found = read_ledger(project.root / outcome.folder).findings
-            lines = [record_line(f"{outcome.analysis}.{name}", one) for name, one in found.statistics.items()]
-            lines += [record_line(f"{outcome.analysis}.{name}", one) for name, one in found.claims.items()]
-            click.echo("".join(f"  {line}\n" for line in lines), nl=False)
-    for problem in failures(outcomes):
-        click.echo(f"\nmechscope: {problem}", err=True)

@@ -15,6 +15,7 @@ def status(context: click.Context, runs: tuple[str, ...]) -> None:
     from mechscope.pipeline.freshness import look_at_all
     from mechscope.pipeline.runs import check_parameters, load_runs
     from mechscope.pipeline.scripts import survey_analyses
+    from mechscope.pipeline.times import rerun_takes
 
     project = project_of(context)
     declared, survey = load_runs(project), survey_analyses(project)
@@ -39,8 +40,10 @@ def status(context: click.Context, runs: tuple[str, ...]) -> None:
                 click.echo(f"  {'':<{width}}         {reason}")
         for broken in survey.problems:
             click.echo(f"  {broken:<{width}}  cannot be read")
-    stale = sum(not state.fresh for state in states)
-    click.echo(f"{stale} of {len(states)} stale" if stale else f"all {len(states)} fresh")
+    stale = [(state.run, state.analysis) for state in states if not state.fresh]
+    takes = rerun_takes(project, stale)
+    running = f"; running {'it' if len(stale) == 1 else 'them'} takes {takes}" if takes else ""
+    click.echo(f"{len(stale)} of {len(states)} stale{running}" if stale else f"all {len(states)} fresh")
     for problem in survey.problems.values():
         click.echo(f"\nmechscope: {problem}", err=True)
     if survey.problems:

@@ -1,9 +1,11 @@
-"""How a run shows on screen: bars in a terminal, a line per start and finish elsewhere."""
+"""How a run shows on screen: bars in a terminal; elsewhere a line per start and finish, and one a minute."""
 
 from __future__ import annotations
 
 import sys
 import threading
+import time
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -19,10 +21,18 @@ def reporter() -> Lines | Bars:
 
 
 class Lines:
-    """A line when an analysis begins and one when it ends; nothing for what is fresh."""
+    """A line when an analysis begins, one when it ends, and one every so often; none for what is fresh.
 
-    def __init__(self) -> None:
+    Args:
+        every: Seconds between two lines on how far it is.
+    """
+
+    def __init__(self, every: float = 60.0) -> None:
         self._lock = threading.Lock()
+        self._every = every
+        self._running: dict[str, _Running] = {}
+        self._done = threading.Event()
+        self._clock: threading.Thread | None = None
 
     def __enter__(self) -> Lines:
         return self
@@ -30,7 +40,9 @@ class Lines:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        pass
+        self._done.set()
+        if self._clock:
+            self._clock.join()
 
     def say(self, text: str) -> None:
         with self._lock:
@@ -38,15 +50,46 @@ class Lines:
 
     def started(self, run: str, analysis: str, why: str) -> None:
         self.say(f"{run}:{analysis} runs: {why}")
+        with self._lock:
+            self._running[f"{run}:{analysis}"] = _Running(time.monotonic())
+            if self._clock is None:
+                self._clock = threading.Thread(target=self._tell, daemon=True)
+                self._clock.start()
 
     def cell(self, run: str, analysis: str, number: int, count: int) -> None:
-        pass
+        with self._lock:
+            self._running[f"{run}:{analysis}"].cell = f"cell {number} of {count}"
 
     def finished(self, outcome: Outcome) -> None:
+        with self._lock:
+            self._running.pop(f"{outcome.run}:{outcome.analysis}", None)
         if outcome.what != "fresh":
             self.say(f"{outcome.run}:{outcome.analysis} {outcome.what} after {outcome.seconds:.1f} s")
         if outcome.loss:
             self.say(f"warning: {outcome.loss}")
+
+    def _tell(self) -> None:
+        """Until all is done: say where each analysis is."""
+        while not self._done.wait(self._every):
+            with self._lock:
+                running = list(self._running.items())
+            for key, state in running:
+                self.say(f"{key} is at {state.cell} after {passed(time.monotonic() - state.since)}")
+
+
+@dataclass
+class _Running:
+    """When an analysis began, and which cell it is at."""
+
+    since: float
+    cell: str = "its start"
+
+
+def passed(seconds: float) -> str:
+    """A time that has passed: "8 s", "1 min 20 s", "1 h 3 min"."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 class Bars:

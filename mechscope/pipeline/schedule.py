@@ -7,16 +7,11 @@ its own) or on the workers of a `dask.distributed` scheduler that see the same f
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import secrets
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -25,6 +20,7 @@ from mechscope.files import hash_text, recover_folder, write_atomically
 from mechscope.ledger import claims
 from mechscope.ledger.store import LEDGER_NAME, NOTEBOOK_NAME, ledger_text
 from mechscope.pipeline import notebook as notebooks
+from mechscope.pipeline import times
 from mechscope.pipeline.cores import analyses_at_a_time
 from mechscope.pipeline.freshness import State, look
 from mechscope.pipeline.lock import results_lock
@@ -312,7 +308,7 @@ def _reach(root: Path, node: Node, forced: bool, reporter: Reporter, upstream: S
     else:
         outcome = _attempt(project, run, name, forced, reporter)
     reporter.finished(outcome)
-    _log(project, outcome)
+    times.note(project, outcome)
     return outcome
 
 
@@ -350,7 +346,8 @@ def _execute(
         raise state.problem or AnalysisFailed(
             f"{analysis.name} in run {state.run}: its inputs are not known."
         )
-    reporter.started(state.run, state.analysis, why)
+    takes = times.rerun_takes(project, [(state.run, state.analysis)])
+    reporter.started(state.run, state.analysis, f"{why} ({takes})" if takes else why)
     execute(
         project,
         state,
@@ -405,22 +402,3 @@ def _trial(
         reporter.finished(outcome)
         outcomes.append(outcome)
     return outcomes
-
-
-def _log(project: Project, outcome: Outcome) -> None:
-    """Append a line to the log of times and hosts, which is never committed."""
-    line = {
-        "time": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "host": platform.node(),
-        "pid": os.getpid(),
-        "run": outcome.run,
-        "analysis": outcome.analysis,
-        "outcome": outcome.what,
-        "seconds": round(outcome.seconds, 2),
-        "detail": outcome.detail,
-    }
-    path = project.scratch / "log" / "runs.jsonl"
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")

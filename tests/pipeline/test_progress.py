@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from mechscope.pipeline.progress import Bars, Lines
+from mechscope.pipeline.progress import Bars, Lines, passed
 from mechscope.pipeline.schedule import Outcome
 
 
@@ -46,3 +48,30 @@ def test_without_a_terminal_there_is_a_line_for_each_start_and_finish(
         "one:first runs: parameter seed 0 → 1",
         "one:first ran after 1.5 s",
     ]
+
+
+def test_without_a_terminal_a_long_run_says_every_so_often_where_it_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Lines(every=0.05) as told:
+        told.started("one", "first", "never run")
+        time.sleep(0.12)
+        told.cell("one", "first", 2, 5)
+        told.started("two", "second", "never run")
+        time.sleep(0.12)
+        told.finished(Outcome("one", "first", "ran", seconds=1.5))
+        seen = capsys.readouterr().err
+        time.sleep(0.12)
+    later = capsys.readouterr().err
+    assert "one:first is at its start after 0 s\n" in seen
+    assert "one:first is at cell 2 of 5 after 0 s\n" in seen and "two:second is at its start" in seen
+    assert "one:first" not in later and "two:second is at its start" in later
+    time.sleep(0.12)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(8.9, "8 s"), (61, "1 min 1 s"), (3600, "1 h 0 min"), (5000, "1 h 23 min")]
+)
+def test_the_time_that_has_passed_is_said_in_words(seconds: float, words: str) -> None:
+    assert passed(seconds) == words
