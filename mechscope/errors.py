@@ -57,8 +57,9 @@ class UnknownName(MechscopeError):
         self.valid = sorted(set(valid))
         self.nearest = list(dict.fromkeys([*proposals, *nearest(name, self.valid)]))[:_PROPOSED]
         place = f"{where}: " if where else ""
-        proposal = f" — did you mean {_quoted(self.nearest)}?" if self.nearest else "."
-        super().__init__(f"{place}unknown {kind} '{name}'{proposal}", hint=hint or self._listing(kind))
+        super().__init__(
+            f"{place}unknown {kind} '{name}'{_proposal(self.nearest)}", hint=hint or self._listing(kind)
+        )
 
     def _listing(self, kind: str) -> str:
         if not self.valid:
@@ -159,5 +160,11 @@ def _typos(name: str, other: str) -> int:
     return row[-1]
 
 
-def _quoted(names: list[str]) -> str:
-    return " or ".join(f"'{name}'" for name in names)
+def did_you_mean(name: str, valid: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: " — did you mean 'x'?", or a full stop."""
+    return _proposal(nearest(name, valid))
+
+
+def _proposal(names: list[str]) -> str:
+    quoted = " or ".join(f"'{name}'" for name in names)
+    return f" — did you mean {quoted}?" if names else "."

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import click
 
+from mechscope.cli.command import Helpful
+from mechscope.cli.completion import ANALYSIS, RUN
 from mechscope.cli.options import project_of
 
+_EXAMPLES = """
+mechscope accept topic_geometry --because "renamed a variable"
+"""
 
-@click.command()
-@click.argument("analysis")
+
+@click.command(cls=Helpful, short_help="Say that a change can't alter results.", examples=_EXAMPLES)
+@click.argument("analysis", type=ANALYSIS)
 @click.option(
     "--because", required=True, metavar="REASON", help="Why the change can't alter results; recorded."
 )
-@click.option("--run", "run_name", metavar="NAME", help="The run (default: that of runs.yml).")
+@click.option("--run", "run_name", type=RUN, metavar="NAME", help="The run (default: that of runs.yml).")
 @click.pass_context
 def accept(context: click.Context, analysis: str, because: str, run_name: str | None) -> None:
     """Adopt ANALYSIS' present inputs without running it: for a change that can't alter what it finds."""

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import click
 
+from mechscope.cli.command import Helpful
+from mechscope.cli.completion import ANALYSIS, RUN
 from mechscope.cli.options import project_of
 
+_EXAMPLES = """
+mechscope compare smollm2-135m gemma-3-270m
+mechscope compare smollm2-135m gemma-3-270m topic_geometry --format json
+"""
 
-@click.command()
-@click.argument("run_a")
-@click.argument("run_b")
-@click.argument("analyses", nargs=-1, metavar="[ANALYSIS]...")
+
+@click.command(cls=Helpful, short_help="What two runs found, side by side.", examples=_EXAMPLES)
+@click.argument("run_a", type=RUN)
+@click.argument("run_b", type=RUN)
+@click.argument("analyses", type=ANALYSIS, nargs=-1, metavar="[ANALYSIS]...")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_context
 def compare(context: click.Context, run_a: str, run_b: str, analyses: tuple[str, ...], form: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
 import click
 
 from mechscope.cli.accept import accept
+from mechscope.cli.command import Helpful
 from mechscope.cli.compare import compare
 from mechscope.cli.lint import lint
 from mechscope.cli.look import look
@@ -17,10 +19,10 @@ from mechscope.cli.run import run
 from mechscope.cli.status import status
 from mechscope.cli.trace import trace
 from mechscope.cli.verify import verify
-from mechscope.errors import MechscopeError
+from mechscope.errors import MechscopeError, did_you_mean
 
 
-class _Commands(click.Group):
+class _Commands(Helpful, click.Group):
     """Shows errors that a person can mend as text, and leaves bugs their traceback."""
 
     def invoke(self, context: click.Context) -> Any:
@@ -28,11 +30,38 @@ class _Commands(click.Group):
             return super().invoke(context)
         except MechscopeError as error:
             click.echo(f"mechscope: {error}", err=True)
-            context.exit(1)
+        except OSError as error:  # the disk, or somebody's permissions; click itself knows a closed pipe
+            if error.errno == errno.EPIPE or not error.strerror:
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            click.echo(f"mechscope: {place}{error.strerror}.", err=True)
+        context.exit(1)
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(self.commands)  # in the order in which a person needs them
+
+    def resolve_command(
+        self, context: click.Context, words: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if words and words[0] not in self.commands and not context.resilient_parsing:
+            raise click.UsageError(
+                f"there is no command '{words[0]}'{did_you_mean(words[0], self.commands)}", context
+            )
+        return super().resolve_command(context, words)
+
+
+_EXAMPLES = """
+mechscope look "The capital of Texas is"    a model and one prompt; needs no project
+mechscope run next_word                     run an analysis, print what it finds
+mechscope render next-word                  render an article that cites it
+mechscope COMMAND --help                    options and more examples
+"""
 
 
 @click.group(
-    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+    cls=_Commands,
+    examples=_EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(package_name="mechscope")
 @click.option(
@@ -47,7 +76,7 @@ def cli(context: click.Context, folder: Path | None) -> None:
     context.obj = folder
 
 
-for command in (run, status, accept, verify, compare, lint, models, look, render, trace):
+for command in (run, status, render, look, models, trace, verify, compare, lint, accept):
     cli.add_command(command)
 
 

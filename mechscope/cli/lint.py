@@ -6,10 +6,16 @@ from pathlib import Path
 
 import click
 
+from mechscope.cli.command import Helpful
 from mechscope.cli.options import project_of
 
+_EXAMPLES = """
+mechscope lint                              everything
+mechscope lint paper/articles/next-word.qmd one article
+"""
 
-@click.command()
+
+@click.command(cls=Helpful, short_help="Typed numbers, dead links, contradicted prose.", examples=_EXAMPLES)
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(exists=True, path_type=Path))
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--notes", is_flag=True, help="A line for each note, too, instead of how many there are.")

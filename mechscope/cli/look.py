@@ -6,12 +6,21 @@ from pathlib import Path
 
 import click
 
+from mechscope.cli.command import Helpful
+from mechscope.cli.completion import MODEL
 from mechscope.errors import InvalidInput
 
+_EXAMPLES = """
+mechscope look "The capital of Texas is"
+mechscope look "The capital of Texas is" --answer " Austin" --model gemma-3-270m
+mechscope look "The capital of Texas is" "The capital of France is" --answer " Austin"   side by side
+mechscope look "The capital of Texas is" --json    for a program
+"""
 
-@click.command()
+
+@click.command(cls=Helpful, short_help="One prompt or two, under the microscope.", examples=_EXAMPLES)
 @click.argument("prompt")
-@click.option("--model", default="smollm2-135m", show_default=True, metavar="NAME_OR_PATH")
+@click.option("--model", type=MODEL, default="smollm2-135m", show_default=True, metavar="NAME_OR_PATH")
 @click.option("--answer", metavar="TEXT", help='What to follow, " Austin" (default: what the model says).')
 @click.option(
     "--page", type=click.Path(dir_okay=False, path_type=Path), default=Path("look.html"), show_default=True

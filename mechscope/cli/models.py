@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import click
 
+from mechscope.cli.command import Helpful
+from mechscope.cli.completion import MODEL_OR_FETCH
 
-@click.command()
-@click.argument("name", nargs=-1)
+_EXAMPLES = """
+mechscope models                      a table
+mechscope models smollm2-135m         what is known about one
+mechscope models fetch gemma-3-270m   get its weights now
+"""
+
+
+@click.command(cls=Helpful, short_help="The models there are; fetch one beforehand.", examples=_EXAMPLES)
+@click.argument("name", type=MODEL_OR_FETCH, nargs=-1, metavar="[NAME | fetch NAME]...")
 def models(name: tuple[str, ...]) -> None:
     """The models there are; with NAME, what is known about it; "fetch NAME" gets its weights now."""
     from mechscope.models import report

@@ -6,20 +6,34 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mechscope.cli.command import Helpful
+from mechscope.cli.completion import ARTICLE, RUN
 from mechscope.cli.options import project_of
 
 if TYPE_CHECKING:
     from mechscope.project import Project
     from mechscope.publish import Rendered
 
+_EXAMPLES = """
+mechscope render                         every run with results
+mechscope render next-word               one article, after the analyses that it cites
+mechscope render next-word --run mine    the same, in one run
+mechscope render --engine pandoc         without Quarto
+"""
 
-@click.command()
-@click.argument("articles", nargs=-1, metavar="[ARTICLE]...")
+
+@click.command(cls=Helpful, short_help="Render the site and the PDFs.", examples=_EXAMPLES)
+@click.argument("articles", type=ARTICLE, nargs=-1, metavar="[ARTICLE]...")
 @click.option(
     "--engine", type=click.Choice(["quarto", "pandoc"]), help="Default: quarto where it is on PATH."
 )
 @click.option(
-    "--run", "runs", multiple=True, metavar="NAME", help="The run (default: all with results); repeatable."
+    "--run",
+    "runs",
+    type=RUN,
+    multiple=True,
+    metavar="NAME",
+    help="The run (default: all with results); repeatable.",
 )
 @click.option("--all-runs", is_flag=True, help="Every run, except those that need a hub and have no results.")
 @click.pass_context

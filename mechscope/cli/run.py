@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mechscope.cli.command import Helpful
+from mechscope.cli.completion import ANALYSIS, MODEL, RUN
 from mechscope.cli.options import jobs_option, project_of
 from mechscope.cli.outcomes import print_outcomes
 from mechscope.errors import InvalidInput
@@ -17,11 +19,23 @@ if TYPE_CHECKING:
 _TOKENIZERS = ("tokenizer*", "vocab*", "*.model")
 """Files of which a folder with a tokenizer holds one at least."""
 
+_EXAMPLES = """
+mechscope run                                     what is stale, in the default run
+mechscope run topic_geometry --run gemma-3-270m   one analysis and what it needs, in one run
+mechscope run topic_geometry -p seed=1            a trial: prints what it finds, leaves results/ alone
+mechscope run --model ./my-model --as mine        a new run of everything, on another model
+"""
 
-@click.command()
-@click.argument("analyses", nargs=-1, metavar="[ANALYSIS]...")
+
+@click.command(cls=Helpful, short_help="Run the stale analyses; print what they find.", examples=_EXAMPLES)
+@click.argument("analyses", type=ANALYSIS, nargs=-1, metavar="[ANALYSIS]...")
 @click.option(
-    "--run", "runs", multiple=True, metavar="NAME", help="The run (default: that of runs.yml); repeatable."
+    "--run",
+    "runs",
+    type=RUN,
+    multiple=True,
+    metavar="NAME",
+    help="The run (default: that of runs.yml); repeatable.",
 )
 @click.option("--all-runs", is_flag=True, help="Every run, except those that need a hub and have no results.")
 @click.option(
@@ -31,7 +45,7 @@ _TOKENIZERS = ("tokenizer*", "vocab*", "*.model")
     metavar="KEY=VALUE",
     help="Another value for a parameter: a trial in .mechscope/trials/, or with --as a new run.",
 )
-@click.option("--model", metavar="NAME_OR_PATH", help="Another model: -p model=…; with --as.")
+@click.option("--model", type=MODEL, metavar="NAME_OR_PATH", help="Another model: -p model=…; with --as.")
 @click.option(
     "--as", "new_run", metavar="NAME", help="Declare a run with these parameters in runs.yml, and run it."
 )

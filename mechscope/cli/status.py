@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import click
 
+from mechscope.cli.command import Helpful
+from mechscope.cli.completion import RUN
 from mechscope.cli.options import project_of
 
+_EXAMPLES = """
+mechscope status
+mechscope status --run gemma-3-270m
+"""
 
-@click.command()
-@click.option("--run", "runs", multiple=True, metavar="NAME", help="Only this run; repeatable.")
+
+@click.command(cls=Helpful, short_help="What is stale, why, and how long a rerun takes.", examples=_EXAMPLES)
+@click.option("--run", "runs", type=RUN, multiple=True, metavar="NAME", help="Only this run; repeatable.")
 @click.pass_context
 def status(context: click.Context, runs: tuple[str, ...]) -> None:
     """What is stale, and why. Exits with 1 if a script can't be read."""

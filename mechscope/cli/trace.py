@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import click
 
+from mechscope.cli.command import Helpful
+from mechscope.cli.completion import KEY, RUN
 from mechscope.cli.options import project_of
 
+_EXAMPLES = """
+mechscope trace topic_geometry                     the keys of an analysis
+mechscope trace topic_geometry.topics              one number: code, inputs, where it is cited
+mechscope trace paper/articles/topic-geometry.qmd:42   the numbers on a line
+mechscope trace --graph --format dot               the whole way, for Graphviz
+"""
 
-@click.command()
-@click.argument("what", required=False, metavar="[KEY | ANALYSIS | FILE:LINE]")
-@click.option("--run", "run_name", metavar="NAME", help="The run (default: that of runs.yml).")
+
+@click.command(
+    cls=Helpful, short_help="Follow a number to its code, or prose to its numbers.", examples=_EXAMPLES
+)
+@click.argument("what", type=KEY, required=False, metavar="[KEY | ANALYSIS | FILE:LINE]")
+@click.option("--run", "run_name", type=RUN, metavar="NAME", help="The run (default: that of runs.yml).")
 @click.option("--graph", is_flag=True, help="The whole way instead: data → analysis → number → article.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "dot", "json"]), default="text", help="Of the graph."

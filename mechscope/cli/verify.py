@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import click
 
+from mechscope.cli.command import Helpful
+from mechscope.cli.completion import ANALYSIS, RUN
 from mechscope.cli.options import jobs_option, project_of
 
+_EXAMPLES = """
+mechscope verify topic_geometry   run it again, compare value by value
+mechscope verify --quick          run nothing: are hashes, texts and citations in order?
+"""
 
-@click.command()
-@click.argument("analyses", nargs=-1, metavar="[ANALYSIS]...")
+
+@click.command(cls=Helpful, short_help="Compute again; compare with what is committed.", examples=_EXAMPLES)
+@click.argument("analyses", type=ANALYSIS, nargs=-1, metavar="[ANALYSIS]...")
 @click.option(
     "--run",
     "runs",
+    type=RUN,
     multiple=True,
     metavar="NAME",
     help="The run (default: that of runs.yml; with --quick all that have results); repeatable.",
