@@ -36,10 +36,30 @@ local function forward(path)
   return (path:gsub("\\", "/"))
 end
 
---- The project's folder, without a final slash.
+-- The nearest folder that holds `_quarto.yml`, from that of the document upwards; nil when there is none.
+local function project_above(document)
+  local here = pandoc.system.get_working_directory()
+  local folder = pandoc.path.normalize(pandoc.path.join({ here, pandoc.path.directory(document) }))
+  while true do
+    for _, name in ipairs({ "/_quarto.yml", "/_quarto.yaml" }) do
+      if exists(folder .. name) then return folder end
+    end
+    local above = pandoc.path.directory(folder)
+    if above == folder then return nil end
+    folder = above
+  end
+end
+
+local root_above
+
+--- The project's folder, without a final slash. `quarto preview DOCUMENT` does not tell it.
 function M.root()
-  local root = M.project_root or quarto.project.directory or pandoc.system.get_working_directory()
-  return forward(root):gsub("/+$", "")
+  local root = M.project_root or quarto.project.directory
+  if not root then
+    root_above = root_above or project_above(M.input_file or quarto.doc.input_file or "")
+    root = root_above or pandoc.system.get_working_directory()
+  end
+  return (forward(root):gsub("/+$", ""))
 end
 
 --- The document that is being rendered, relative to the project ("paper/articles/x.qmd").

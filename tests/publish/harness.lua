@@ -6,9 +6,9 @@ local extension = root .. "/_extensions/mechscope/"
 package.path = extension .. "?.lua;" .. package.path
 
 quarto = {
-  project = { directory = root },
+  project = { directory = not os.getenv("NO_PROJECT") and root or nil },
   doc = {
-    input_file = root .. "/paper/articles/topic-geometry.qmd",
+    input_file = os.getenv("INPUT") or root .. "/paper/articles/topic-geometry.qmd",
     is_format = function(wanted) return wanted == format end,
   },
   log = { error = function(message) io.stderr:write(message, "\n") end },

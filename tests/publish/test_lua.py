@@ -31,6 +31,35 @@ def lua(
     return done.stdout, done.stderr, done.returncode
 
 
+@pytest.mark.parametrize("marker", ["_quarto.yml", "_quarto.yaml"])
+@pytest.mark.parametrize(
+    ("working_directory", "document"),
+    [
+        ("paper/articles", "{root}/paper/articles/topic-geometry.qmd"),
+        ("paper/articles", "topic-geometry.qmd"),
+        ("paper", "articles/topic-geometry.qmd"),
+        ("paper/articles/deep/er", "{root}/paper/articles/deep/er/x.qmd"),
+        ("/", "{root}/paper/index.qmd"),
+        (".", "{root}/x.qmd"),
+    ],
+)
+def test_a_preview_that_does_not_name_the_project_still_has_its_results(
+    sample: Project, working_directory: str, document: str, marker: str
+) -> None:
+    (sample.root / "_quarto.yml").rename(sample.root / marker)
+    folder = sample.root / working_directory
+    folder.mkdir(parents=True, exist_ok=True)
+    words = [str(HARNESS), str(sample.root), "plain", "inline", "stat", "topic_geometry.centred_max"]
+    done = subprocess.run(
+        [pypandoc.get_pandoc_path(), "lua", *words],
+        capture_output=True,
+        encoding="utf-8",
+        cwd=folder,
+        env={**os.environ, "NO_PROJECT": "1", "INPUT": document.format(root=sample.root)},
+    )
+    assert (done.stdout.strip(), done.stderr) == ("0.42", "")
+
+
 @pytest.fixture
 def prepared(sample: Project) -> Project:
     prepare(sample, "smollm2-135m", "skip")
