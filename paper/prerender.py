@@ -13,7 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # What the hooks and the analyses that they start import. Looked for, not imported: that would take seconds.
 NEEDED = (
     "altair", "click", "dask", "distributed", "filelock", "gguf", "ipykernel", "jaxtyping", "jupytext",
-    "nbformat", "numpy", "pandas", "papermill", "pydantic", "pypandoc", "yaml", "rich", "sae_lens",
+    "nbformat", "numpy", "pandas", "papermill", "psutil", "pydantic", "pypandoc", "yaml", "rich", "sae_lens",
     "safetensors", "skbio", "scipy", "statsmodels", "torch", "tqdm", "transformer_lens", "transformers",
     "typst", "vl_convert",
 )  # fmt: skip
@@ -56,13 +56,22 @@ def lacking(python):
     return "" if trial.returncode == 0 else said.split("\n")[-1].strip() or "it fails"
 
 
+def environment():
+    """That of the hook. The number of Quarto's process tells it later whether the render was killed."""
+    found = dict(os.environ)
+    if hasattr(os, "getppid"):  # not in Python 2 on Windows
+        found["MECHSCOPE_QUARTO_PROCESS"] = str(os.getppid())
+    return found
+
+
 def main(when):
     """Run one of mechscope's hooks, "pre" or "post"."""
     tried = []
     for python in pythons():
         why = lacking(python)
         if not why:
-            return subprocess.call([python, "-m", "mechscope.publish.hooks", when], cwd=ROOT)
+            command = [python, "-m", "mechscope.publish.hooks", when]
+            return subprocess.call(command, cwd=ROOT, env=environment())
         tried.append("  %s: %s\n" % (python, why))
     sys.stderr.write(
         "mechscope: no Python here has what a render needs.\n%s"

@@ -8,6 +8,7 @@ What was staged stays there: `quarto preview` serves it, and renders into it wha
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from filelock import FileLock
@@ -33,12 +34,16 @@ def render_lock(project: Project, run: str) -> FileLock:
     return FileLock(project.scratch / f"render-{run}.lock")
 
 
-def put_in_place(project: Project, run: str, *, whole: bool) -> Path:
+def put_in_place(
+    project: Project, run: str, *, whole: bool, rendered: Collection[Path] | None = None
+) -> Path:
     """Make what is staged the site of `run`, and return where that is.
 
     Args:
         whole: Everything was rendered, so what else the site holds is of pages that are gone. Otherwise the
             pages that were not rendered stay.
+        rendered: The files that this render made. Of other pages nothing is taken: the staging folder may
+            hold what an earlier render left that was killed. None: everything that is staged was rendered.
     """
     staged, site = staging(project, run), project.site / run
     with render_lock(project, run):
@@ -47,10 +52,40 @@ def put_in_place(project: Project, run: str, *, whole: bool) -> Path:
                 shutil.copytree(staged, fresh, dirs_exist_ok=True)
         else:
             for path in sorted(path for path in staged.rglob("*") if path.is_file()):
-                target = site / path.relative_to(staged)
-                write_atomically(target, path.read_bytes())
-                shutil.copystat(path, target)  # the date tells when it was rendered, changed or not
+                within = path.relative_to(staged)
+                if (
+                    rendered is not None
+                    and path not in rendered
+                    and _of_another_page(project, staged, within, rendered)
+                ):
+                    continue
+                write_atomically(site / within, path.read_bytes())
+                shutil.copystat(path, site / within)  # the date tells when it was rendered, changed or not
     return site
+
+
+_DOCUMENTS = (".qmd", ".ipynb", ".md", ".Rmd")
+
+
+def _of_another_page(project: Project, staged: Path, within: Path, rendered: Collection[Path]) -> bool:
+    """Whether a staged file is a page that was not rendered, or belongs to one.
+
+    All else is a resource of the project or a library, which pages share.
+    """
+    if staged / within in rendered:
+        return False
+    for folder in within.parents:
+        if folder.name.endswith("_files"):
+            page = folder.with_name(folder.name.removesuffix("_files") + ".html")
+            if _has_source(project, page):
+                return staged / page not in rendered
+    if within.suffix not in (".html", ".pdf"):
+        return False
+    return _has_source(project, within) or not (project.root / within).is_file()
+
+
+def _has_source(project: Project, page: Path) -> bool:
+    return any((project.root / page).with_suffix(suffix).is_file() for suffix in _DOCUMENTS)
 
 
 def clear_staging(project: Project, run: str) -> None:

@@ -97,3 +97,41 @@ def test_pages_lose_foreign_scripts_before_they_reach_the_site(sample: Project) 
 def test_no_committed_profile_renders_into_the_site_itself(run: str) -> None:
     text = (Path(__file__).resolve().parents[2] / f"_quarto-{run}.yml").read_text()
     assert not re.search(r"output-dir: _site", text)
+
+
+UNFINISHED = {
+    "paper/articles/b.html": "half",
+    "paper/articles/b.pdf": "half",
+    "paper/articles/b_files/figure.png": "half",
+    f"paper/_generated/{RUN}/gone.html": "of a source that is gone",
+}
+RENDERED = {
+    "paper/articles/a.html": "new",
+    "paper/articles/a.pdf": "new",
+    "paper/articles/a_files/figure.png": "new",
+}
+SHARED = {
+    "site_libs/x/x.js": "library",
+    f"paper/_generated/{RUN}/figures/f.js": "chart",
+    "paper/assets/poster.pdf": "resource",
+    "search.json": "[]",
+}
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_of_what_a_killed_render_staged_nothing_reaches_the_site(sample: Project, by_file: bool) -> None:
+    _write(
+        sample.root, {"paper/articles/a.qmd": "", "paper/articles/b.qmd": "", "paper/assets/poster.pdf": "p"}
+    )
+    _write(staging(sample, RUN), {**UNFINISHED, **RENDERED, **SHARED})
+    _write(sample.site / RUN, {"paper/index.html": "old", "paper/articles/b.html": "old"})
+    lines = "\n".join(f".mechscope/site/{RUN}/{name}" for name in RENDERED if "_files" not in name)
+    environment = {"QUARTO_PROJECT_OUTPUT_FILES": lines}
+    if by_file:
+        (sample.root / "listing").write_text(lines)
+        environment = {"QUARTO_USE_FILE_FOR_PROJECT_OUTPUT_FILES": "listing"}
+    done = _after(sample, QUARTO_PROJECT_OUTPUT_DIR=str(staging(sample, RUN)), **environment)
+    assert done.returncode == 0, done.stderr
+    found = _files(sample.site / RUN)
+    assert found.pop("index.html")  # the entrance
+    assert found == {"paper/index.html": "old", "paper/articles/b.html": "old", **RENDERED, **SHARED}
