@@ -61,7 +61,8 @@ def prepare(
     That is the pages of the run, and the project's `codecheck.yml`.
 
     Args:
-        articles: Bring up to date and check only what these cite; None means all articles.
+        articles: Only these will be rendered: bring up to date, check and write only what they need.
+            None means everything.
 
     Raises:
         UnknownName: There is no such run; or an article cites something that isn't there.
@@ -71,21 +72,25 @@ def prepare(
     """
     ran = bring_up_to_date(project, run, mode, articles=articles)
     codes = tuple(shortcodes_in(project))
-    check_citations(project, run, codes if articles is None else codes_of(project, articles))
+    if articles is not None:
+        check_citations(project, run, codes_of(project, articles))
+        _check_references(project, sorted(_with_included(project, articles)))
+        return Prepared(run, ran, write_pages(project, run, codes, articles=True), codes, ())
+    check_citations(project, run, codes)
     _check_references(project)
     write_codecheck(project)
     warnings = () if mode == "skip" else stale_beside(project, [run])
     return Prepared(run, ran, write_pages(project, run, codes), codes, warnings)
 
 
-def _check_references(project: Project) -> None:
+def _check_references(project: Project, files: Sequence[Path] | None = None) -> None:
     """Refuse a citation that no bibliography holds: Typst would stop at it, with a dump of its own.
 
     And a Div that is not closed, or that Pandoc takes for text: no engine stops at that.
     """
     from mechscope.review.lint import stopping
 
-    if found := stopping(project):
+    if found := stopping(project, files):
         said = "\n".join(f"{one.file}:{one.line}:{one.column}: {one.message}" for one in found)
         raise InvalidInput(said, hint=found[0].hint)
 
@@ -120,6 +125,11 @@ def bring_up_to_date(
 
 def codes_of(project: Project, articles: Iterable[Path]) -> list[Shortcode]:
     """The shortcodes of some articles and of all that these include."""
+    return [code for codes in _with_included(project, articles).values() for code in codes]
+
+
+def _with_included(project: Project, articles: Iterable[Path]) -> dict[Path, list[Shortcode]]:
+    """The shortcodes of some articles and of all that these include, by file."""
     found: dict[Path, list[Shortcode]] = {}
     waiting = [path.resolve() for path in articles]
     while waiting:
@@ -128,7 +138,7 @@ def codes_of(project: Project, articles: Iterable[Path]) -> list[Shortcode]:
             continue
         found[path] = shortcodes_in(project, [path])
         waiting += [target for code in found[path] if (target := included(code, project))]
-    return [code for codes in found.values() for code in codes]
+    return found
 
 
 def cited_analyses(project: Project, run: str, articles: Iterable[Path]) -> list[str]:

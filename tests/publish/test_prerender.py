@@ -315,3 +315,87 @@ def test_the_hook_does_not_import_torch(sample: Project) -> None:
         [sys.executable, "-c", code], capture_output=True, encoding="utf-8", cwd=sample.root
     )
     assert done.stdout.split() == ["False", "False"]
+
+
+ARTICLE = "paper/articles/topic-geometry.qmd"
+
+
+def _generated(project: Project) -> dict[str, int]:
+    folder = project.generated(RUN)
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_file()}
+
+
+def _render_hook(project: Project, *inputs: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    listing = {"QUARTO_PROJECT_INPUT_FILES": "\n".join(inputs)}
+    return _hook(project, MECHSCOPE_PRERENDER="skip", **listing, **environment)
+
+
+def test_for_one_article_only_what_it_takes_in_is_written(sample: Project) -> None:
+    assert _render_hook(sample, ARTICLE).returncode == 0  # the first time everything is
+    before = _generated(sample)
+    assert {"numbers.qmd", "vega.js", "claims.qmd"} <= before.keys()
+    _append(sample, "{{< stat topic_geometry.unmeasured >}}")
+    assert _render_hook(sample, ARTICLE).returncode == 0
+    after = _generated(sample)
+    assert [name for name in before if before[name] != after[name]] == ["documents.json"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "environment"),
+    [
+        ([ARTICLE], {"QUARTO_PROJECT_RENDER_ALL": "1"}),
+        ([ARTICLE, f"paper/_generated/{RUN}/numbers.qmd"], {}),
+        ([f"results/{RUN}/topic_geometry/notebook.ipynb"], {}),
+        ([], {}),
+    ],
+    ids=["whole site", "a generated page too", "a notebook", "nothing said"],
+)
+def test_for_anything_else_all_pages_are_written(
+    sample: Project, inputs: list[str], environment: dict[str, str]
+) -> None:
+    prepare(sample, RUN, "skip")
+    (sample.generated(RUN) / "numbers.qmd").write_text("old")
+    assert _render_hook(sample, *inputs, **environment).returncode == 0
+    assert (sample.generated(RUN) / "numbers.qmd").read_text() != "old"
+
+
+@pytest.mark.parametrize("change", ["results", "verification", "script", "citation", "a page is gone"])
+def test_all_pages_are_written_for_one_article_when_more_than_articles_changed(
+    sample: Project, change: str
+) -> None:
+    assert _render_hook(sample, ARTICLE).returncode == 0
+    numbers = sample.generated(RUN) / "numbers.qmd"
+    text = numbers.read_text()
+    numbers.write_text("old")
+    assert _render_hook(sample, ARTICLE).returncode == 0
+    assert numbers.read_text() == "old"
+    if change == "results":
+        write_sample_ledger(sample, RUN, sample_findings(centred_max=0.77))
+    elif change == "verification":
+        (sample.results / RUN / "verification.json").touch()
+    elif change == "script":
+        (sample.analyses / "topic_geometry.py").touch()
+    elif change == "citation":
+        (sample.root / "CITATION.cff").write_text("title: X\n")
+    else:
+        (sample.generated(RUN) / ".written").unlink()
+    assert _render_hook(sample, ARTICLE).returncode == 0
+    assert len(numbers.read_text()) > len(text) / 2
+
+
+def test_a_mistake_in_another_article_does_not_stop_a_render_of_this_one(sample: Project) -> None:
+    other = sample.paper / "articles" / "other.qmd"
+    other.write_text(
+        "---\ntitle: Other\n---\n\n{{< stat topic_geometry.centred_mx >}} [@nobody2020]\n\n::: x\n"
+    )
+    done = _render_hook(sample, ARTICLE)
+    assert (done.returncode, done.stderr) == (0, "")
+    stopped = _render_hook(sample, "paper/articles/other.qmd")
+    assert "did you mean" in stopped.stderr
+    assert _render_hook(sample, ARTICLE, QUARTO_PROJECT_RENDER_ALL="1").returncode == 1
+
+
+def test_a_mistake_in_what_an_article_includes_stops_it(sample: Project) -> None:
+    (sample.paper / "articles" / "_part.qmd").write_text("As [@nobody2020] says.\n")
+    _append(sample, "{{< include _part.qmd >}}")
+    assert "paper/articles/_part.qmd:1:" in _render_hook(sample, ARTICLE).stderr

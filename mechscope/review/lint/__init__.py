@@ -17,7 +17,7 @@ Anything else is allowed where it stands, with a reason: see `allow`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mechscope.errors import InvalidInput, nearest
@@ -99,14 +99,18 @@ def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]
     )
 
 
-def stopping(project: Project) -> list[Finding]:
+def stopping(project: Project, files: Sequence[Path] | None = None) -> list[Finding]:
     """What stops a render, without what is allowed: what no bibliography holds, and broken Divs.
 
     Engines go on after an open Div: all that follows would depend on the claim of a `.when-claim`. And what
     they don't take for a Div they print: every branch of a `.when-claim` would be there.
+
+    Args:
+        files: Only in these articles (None: in all).
     """
     bibliography = _bibliography(project)
-    documents = [read_document(project, path) for path in article_files(project) if path.suffix != ".ipynb"]
+    chosen = article_files(project) if files is None else files
+    documents = [read_document(project, path) for path in chosen if path.suffix != ".ipynb"]
     found = [finding for document in documents for finding in _unknown_references(document, bibliography)]
     found += [finding for document in documents for finding in _broken(document)]
     given = {document.file: allowances(document)[0] for document in documents}
