@@ -48,18 +48,20 @@ def render(
     from mechscope import publish
     from mechscope.pipeline.schedule import every_run
     from mechscope.publish.prerender import mode_from_environment
+    from mechscope.publish.progress import Screen
 
     project = project_of(context)
     if all_runs and runs:
         raise click.UsageError("give --run or --all-runs, not both")
-    done = publish.render(
-        project,
-        every_run(project) if all_runs else runs,
-        engine=engine,
-        articles=articles,
-        mode=mode_from_environment() or "skip",
-        report=lambda line: click.echo(f"{line} …", err=True),
-    )
+    with Screen() as screen:
+        done = publish.render(
+            project,
+            every_run(project) if all_runs else runs,
+            engine=engine,
+            articles=articles,
+            mode=mode_from_environment() or "skip",
+            report=screen,
+        )
     _print_rendered(project, done, bool(articles))
 
 

@@ -14,11 +14,13 @@ from pathlib import Path
 from mechscope.errors import InvalidInput, RenderFailed
 from mechscope.files import folder_in_place
 from mechscope.project import Project
-from mechscope.publish.offline import remove_foreign_scripts
+from mechscope.publish.offline import inline_modules, remove_foreign_scripts
 from mechscope.publish.prerender import DONE, MODE_VARIABLE
+from mechscope.publish.progress import Report, silent
 from mechscope.publish.staging import render_lock
 
 _ERROR = re.compile(r"\b(ERROR|FATAL)\b|\(E\)")
+_PAGE = re.compile(r"^\s*\[\s*\d+/\d+\]\s+\S.*")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -50,7 +52,13 @@ class QuartoRun:
 
 
 def render_run(
-    project: Project, run: str, *, output: Path, only: list[Path] | None = None, program: str = "quarto"
+    project: Project,
+    run: str,
+    *,
+    output: Path,
+    only: list[Path] | None = None,
+    program: str = "quarto",
+    report: Report = silent,
 ) -> QuartoRun:
     """Render the documents of `run` into `output`, which changes only when everything succeeded.
 
@@ -59,6 +67,7 @@ def render_run(
 
     Args:
         only: Render these documents and keep what `output` holds of the others (None: render all).
+        report: Is told which document Quarto is at.
 
     Raises:
         RenderFailed: With what Quarto said.
@@ -70,8 +79,12 @@ def render_run(
         # Quarto wants the output folder relative to the project.
         common = ["--profile", run, "--output-dir", os.path.relpath(staged, project.root), "--no-clean"]
         for document in [None] if only is None else only:
-            _quarto(project, run, program, [*([project.shown(document)] if document else []), *common])
+            named = [project.shown(document)] if document else []
+            for name in named:
+                report(name, passing=True)
+            _quarto(project, run, program, [*named, *common], report)
         remove_foreign_scripts(staged)
+        inline_modules(staged)
     return QuartoRun(
         pages=sorted(path for path in output.rglob("*.html") if "site_libs" not in path.parts),
         pdfs=sorted(output.rglob("*.pdf")),
@@ -79,25 +92,42 @@ def render_run(
     )
 
 
-def _quarto(project: Project, run: str, program: str, arguments: list[str]) -> None:
+def _quarto(project: Project, run: str, program: str, arguments: list[str], report: Report) -> None:
     # A QUARTO_PROFILE of the caller would be added to --profile, and another run with it.
     environment = {**os.environ, MODE_VARIABLE: DONE, "QUARTO_PYTHON": sys.executable}
     environment.pop("QUARTO_PROFILE", None)
-    done = subprocess.run(
-        [program, "render", *arguments],
-        cwd=project.root,
+    done = _followed([program, "render", *arguments], project.root, environment, report)
+    if done.returncode != 0:
+        raise RenderFailed(
+            f"quarto could not render the run '{run}':\n{_what_went_wrong(done.stdout)}",
+            hint=f"quarto render --profile {run}  shows everything that it says",
+        )
+
+
+def _followed(
+    command: list[str], folder: Path, environment: dict[str, str], report: Report
+) -> subprocess.CompletedProcess[str]:
+    """Run Quarto and tell which page it is at; what it said is kept."""
+    said = []
+    with subprocess.Popen(
+        command,
+        cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
-    )
-    if done.returncode != 0:
-        raise RenderFailed(
-            f"quarto could not render the run '{run}':\n{_what_went_wrong(done.stdout)}",
-            hint=f"quarto render --profile {run}  shows everything that it says",
-        )
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                said.append(line)
+                if page := _PAGE.match(_COLOUR.sub("", line)):
+                    report(" ".join(page[0].split()), passing=True)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, "".join(said))
 
 
 def _what_went_wrong(output: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -23,6 +23,7 @@ from mechscope.publish.prerender import (
     prepare,
     stale_beside,
 )
+from mechscope.publish.progress import Report, silent
 from mechscope.publish.quarto import find_quarto
 from mechscope.publish.sources import article_files
 from mechscope.publish.staging import clear_staging
@@ -80,7 +81,7 @@ def render(
     engine: str | None = None,
     articles: Sequence[str] | None = None,
     mode: Mode = "run",
-    report: Callable[[str], None] = lambda line: None,
+    report: Report = silent,
 ) -> Rendered:
     """Render runs, each into `_site/<run>/`, which is replaced only when its render succeeded.
 
@@ -122,10 +123,10 @@ def render(
         began = time.perf_counter() - took
         prepare(project, run, "skip", articles=only)
         warnings = tuple(outcome.loss for outcome in ran if outcome.loss)
-        warnings += () if mode == "skip" else stale_beside(project, wanted)
+        warnings += () if mode == "skip" or only else stale_beside(project, wanted)
         ready = time.perf_counter()
         report(f"rendering {run} with {chosen}")
-        built = _build(project, run, chosen, program, only)
+        built = _build(project, run, chosen, program, only, report)
         warnings += built.warnings
         took = time.perf_counter() - ready
         clear_staging(project, run)
@@ -177,13 +178,15 @@ class _Built(Protocol):
     def warnings(self) -> tuple[str, ...]: ...
 
 
-def _build(project: Project, run: str, engine: str, program: str, only: list[Path] | None) -> _Built:
+def _build(
+    project: Project, run: str, engine: str, program: str, only: list[Path] | None, report: Report
+) -> _Built:
     output = project.site / run
     if engine == "quarto":
-        return quarto.render_run(project, run, output=output, only=only, program=program)
+        return quarto.render_run(project, run, output=output, only=only, program=program, report=report)
     from mechscope.publish import pandoc
 
-    return pandoc.render_run(project, run, output=output, only=only)
+    return pandoc.render_run(project, run, output=output, only=only, report=report)
 
 
 def _article(project: Project, name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from mechscope.publish.pandoc.links import checked_resources
 from mechscope.publish.pandoc.nav import Site
 from mechscope.publish.pandoc.scan import check
 from mechscope.publish.pandoc.source import Source, read_source
+from mechscope.publish.progress import Report, silent
 from mechscope.publish.staging import render_lock
 
 _WORKERS = 2
@@ -42,7 +44,9 @@ class RenderedRun:
     warnings: tuple[str, ...] = ()
 
 
-def render_run(project: Project, run: str, *, output: Path, only: list[Path] | None = None) -> RenderedRun:
+def render_run(
+    project: Project, run: str, *, output: Path, only: list[Path] | None = None, report: Report = silent
+) -> RenderedRun:
     """Render the documents of `run` into `output`, which changes only when everything succeeded.
 
     Args:
@@ -50,6 +54,7 @@ def render_run(project: Project, run: str, *, output: Path, only: list[Path] | N
         run: The run, which is also the profile.
         output: The folder of the site; outputs mirror their sources' paths.
         only: Render these documents and keep what `output` holds of the others (None: render all).
+        report: Is told which page is being rendered.
 
     Raises:
         RenderFailed: Lists what is wrong, each with file and line.
@@ -57,7 +62,7 @@ def render_run(project: Project, run: str, *, output: Path, only: list[Path] | N
     """
     started = time.perf_counter()
     with render_lock(project, run):  # a second render then finds most pages in the cache
-        made = _render(project, run, output, only)
+        made = _render(project, run, output, only, report)
     return RenderedRun(
         pages=[output / page.job.output for page in made if page.job.to == "html"],
         pdfs=[output / page.job.output for page in made if page.job.to == "typst"],
@@ -71,13 +76,13 @@ def render_run(project: Project, run: str, *, output: Path, only: list[Path] | N
     )
 
 
-def _render(project: Project, run: str, output: Path, only: list[Path] | None) -> list[Page]:
+def _render(project: Project, run: str, output: Path, only: list[Path] | None, report: Report) -> list[Page]:
     recover_folder(output)
     config = read_config(project, run)
     sources = _read_all(config)
     jobs, site = _plan(config, sources)
     chosen = _chosen(config, jobs, only)
-    pages = _convert_all(chosen, project.scratch / "render-cache" / run)
+    pages = _convert_all(chosen, project.scratch / "render-cache" / run, report)
     kept = output if only is not None and output.is_dir() else None
     resources = checked_resources(config, site, pages, output, {job.output for job in jobs})
     with folder_in_place(output) as folder:
@@ -172,10 +177,13 @@ def _chosen(config: Config, jobs: list[Job], only: list[Path] | None) -> list[Jo
     return [job for job in jobs if job.source.path.resolve() in wanted]
 
 
-def _convert_all(jobs: list[Job], cache: Path) -> list[Page]:
+def _convert_all(jobs: list[Job], cache: Path, report: Report) -> list[Page]:
     """All pages, or every problem of every page."""
 
+    begun = itertools.count(1)
+
     def attempt(job: Job) -> Page | RenderFailed:
+        report(f"[{next(begun)}/{len(jobs)}] {job.output}", passing=True)
         try:
             return convert(job, cache)
         except RenderFailed as error:
