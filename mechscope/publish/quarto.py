@@ -43,7 +43,7 @@ def find_quarto() -> str | None:
 
 @dataclass(frozen=True)
 class QuartoRun:
-    """What a render made, as paths in the site, and how long it took."""
+    """The pages of what was rendered, as paths in the site, and how long it took."""
 
     pages: list[Path]
     pdfs: list[Path]
@@ -85,11 +85,19 @@ def render_run(
             _quarto(project, run, program, [*named, *common], report)
         remove_foreign_scripts(staged)
         inline_modules(staged)
+    made = [output] if only is None else [output / project.shown(document) for document in only]
     return QuartoRun(
-        pages=sorted(path for path in output.rglob("*.html") if "site_libs" not in path.parts),
-        pdfs=sorted(output.rglob("*.pdf")),
+        pages=[page for path in made for page in _outputs(path, ".html")],
+        pdfs=[page for path in made for page in _outputs(path, ".pdf")],
         seconds=time.perf_counter() - started,
     )
+
+
+def _outputs(path: Path, suffix: str) -> list[Path]:
+    """The pages in a folder, or that of one document."""
+    if path.is_dir():
+        return sorted(page for page in path.rglob(f"*{suffix}") if "site_libs" not in page.parts)
+    return [page] if (page := path.with_suffix(suffix)).is_file() else []
 
 
 def _quarto(project: Project, run: str, program: str, arguments: list[str], report: Report) -> None:

@@ -109,6 +109,10 @@ def test_one_article_leaves_the_rest_of_the_site(
     assert other.read_text() == "kept"
     command = (sample.site / RUN / "paper" / "index.html").read_text()
     assert command.startswith("done render paper/articles/topic-geometry.qmd")
+    (sample.site / RUN / "paper" / "articles").mkdir()
+    (sample.site / RUN / "paper" / "articles" / "topic-geometry.html").write_text("")
+    named = render(sample, [RUN], articles=["topic-geometry"], mode="skip").runs[0]
+    assert [path.name for path in (*named.pages, *named.pdfs)] == ["topic-geometry.html"]
 
 
 def test_an_unknown_article_run_or_engine_is_refused_with_the_nearest(
