@@ -7,7 +7,7 @@ and an appendix lists is read from the sources here, once, before anything is re
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mechscope.errors import MechscopeError
@@ -20,13 +20,16 @@ from mechscope.publish.sources import (
     SHORTCODE,
     Shortcode,
     article_files,
+    article_text,
     fenced,
     included,
+    offset_of,
 )
 
 _DIV_END = re.compile(r"^[ \t]*(?:>[ \t]*)*:{3,}[ \t]*$", re.MULTILINE)
 _DIV_NAMED = re.compile(r"^[ \t]*(?:>[ \t]*)*:{3,}[ \t]*[A-Za-z][\w-]*[ \t]*:*[ \t]*$", re.MULTILINE)
-_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(?P<text>.+?)[ \t]*#*$", re.MULTILINE)
+_HEADING = re.compile(r"^ {0,3}(?P<level>#{1,6})[ \t]+(?P<text>.+?)[ \t]*#*$", re.MULTILINE)
+_UNDERLINED = re.compile(r"^ {0,3}(?P<text>\S.*?)[ \t]*\n(?P<level>=|-)(?P=level)*[ \t]*$", re.MULTILINE)
 _ATTRIBUTES = re.compile(r"\s+\{[^{}]*\}\s*$")
 ABSTRACT = "Abstract"
 """The section of what stands in a document's front matter."""
@@ -53,11 +56,13 @@ class Shown:
 
 @dataclass(frozen=True)
 class _Outline:
-    """What a file's Markdown says about its lines."""
+    """What a file's Markdown says about its parts."""
 
+    text: str
     headings: list[tuple[int, str]]
-    divs: dict[int, int]
-    """The last line of each Div by its first."""
+    """Line and words of each."""
+    parts: dict[tuple[int, int], tuple[int, int]]
+    """From where to where in `text` each `.when-claim` holds, by the line and column where it is written."""
 
 
 def shown_in(project: Project, shelf: Shelf, codes: Sequence[Shortcode]) -> dict[str, list[Shown]]:
@@ -74,30 +79,54 @@ def shown_in(project: Project, shelf: Shelf, codes: Sequence[Shortcode]) -> dict
     def outline(file: str) -> _Outline:
         if file not in outlines:
             path = project.root / file
-            text = path.read_text(encoding="utf-8").replace("\r\n", "\n") if path.is_file() else ""
-            outlines[file] = _Outline([], {}) if path.suffix == ".ipynb" else _outline(text)
+            readable = path.is_file() and path.suffix != ".ipynb"
+            text = article_text(project, path) if readable else ""
+            outlines[file] = _outline(text, by_file.get(file, ()) if readable else ())
         return outlines[file]
 
     def walk(file: str, section: str, above: tuple[str, ...]) -> Iterator[Shown]:
         here = outline(file)
-        hidden_until = 0
+        hidden = _hidden(shelf, here, by_file.get(file, ()))
         for code in by_file.get(file, ()):
-            if code.place == "comment" or code.line <= hidden_until:
+            if code.place == "comment" or _inside(here, code, hidden):
                 continue
             heading = next((text for line, text in reversed(here.headings) if line <= code.line), section)
             target = included(code, project)
             if target is not None and (part := project.shown(target)) not in above:
                 yield from walk(part, heading, (*above, part))
             found = _found(shelf, code)
-            if found is None:
-                continue
-            item = Shown(code, found, ABSTRACT if code.place == "yaml" else heading)
-            if code.name == "when-claim" and not item.kept:
-                hidden_until = here.divs.get(code.line, code.line)
-            yield item
+            if found is not None:
+                yield Shown(code, found, ABSTRACT if code.place == "yaml" else heading)
 
     pages = [project.shown(path) for path in article_files(project) if not path.name.startswith("_")]
     return {page: list(walk(page, "", (page,))) for page in pages}
+
+
+def hidden_parts(shelf: Shelf, text: str, codes: Sequence[Shortcode]) -> list[tuple[int, int]]:
+    """From where to where `text`, a file whose shortcodes are `codes`, is dropped in the shelf's run."""
+    return list(_hidden(shelf, _outline(text, codes), codes).values())
+
+
+def _hidden(
+    shelf: Shelf, outline: _Outline, codes: Sequence[Shortcode]
+) -> dict[tuple[int, int], tuple[int, int]]:
+    """What is dropped, by the line and column of its condition."""
+    hidden = {}
+    for code in codes:
+        part = outline.parts.get((code.line, code.column)) if code.name == "when-claim" else None
+        found = _found(shelf, code) if part else None
+        if part and found and not Shown(code, found, "").kept:
+            hidden[code.line, code.column] = part
+    return hidden
+
+
+def _inside(outline: _Outline, code: Shortcode, hidden: Mapping[tuple[int, int], tuple[int, int]]) -> bool:
+    """Whether a shortcode stands in something that is dropped, for another condition than itself."""
+    if not hidden:
+        return False
+    place = code.line, code.column
+    offset = offset_of(outline.text, *place)
+    return any(start < offset < end for own, (start, end) in hidden.items() if own != place)
 
 
 def _found(shelf: Shelf, code: Shortcode) -> Found | None:
@@ -113,7 +142,7 @@ def _wanted(code: Shortcode) -> list[str]:
     return re.split(r"[,\s]+", code.options.get("is", ""))
 
 
-def _outline(text: str) -> _Outline:
+def _outline(text: str, codes: Sequence[Shortcode]) -> _Outline:
     front = FRONT_MATTER.match(text)
     start = front.end() if front else 0
     spans = [(first, end) for first, end, _ in fenced(text, start)] + [(0, start)]
@@ -125,21 +154,63 @@ def _outline(text: str) -> _Outline:
         return text.count("\n", 0, offset) + 1
 
     headings = [
-        (line_of(match.start()), plain_words(match["text"]))
-        for match in _HEADING.finditer(text)
+        match
+        for pattern in (_HEADING, _UNDERLINED)
+        for match in pattern.finditer(text)
         if outside(match.start())
     ]
+    headings.sort(key=lambda match: match.start())
     marks = [(match.start("colons"), True) for match in DIV.finditer(text)]
     marks += [(match.start(), True) for match in _DIV_NAMED.finditer(text)]
     marks += [(match.start(), False) for match in _DIV_END.finditer(text)]
     divs: dict[int, int] = {}
-    open_lines: list[int] = []
+    open_divs: list[int] = []
     for offset, opens in sorted(mark for mark in marks if outside(mark[0])):
         if opens:
-            open_lines.append(line_of(offset))
-        elif open_lines:
-            divs[open_lines.pop()] = line_of(offset)
-    return _Outline(headings, divs)
+            open_divs.append(offset)
+        elif open_divs:
+            divs[open_divs.pop()] = offset
+    parts = {}
+    for code in codes:
+        if code.name == "when-claim":
+            offset = offset_of(text, code.line, code.column)
+            parts[code.line, code.column] = _part(text, offset, headings, divs)
+    return _Outline(text, [(line_of(match.start()), plain_words(match["text"])) for match in headings], parts)
+
+
+def _part(
+    text: str, offset: int, headings: Sequence[re.Match[str]], divs: Mapping[int, int]
+) -> tuple[int, int]:
+    """From where to where a `.when-claim` that is written at `offset` holds.
+
+    That of a Div to its end; that of a heading to the next one that isn't below it, within the same Div; that
+    of a span in its brackets.
+    """
+    if text[offset] == ":":
+        return offset, divs.get(offset, len(text))
+    heading = next((match for match in headings if match.start() <= offset < match.end()), None)
+    if heading is None or text[offset - 1] == "]":
+        return _bracket(text, offset - 1), offset
+    around = [end for start, end in divs.items() if start < offset < end]
+    following = [
+        match.start() for match in headings if match.start() > offset and _level(match) <= _level(heading)
+    ]
+    return heading.start(), min([*around, *following], default=len(text))
+
+
+def _level(heading: re.Match[str]) -> int:
+    return len(heading["level"]) if heading["level"][0] == "#" else "=-".index(heading["level"]) + 1
+
+
+def _bracket(text: str, end: int) -> int:
+    """Where the bracket opens that closes at `end`; `end` itself where none does."""
+    depth = 0
+    for offset in range(end, -1, -1):
+        if text[offset] in "[]" and text[max(0, offset - 1)] != "\\":
+            depth += 1 if text[offset] == "]" else -1
+            if depth == 0:
+                return offset
+    return end
 
 
 def plain_words(markdown: str) -> str:

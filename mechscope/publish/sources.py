@@ -28,7 +28,7 @@ KIND_OF_SHORTCODE = {
     "claim": "claims",
     "when-claim": "claims",
 }
-"""Our shortcodes (and the Div) and the kind of record each takes."""
+"""Our shortcodes (and the class `.when-claim`) and the kind of record each takes."""
 
 QUARTO_SHORTCODES = frozenset(
     {"include", "embed", "meta", "var", "env", "pagebreak", "brand", "contents", "video", "kbd"}
@@ -47,6 +47,10 @@ DIV = re.compile(
     re.MULTILINE,
 )
 _WORD = re.compile(rf"(?:(?P<name>[\w-]+)\s*=\s*)?(?P<value>{QUOTED}|[^\s=]+)")
+_CONDITION = re.compile(
+    rf"\{{(?P<body>(?:{QUOTED}|[^{{}}\"'])*?\.when-claim(?![\w-])(?:{QUOTED}|[^{{}}\"'])*)\}}"
+)
+_CODE_SPAN = re.compile(r"(?<![`\\])(`+)(?!`)(?:(?!\n[ \t]*\n)[\s\S])*?(?<!`)\1(?!`)")
 _FENCE = re.compile(r"^(?P<margin>\s*(?:>\s*)*)(?P<fence>`{3,}|~{3,})(?P<info>.*)$")
 _COMMENT = re.compile(r"<!--[\s\S]*?-->")
 FRONT_MATTER = re.compile(r"\A---[ \t]*\n[\s\S]*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
@@ -54,7 +58,7 @@ FRONT_MATTER = re.compile(r"\A---[ \t]*\n[\s\S]*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)
 
 @dataclass(frozen=True)
 class Shortcode:
-    """A shortcode, or a `.when-claim` Div, where it stands.
+    """A shortcode, or what a `.when-claim` makes depend on a claim, where it stands.
 
     `arguments` are its words without a name, `options` those with one, both without quotes. `line` and
     `column` count from 1.
@@ -96,12 +100,29 @@ def article_files(project: Project) -> list[Path]:
     return sorted(found)
 
 
+def article_text(project: Project, path: Path) -> str:
+    """The text of an article, without a byte order mark and with "\\n" at the end of each line.
+
+    Raises:
+        InvalidInput: It isn't UTF-8; says where.
+    """
+    raw = path.read_bytes()
+    try:
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise InvalidInput(
+            f"{project.shown(path)}:{line}: this is not UTF-8: {error.reason} at byte {error.start}.",
+            hint="save the file as UTF-8",
+        ) from error
+
+
 def shortcodes_in(project: Project, files: Iterable[Path] | None = None) -> list[Shortcode]:
-    """Every shortcode and `.when-claim` Div of `files` (default: of all articles)."""
+    """Every shortcode and `.when-claim` of `files` (default: of all articles)."""
     found: list[Shortcode] = []
     for path in article_files(project) if files is None else files:
         shown = project.shown(path)
-        text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+        text = article_text(project, path)
         if path.suffix == ".ipynb":
             found.extend(_in_notebook(text, shown))
         else:
@@ -113,13 +134,12 @@ def shortcodes(text: str, file: str = "") -> list[Shortcode]:
     """The shortcodes of a Markdown text, in order."""
     place_of = _places(text)
     found = []
-    for start, name, words in sorted([*_in_text(text), *_divs(text)]):
+    for start, name, words in sorted([*_in_text(text), *_conditions(text)]):
         place = place_of(start)
-        if place is None or (name == "when-claim" and place in ("code", "yaml")):
+        if place is None or (name == "when-claim" and place == "code"):
             continue
         arguments, options = attributes(words)
-        line = text.count("\n", 0, start) + 1
-        column = start - text.rfind("\n", 0, start)
+        line, column = line_and_column(text, start)
         found.append(Shortcode(name, arguments, file, line, column, place, options))
     return found
 
@@ -161,10 +181,27 @@ def _in_text(text: str) -> Iterator[tuple[int, str, str]]:
         yield match.start(), name, words
 
 
-def _divs(text: str) -> Iterator[tuple[int, str, str]]:
-    for match in DIV.finditer(text):
-        if re.search(r"(?<![\w-])\.when-claim(?![\w-])", match["body"]):
-            yield match.start("colons"), "when-claim", match["body"]
+def _conditions(text: str) -> Iterator[tuple[int, str, str]]:
+    """Every `{.when-claim …}`: that of a Div from its colons on, another from its brace on."""
+    divs = {match.end(): match.start("colons") for match in DIV.finditer(text)}
+    quoted = [match.span() for match in _CODE_SPAN.finditer(text)]
+    for match in _CONDITION.finditer(text):
+        if any(start <= match.start() < end for start, end in quoted):
+            continue
+        yield divs.get(match.end(), match.start()), "when-claim", match["body"]
+
+
+def line_and_column(text: str, offset: int) -> tuple[int, int]:
+    """Where an offset of `text` is, both counted from 1."""
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+def offset_of(text: str, line: int, column: int) -> int:
+    """The offset in `text` of a line and column, both counted from 1."""
+    start = 0
+    for _ in range(line - 1):
+        start = text.index("\n", start) + 1
+    return start + column - 1
 
 
 def attributes(words: str) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -202,7 +239,7 @@ def fenced(text: str, start: int) -> list[tuple[int, int, Place | None]]:
     spans: list[tuple[int, int, Place | None]] = []
     opened: tuple[int, str, Place | None] | None = None
     offset = start
-    for line in text[start:].splitlines(keepends=True):
+    for line in _lines(text[start:]):
         match = _FENCE.match(line.rstrip("\n"))
         if match and opened is None and not ("`" in match["info"] and match["fence"][0] == "`"):
             info = match["info"].strip()
@@ -218,6 +255,11 @@ def fenced(text: str, start: int) -> list[tuple[int, int, Place | None]]:
     return spans
 
 
+def _lines(text: str) -> list[str]:
+    """The lines of a text with their ends; `splitlines` would also part them at U+2028 and its like."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
+
+
 def _in_notebook(raw: str, file: str) -> list[Shortcode]:
     """The shortcodes of a notebook's Markdown and raw cells, with lines and columns of the file itself."""
     try:
@@ -230,7 +272,7 @@ def _in_notebook(raw: str, file: str) -> list[Shortcode]:
         if cell.get("cell_type") not in ("markdown", "raw"):
             continue
         source = cell.get("source", "")
-        lines = source if isinstance(source, list) else source.splitlines(keepends=True)
+        lines = source if isinstance(source, list) else _lines(source)
         starts = []
         for line in lines:
             start = max(
