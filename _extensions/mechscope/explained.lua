@@ -80,6 +80,14 @@ local function at_the_end(blocks, inlines)
   end
 end
 
+--- The content of a span that rests on a claim, with its mark, as inlines.
+function M.resting_inline(found, outcomes, content, anchor)
+  local inlines = pandoc.Inlines(content)
+  inlines:extend(mark(found, outcomes))
+  if not quarto.doc.is_format("html") then return inlines end
+  return pandoc.Inlines({ pandoc.Span(inlines, pandoc.Attr(anchor, { "ms-when" })) })
+end
+
 --- The content of a Div whose prose rests on a claim, with its mark; `anchor` is the id of the first one.
 --
 -- On a page the content stays together, so that it can be shown which passage a mark speaks of. Not with a heading in

@@ -5,7 +5,8 @@
 ---   :::
 ---
 --- is kept when the claim's outcome is among those in `is` ("held", "failed", "untestable", or several), and
---- dropped otherwise. What is kept ends with a mark that says so and leads to the claim. Runs before shortcodes expand,
+--- dropped otherwise. The same attributes on a span, `[…]{.when-claim key=… is=held}`, are for its words; on a heading for
+--- its section: all that follows up to the next heading that isn't below it. What is kept ends with a mark that says so and leads to the claim. Runs before shortcodes expand,
 --- so keys in a dropped branch are not looked up here; the check before a render reads them in the source.
 ---
 --- It also puts a banner at the top of every document that shows something of a ledger, says at the foot of every page
@@ -21,6 +22,7 @@ local ledger = require("ledger")
 local documents = require("documents")
 local claims = require("claims")
 local explained = require("explained")
+local latex = require("latex")
 
 -- The engine copies the script into the site and links it from the page.
 if quarto.doc.add_html_dependency and quarto.doc.is_format("html") then
@@ -33,17 +35,17 @@ end
 
 local OUTCOMES = { "held", "failed", "untestable" }
 
-local function wanted_outcomes(div)
+local function wanted_outcomes(element)
   local wanted = pandoc.List({})
-  local is = div.attributes["is"] or ""
+  local is = element.attributes["is"] or ""
   for outcome in is:gmatch("[^,%s]+") do
     if not pandoc.List(OUTCOMES):includes(outcome) then
-      ledger.fail("::: {.when-claim is=" .. is .. "}: " .. ledger.unknown("outcome", outcome, OUTCOMES))
+      ledger.fail("{.when-claim is=" .. is .. "}: " .. ledger.unknown("outcome", outcome, OUTCOMES))
     end
     wanted:insert(outcome)
   end
   if #wanted == 0 then
-    ledger.fail("::: {.when-claim} needs is=held, is=failed or is=untestable.")
+    ledger.fail("{.when-claim} needs is=held, is=failed or is=untestable.")
   end
   return wanted
 end
@@ -70,26 +72,112 @@ local function apostrophes(str)
   return inlines
 end
 
-function Pandoc(document)
+--- A comment is for authors: what it holds is not on the page, and a key in it may be gone.
+local function without_comments(raw)
+  if not raw.format:match("^html") or not raw.text:find("<!--", 1, true) or raw.text:lower():find("<s[ct][ry][il][pe]") then
+    return nil
+  end
+  local text = raw.text:gsub("<!%-%-.-%-%->", "")
+  if text:match("^%s*$") then return {} end
+  raw.text = text
+  return raw
+end
+
+--- For an element that depends on a claim: the claim, the outcomes that it asks for, and whether it is kept.
+local function condition(element, meta)
+  if not element.classes:includes("when-claim") then return nil end
+  local key = element.attributes["key"]
+  if not key then ledger.fail("{.when-claim} needs key=analysis.name.") end
+  local wanted = wanted_outcomes(element)
+  local found = ledger.lookup(key, meta, "claims")
+  return found, wanted, wanted:includes(found.record.outcome)
+end
+
+--- `blocks`, in which `change(header, section)` has taken the place of each section whose heading has a condition.
+local function with_sections(blocks, change)
+  local result, i = pandoc.Blocks({}), 1
+  while i <= #blocks do
+    local header = blocks[i]
+    i = i + 1
+    if header.t == "Header" and header.classes:includes("when-claim") then
+      local section = pandoc.Blocks({})
+      while i <= #blocks and not (blocks[i].t == "Header" and blocks[i].level <= header.level) do
+        section:insert(blocks[i])
+        i = i + 1
+      end
+      result:extend(change(header, with_sections(section, change)))
+    else
+      result:insert(header)
+    end
+  end
+  return result
+end
+
+--- Takes away what depends on another outcome.
+local function drop(meta)
+  local function dropped(element)
+    local found, _, kept = condition(element, meta)
+    if found and not kept then return {} end
+  end
+  return {
+    traverse = "topdown", -- what is dropped with something else is not looked up
+    Span = dropped,
+    Div = dropped,
+    Blocks = function(blocks)
+      return with_sections(blocks, function(header, section)
+        return dropped(header) and {} or pandoc.Blocks({ header }) .. section
+      end)
+    end,
+  }
+end
+
+--- Says of what is kept that it rests on a claim.
+local function mark_kept(meta)
   local anchored = {}
+  local function anchor_of(found)
+    local anchor = when_anchor(found)
+    local first = not anchored[anchor]
+    anchored[anchor] = true
+    return first and anchor or ""
+  end
+  return {
+    Span = function(span)
+      local found, wanted = condition(span, meta)
+      return found and explained.resting_inline(found, wanted, span.content, anchor_of(found))
+    end,
+    Para = function(paragraph) -- all of whose words were dropped
+      local empty = true
+      for _, inline in ipairs(paragraph.content) do
+        empty = empty and (inline.t == "Space" or inline.t == "SoftBreak")
+      end
+      if empty then return {} end
+    end,
+    Div = function(div)
+      local found, wanted = condition(div, meta)
+      return found and explained.resting(found, wanted, div.content, anchor_of(found))
+    end,
+    Blocks = function(blocks)
+      return with_sections(blocks, function(header, section)
+        local found, wanted = condition(header, meta)
+        header.classes = header.classes:filter(function(class) return class ~= "when-claim" end)
+        header.attributes.key, header.attributes.is = nil, nil
+        return explained.resting(found, wanted, pandoc.Blocks({ header }) .. section, anchor_of(found))
+      end)
+    end,
+  }
+end
+
+function Pandoc(document)
   local about = ledger.about_document(document.meta)
+  document = document:walk({ RawBlock = without_comments, RawInline = without_comments }):walk(latex.filter)
   document = document:walk({
     Div = function(div)
       if div.classes:includes("cited-numbers") then return documents.numbers(about) end
       if div.classes:includes("cited-claims") then return claims.list(about) end
       if div.classes:includes("all-runs") then return documents.runs(ledger.colophon(document.meta)) end
-      if not div.classes:includes("when-claim") then return nil end
-      local key = div.attributes["key"]
-      if not key then ledger.fail("::: {.when-claim} needs key=analysis.name.") end
-      local wanted = wanted_outcomes(div)
-      local found = ledger.lookup(key, document.meta, "claims")
-      if not wanted:includes(found.record.outcome) then return {} end
-      local anchor = when_anchor(found)
-      local first = not anchored[anchor]
-      anchored[anchor] = true
-      return explained.resting(found, wanted, div.content, first and anchor or "")
     end,
   })
+  document = document:walk(drop(document.meta)):walk(mark_kept(document.meta))
   if quarto.doc.include_text and quarto.doc.is_format("html") then
     quarto.doc.include_text("in-header", documents.described(document.meta))
     local site = ledger.colophon(document.meta)
