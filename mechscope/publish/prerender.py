@@ -22,7 +22,8 @@ from mechscope.publish.citations import check_citations
 from mechscope.publish.codecheck import write_codecheck
 from mechscope.publish.findings import parse_key, runs_with_results
 from mechscope.publish.pages import Written, write_pages
-from mechscope.publish.sources import Shortcode, included, shortcodes_in
+from mechscope.publish.refused import check_constructs
+from mechscope.publish.sources import Shortcode, article_files, included, shortcodes_in
 
 if TYPE_CHECKING:
     from mechscope.pipeline.freshness import State
@@ -73,11 +74,15 @@ def prepare(
     ran = bring_up_to_date(project, run, mode, articles=articles)
     codes = tuple(shortcodes_in(project))
     if articles is not None:
-        check_citations(project, run, codes_of(project, articles))
-        _check_references(project, sorted(_with_included(project, articles)))
+        taken_in = _with_included(project, articles)
+        cited = [code for codes_of_file in taken_in.values() for code in codes_of_file]
+        check_citations(project, run, cited)
+        _check_references(project, sorted(taken_in))
+        check_constructs(project, run, cited, sorted(taken_in))
         return Prepared(run, ran, write_pages(project, run, codes, articles=True), codes, ())
     check_citations(project, run, codes)
     _check_references(project)
+    check_constructs(project, run, codes, article_files(project))
     write_codecheck(project)
     warnings = () if mode == "skip" else stale_beside(project, [run])
     return Prepared(run, ran, write_pages(project, run, codes), codes, warnings)
