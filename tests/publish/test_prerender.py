@@ -54,7 +54,6 @@ def test_preparing_a_second_time_changes_nothing(sample: Project) -> None:
         ),
         ("::: {.when-claim key=topic_geometry.abstraction is=hold}", "did you mean 'held'"),
         ("As shown [@prak2024].", "no bibliography holds 'prak2024' — did you mean 'park2024'?"),
-        ("<!-- {{< stat topic_geometry.topcs >}} -->", "did you mean 'topic_geometry.topics'"),
     ],
 )
 def test_a_mistake_in_an_article_is_refused_with_its_line_and_the_nearest_name(

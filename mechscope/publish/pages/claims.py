@@ -8,7 +8,7 @@ from mechscope.ledger.formatting import format_value
 from mechscope.ledger.schema import Claim
 from mechscope.publish.findings import Found, runs_with_results, shared_words
 from mechscope.publish.markdown import code, definitions, div, escaped, front_matter, link, table
-from mechscope.publish.pages.context import OUTCOME_WORDS, UP, Context, claim_anchor
+from mechscope.publish.pages.context import OUTCOME_WORDS, UP, Context
 
 HOME = "paper/index.qmd"
 
@@ -198,9 +198,7 @@ def _in_article(context: Context, found: Found) -> str:
         mine = [item for item in shown if _place(item.found) == _place(found)]
         if not mine or not context.is_web_page(page):
             continue
-        stated = any(item.code.name == "claim" and item.code.place == "prose" for item in mine)
-        kept = any(item.kept for item in mine)
-        anchor = f"#{claim_anchor(found)}" if stated else f"#when-{claim_anchor(found)}" if kept else ""
+        anchor = context.claim_on(found, mine)
         where = "on the home page" if page == HOME else "in the article"
         if found.run == context.run:
             return link(where, f"{UP}/{page}{anchor}")

@@ -18,8 +18,9 @@ from mechscope.publish.entrance import runs_anchor
 from mechscope.publish.findings import Found, Shelf, repeat_command
 from mechscope.publish.helpers import Helper, helpers
 from mechscope.publish.markdown import code, div, escaped, link
+from mechscope.publish.reading import read_articles
 from mechscope.publish.shown import Shown, shown_in
-from mechscope.publish.sources import FRONT_MATTER, Shortcode, pages_with
+from mechscope.publish.sources import FRONT_MATTER, Shortcode, article_text, line_and_column, pages_with
 
 OUTCOME_WORDS = {"held": "held", "failed": "failed", "untestable": "not testable"}
 UP = "../../.."
@@ -42,7 +43,6 @@ class Context:
         self.title = self.run_title(run)
         self._titles: dict[str, str] = {}
         self._shown: dict[str, dict[str, list[Shown]]] = {}
-        self._lines: dict[str, list[str]] = {}
         self._web: dict[str, bool] = {}
         self._helpers: dict[str, dict[str, tuple[Helper, ...]]] = {}
         self._cells: dict[tuple[str, str], dict[str, str]] = {}
@@ -106,7 +106,7 @@ class Context:
     def page_title(self, page: str) -> str:
         """The title in a page's front matter."""
         if page not in self._titles:
-            text = (self.project.root / page).read_text(encoding="utf-8")
+            text = article_text(self.project, self.project.root / page)
             match = re.search(r"^title:\s*(.+?)\s*$", text, re.MULTILINE)
             self._titles[page] = match[1].strip("\"'") if match else page
         return self._titles[page]
@@ -120,7 +120,7 @@ class Context:
     def _has_html(self, page: str) -> bool:
         import yaml
 
-        text = (self.project.root / page).read_text(encoding="utf-8").replace("\r\n", "\n")
+        text = article_text(self.project, self.project.root / page)
         front = FRONT_MATTER.match(text)
         formats = (yaml.safe_load(front[0].strip().strip("-.")) or {}).get("format") if front else None
         names = [formats] if isinstance(formats, str) else list(formats or ["html"])
@@ -192,16 +192,20 @@ class Context:
             return ""
         mine = self._shown_on.get((page, found.run, found.short_key), [])
         if found.kind == "claims" and found.run == self.run:
-            stated = any(item.code.name == "claim" and item.code.place == "prose" for item in mine)
-            kept = any(item.kept for item in mine)
-            return f"#{claim_anchor(found)}" if stated else f"#when-{claim_anchor(found)}" if kept else ""
+            return self.claim_on(found, mine)
         prefix = {"statistics": "stat", "figures": "fig", "tables": "tbl"}.get(found.kind)
-        if prefix is None or not any(self._has_anchor(item) for item in mine):
+        if prefix is None or not any(self.becomes_element(item) for item in mine):
             return ""
         anchor = f"{prefix}-{found.analysis}-{found.name}".replace("_", "-")
         if found.run != self.run:
             anchor += "-" + re.sub(r"[^A-Za-z0-9]", "-", found.run)
         return f"#{anchor}"
+
+    def claim_on(self, found: Found, shown: Sequence[Shown]) -> str:
+        """The anchor of a claim on a page that shows this of it: where stated, else what rests on it."""
+        stated = any(item.code.name == "claim" and self.becomes_element(item) for item in shown)
+        kept = any(item.kept and item.code.place == "prose" for item in shown)
+        return f"#{claim_anchor(found)}" if stated else f"#when-{claim_anchor(found)}" if kept else ""
 
     @cached_property
     def _shown_on(self) -> dict[tuple[str, str, str], list[Shown]]:
@@ -211,21 +215,18 @@ class Context:
                 index.setdefault((page, item.found.run, item.found.short_key), []).append(item)
         return index
 
-    def _has_anchor(self, item: Shown) -> bool:
-        """Whether a shortcode becomes an element: one in YAML, in code or in a formula becomes text."""
-        return item.code.place == "prose" and item.code.name != "when-claim" and not self._in_text(item.code)
+    def becomes_element(self, item: Shown) -> bool:
+        """Whether a shortcode becomes an element: one in YAML, in code, in a formula … becomes text."""
+        return (item.code.line, item.code.column) in self._elements.get(item.code.file, ())
 
-    def _in_text(self, item: Shortcode) -> bool:
-        if item.file not in self._lines:
-            text = (self.project.root / item.file).read_text(encoding="utf-8")
-            self._lines[item.file] = text.replace("\r\n", "\n").split("\n")
-        lines = self._lines[item.file]
-        first = item.line - 1
-        while first > 0 and lines[first - 1].strip():
-            first -= 1
-        before = "\n".join([*lines[first : item.line - 1], lines[item.line - 1][: item.column - 1]])
-        before = re.sub(r"\\.", "", before)
-        return before.count("$") % 2 == 1 or before.count("`") % 2 == 1
+    @cached_property
+    def _elements(self) -> dict[str, set[tuple[int, int]]]:
+        """Line and column of the shortcodes that become elements, by file."""
+        files = [self.project.root / file for file in dict.fromkeys(code.file for code in self.codes)]
+        return {
+            file: {line_and_column(article.text, fact.offset) for fact in article.of("element")}
+            for file, article in read_articles(self.project, files).items()
+        }
 
 
 def cell_headings(notebook: Path) -> dict[str, str]:

@@ -358,7 +358,7 @@ def _pandoc(job: Job) -> tuple[str, dict[str, Any]]:
             ("metadata", _metadata(job)),
             ("defaults", _defaults(job, str(paths["metadata"]))),
         ):
-            paths[kind].write_text(json.dumps(value, default=str), encoding="utf-8")
+            paths[kind].write_text(_json_as_yaml(value), encoding="utf-8")
         environment = os.environ | {
             "MECHSCOPE_ENGINE_JOB": str(paths["job"]),
             "QUARTO_PROFILE": job.config.run,
@@ -385,6 +385,12 @@ def _pandoc(job: Job) -> tuple[str, dict[str, Any]]:
     if problems:
         raise RenderFailed("\n".join(dict.fromkeys(problems)))
     return done.stdout.decode(), answer
+
+
+def _json_as_yaml(value: Any) -> str:
+    """JSON that is YAML too, which knows no surrogates and takes some characters for ends of lines."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff]", lambda sign: f"\\u{ord(sign[0]):04x}", text)
 
 
 def _explained(found: re.Match[str]) -> str:

@@ -1,8 +1,9 @@
 """A document as text for Pandoc: includes put in, shortcodes replaced by words that Pandoc leaves alone.
 
 A shortcode `{{< name … >}}` may stand anywhere: in prose, code, math, an address, an attribute, the front
-matter. Each one becomes a word of plain letters, which survives Pandoc's reader in all of these places, and
-`lua/shortcodes.lua` puts the result where it finds the word. Every line remembers the file it came from.
+matter. Each one becomes a private character, which survives Pandoc's reader in all of these places and counts
+for nothing in the names that it gives to headings, as in Quarto; `lua/shortcodes.lua` puts the result
+where it finds the character. Every line remembers the file it came from.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from mechscope.errors import RenderFailed
 from mechscope.project import Project
 from mechscope.publish.pandoc.config import Metadata, parse_yaml
 from mechscope.publish.pandoc.notebook import as_markdown
+from mechscope.publish.sources import article_text
 
-WORD = "msshortcode{}z"
-"""The word that stands for the shortcode of a number; lua/shortcodes.lua looks for it."""
+FIRST = 0xF0000
+"""This private character and those after it stand for shortcodes, in order; as in lua/shortcodes.lua."""
 
 _SHORTCODE = re.compile(
     r"\{\{\{<(?P<braced>.*?)>\}\}\}|\{\{</\*(?P<starred>.*?)\*/>\}\}|\{\{<(?P<inner>.*?)>\}\}", re.DOTALL
@@ -62,8 +64,8 @@ class Source:
             (line for line, text in zip(self.lines, self.written, strict=True) if needle in text), None
         )
         if found is None and needle:
-            text = self.path.read_text(encoding="utf-8").splitlines()
-            number = next((number for number, line in enumerate(text, 1) if needle in line), 0)
+            lines = self.path.read_text(encoding="utf-8-sig").split("\n")
+            number = next((number for number, line in enumerate(lines, 1) if needle in line), 0)
             return f"{self.shown}:{number}" if number else self.shown
         return str(found) if found else self.shown
 
@@ -75,13 +77,12 @@ def read_source(project: Project, path: Path) -> Source:
         RenderFailed: An included file does not exist or includes itself; front matter is not YAML.
     """
     shown = project.shown(path)
-    text = path.read_text(encoding="utf-8")
+    text = article_text(project, path)
     if path.suffix == ".ipynb":
         try:
             text = as_markdown(json.loads(text))
         except (ValueError, KeyError, TypeError) as error:
             raise RenderFailed(f"{shown}: this is not a notebook: {error!r}.") from error
-    text = text.replace("\r\n", "\n")
     front_matter, body, offset = split_front_matter(text, shown)
     source = Source(path, shown, {}, "", [], [])
     _collect(project, source, path, body, offset, [path])
@@ -101,7 +102,7 @@ def split_front_matter(text: str, shown: str) -> tuple[Metadata, str, int]:
 
 def _collect(project: Project, source: Source, file: Path, body: str, offset: int, stack: list[Path]) -> None:
     shown = project.shown(file)
-    for number, text in enumerate(body.splitlines(), offset + 1):
+    for number, text in enumerate(body.removesuffix("\n").split("\n"), offset + 1):
         found = _INCLUDE.match(text)
         line = Line(shown, number)
         if not found:
@@ -116,13 +117,13 @@ def _collect(project: Project, source: Source, file: Path, body: str, offset: in
         if path in (entry.resolve() for entry in stack):
             raise RenderFailed(f"{line}: '{name}' includes itself.")
         source.included.append(path)
-        _, inner, skipped = split_front_matter(path.read_text(encoding="utf-8"), project.shown(path))
+        _, inner, skipped = split_front_matter(article_text(project, path), project.shown(path))
         _collect(project, source, path, inner, skipped, [*stack, path])
 
 
 def _replace(source: Source, text: str, lines: list[Line] | None) -> str:
     def stand_in(found: re.Match[str]) -> str:
-        number = str(len(source.shortcodes) + 1)
+        number = len(source.shortcodes)
         where = (
             source.where(found.group(0).split("\n")[0])
             if lines is None
@@ -135,8 +136,8 @@ def _replace(source: Source, text: str, lines: list[Line] | None) -> str:
         else:
             name, *arguments = parse_arguments(found.group("inner")) or [{"value": ""}]
             entry |= {"name": name["value"], "args": arguments}
-        source.shortcodes[number] = entry
-        return WORD.format(number)
+        source.shortcodes[str(number)] = entry
+        return chr(FIRST + number)
 
     return _SHORTCODE.sub(stand_in, text)
 

@@ -1,6 +1,7 @@
---- Puts the results of shortcodes where Python left a word for each (see source.py).
+--- Puts the results of shortcodes where Python left a character for each (see source.py).
 
-local WORD = "msshortcode(%d+)z"
+local FIRST = 0xF0000
+local WORD = "\xF3[\xB0-\xBF][\x80-\xBF][\x80-\xBF]"
 
 return function(surroundings)
   local job, problem = surroundings.job, surroundings.problem
@@ -38,6 +39,9 @@ return function(surroundings)
       return pandoc.Blocks({ pandoc.RawBlock("typst", "#pagebreak(weak: true)") })
     end,
   }
+
+  --- The shortcode that a character stands for; nil where an author wrote such a character.
+  local function entry_of(word) return job.shortcodes[tostring(utf8.codepoint(word) - FIRST)] end
 
   -- Calling -------------------------------------------------------------------------------------------------
 
@@ -124,7 +128,10 @@ return function(surroundings)
 
   local function in_text(text, how)
     how = how or as_text
-    return (text:gsub(WORD, function(number) return how(job.shortcodes[number]) end))
+    return (text:gsub(WORD, function(word)
+      local entry = entry_of(word)
+      return entry and how(entry)
+    end))
   end
 
   local function as_written(entry) return entry.raw end
@@ -147,18 +154,21 @@ return function(surroundings)
   local function alone(container)
     return function(block)
       local word = #block.content == 1 and block.content[1].t == "Str" and block.content[1].text
-      local number = word and word:match("^" .. WORD .. "$")
-      return number and as_blocks(job.shortcodes[number], container) or nil
+      local entry = word and word:match("^" .. WORD .. "$") and entry_of(word)
+      return entry and as_blocks(entry, container) or nil
     end
   end
 
   local function in_words(str)
     if not str.text:find(WORD) then return nil end
     local inlines, from = pandoc.Inlines({}), 1
-    for first, number, after in str.text:gmatch("()" .. WORD .. "()") do
-      if first > from then inlines:insert(pandoc.Str(str.text:sub(from, first - 1))) end
-      inlines:extend(as_inlines(job.shortcodes[number]))
-      from = after
+    for first, word, after in str.text:gmatch("()(" .. WORD .. ")()") do
+      local entry = entry_of(word)
+      if entry then
+        if first > from then inlines:insert(pandoc.Str(str.text:sub(from, first - 1))) end
+        inlines:extend(as_inlines(entry))
+        from = after
+      end
     end
     if from <= #str.text then inlines:insert(pandoc.Str(str.text:sub(from))) end
     return inlines
@@ -178,11 +188,7 @@ return function(surroundings)
     })
     return doc:walk({
       Str = in_words, Code = code, Math = code, RawInline = code,
-      Div = in_attributes, Span = in_attributes,
-      Header = function(header)
-        header.identifier = header.identifier:gsub("%-?" .. WORD, "")
-        return in_attributes(header)
-      end,
+      Div = in_attributes, Span = in_attributes, Header = in_attributes,
       Link = function(link)
         link.target, link.title = in_text(link.target), in_text(link.title)
         return in_attributes(link)
