@@ -167,8 +167,40 @@ local function mark_kept(meta)
   }
 end
 
+-- What Quarto writes for a shortcode until it expands it, here in the name that Pandoc gives to a heading.
+local IN_NAMES = "%-?b58fc729%-690b%-4000%-b19f%-365a4093b2ff%x+"
+
+--- Headings named as if their shortcodes were not there, each otherwise than those before: "layer", "layer-1".
+local function named_without_shortcodes(document)
+  local marked, used = false, {}
+  local function see(element)
+    marked = marked or element.identifier:find(IN_NAMES) ~= nil
+    if element.t ~= "Header" then used[element.identifier] = true end
+  end
+  document:walk({ Header = see, Div = see, Span = see })
+  if not marked then return document end
+  return document:walk({ Header = function(header)
+    local name = header.identifier:gsub(IN_NAMES, ""):gsub("^%-", "")
+    local from_words = pandoc.utils.stringify(header.content):lower():gsub("%s+", "-") == name
+    if name == header.identifier and not from_words then
+      used[name] = true -- the author's, or one that Pandoc changed already
+      return nil
+    end
+    if name == "" then name = "section" end
+    local free, number = name, 0
+    while used[free] do
+      number = number + 1
+      free = name .. "-" .. number
+    end
+    used[free] = true
+    header.identifier = free
+    return header
+  end })
+end
+
 function Pandoc(document)
   local about = ledger.about_document(document.meta)
+  document = named_without_shortcodes(document)
   document = document:walk({ RawBlock = without_comments, RawInline = without_comments }):walk(latex.filter)
   document = document:walk({
     Div = function(div)

@@ -27,16 +27,6 @@ _PATH_KEYS = ("css", "bibliography", "csl", "resources")
 _INCLUDE_KEYS = ("include-in-header", "include-before-body", "include-after-body")
 # What the engine would have to imitate: refused rather than rendered otherwise.
 _REFUSED_PROJECT = ("metadata-files", "book", "manuscript")
-_REFUSED_PAGE = (
-    "listing",
-    "about",
-    "params",
-    "brand",
-    "date-format",
-    "output-file",
-    "code-fold",
-    "code-tools",
-)
 # Known, or without effect on what a page says: search, cards for other sites, addresses of a published site.
 _WEBSITE_KEYS = {
     "title", "navbar", "sidebar", "page-footer", "favicon", "search", "description", "image", "site-url",
@@ -115,6 +105,13 @@ class Config:
     metadata: Metadata
     folders: dict[Path, Metadata] = field(default_factory=dict, compare=False)
     """`_metadata.yml` by folder, read once."""
+
+    def files(self) -> list[Path]:
+        """The files that settings were read from so far."""
+        own = [self.root / "_quarto.yml", self.root / f"_quarto-{self.run}.yml"]
+        return [
+            path for path in [*own, *(folder / "_metadata.yml" for folder in self.folders)] if path.is_file()
+        ]
 
     @property
     def root(self) -> Path:
@@ -200,11 +197,9 @@ def read_config(project: Project, run: str) -> Config:
 USE_QUARTO = "render with Quarto (--engine quarto), or write it with what both engines know"
 
 
-def refused_settings(front_matter: Metadata) -> list[str]:
-    """The settings of a page that this engine would have to imitate and does not."""
-    refused = [f"'{key}'" for key in _REFUSED_PAGE if front_matter.get(key) not in (None, False)]
-    refused += [f"'format: {name}'" for name in _formats(front_matter) if name not in FORMATS]
-    return refused
+def refused_formats(metadata: Metadata) -> list[str]:
+    """The formats that settings ask for and this engine does not write."""
+    return [f"'format: {name}'" for name in _formats(metadata) if name not in FORMATS]
 
 
 def _formats(level: Metadata) -> list[str]:

@@ -234,6 +234,7 @@ def _job_file(job: Job, report: str) -> dict[str, Any]:
         "offset": job.offset,
         "profiles": [config.run],
         "pages": {source: Path(output).suffix for source, output in sorted(job.site.addresses.items())},
+        "crossref": job.metadata.get("crossref") or {},
         "shortcodes": job.source.shortcodes,
         "shortcode_files": shortcodes
         + _scripts(config, "shortcodes", as_list(job.metadata.get("shortcodes"))),

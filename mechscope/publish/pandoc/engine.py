@@ -20,12 +20,13 @@ from mechscope.publish.pandoc.config import (
     Metadata,
     as_list,
     read_config,
-    refused_settings,
+    refused_formats,
 )
 from mechscope.publish.pandoc.convert import HERE, LIBRARY, Job, Page, convert
 from mechscope.publish.pandoc.links import checked_resources
 from mechscope.publish.pandoc.nav import Site
 from mechscope.publish.pandoc.scan import check
+from mechscope.publish.pandoc.settings import unheeded
 from mechscope.publish.pandoc.source import Source, read_source
 from mechscope.publish.progress import Report, silent
 from mechscope.publish.staging import render_lock
@@ -124,9 +125,7 @@ def _plan(config: Config, sources: list[Source]) -> tuple[list[Job], Site]:
     addresses, titles = {}, {}
     for source in sources:
         formats = config.page(source.path, source.front_matter)
-        refused = [f"'format: {name}'" for name in formats if name not in FORMATS]
-        refused += [setting for metadata in formats.values() for setting in refused_settings(metadata)]
-        if refused:
+        if refused := refused_formats({"format": list(formats)}):
             # Those in front matter were named with their lines; these come from the project or the folder.
             settings_of = f"{source.shown} (by _quarto.yml or _metadata.yml)"
             raise RenderFailed(
@@ -137,6 +136,7 @@ def _plan(config: Config, sources: list[Source]) -> tuple[list[Job], Site]:
         first = "html" if "html" in formats else next(iter(formats))
         addresses[source.shown] = _output(source, first)
         titles[source.shown] = str(source.front_matter.get("title") or source.path.stem)
+    _check_settings(config)
     site = Site(config, addresses, titles)
     jobs = []
     for source, formats in settings:
@@ -145,6 +145,17 @@ def _plan(config: Config, sources: list[Source]) -> tuple[list[Job], Site]:
             others = tuple((label, _output(source, name)) for name, label in links.items() if name != to)
             jobs.append(Job(config, site, source, to, metadata, _output(source, to), others))
     return jobs, site
+
+
+def _check_settings(config: Config) -> None:
+    """Refuse what `_quarto.yml`, the profile and `_metadata.yml` set and the engine would ignore."""
+    problems = [
+        f"{config.project.shown(path)}:{line}: {what}"
+        for path in config.files()
+        for line, what in unheeded(path.read_text(encoding="utf-8-sig"))
+    ]
+    if problems:
+        raise RenderFailed("The built-in engine does not know:\n  " + "\n  ".join(problems), hint=USE_QUARTO)
 
 
 def _format_links(setting: Any, formats: dict[str, Metadata]) -> dict[str, str]:

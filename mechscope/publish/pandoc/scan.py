@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from mechscope.errors import RenderFailed
-from mechscope.publish.pandoc.config import USE_QUARTO, refused_settings
-from mechscope.publish.pandoc.source import Source
+from mechscope.publish.pandoc.config import USE_QUARTO, refused_formats
+from mechscope.publish.pandoc.settings import unheeded
+from mechscope.publish.pandoc.source import Line, Source
 
 _FENCE = re.compile(r"^\s{0,3}(?:>\s*)?(?P<fence>`{3,}|~{3,})\s*(?P<info>.*)$")
 _CELL = re.compile(r"^\{+([A-Za-z][\w+-]*)[ ,}]")
@@ -36,8 +37,12 @@ def check(source: Source) -> None:
 def unsupported(source: Source) -> list[str]:
     """The constructs in `source` that this engine does not know, each with where it stands."""
     problems = [
-        f"{source.where(setting.strip(chr(39)).split(':')[0] + ':')}: {setting} in the front matter"
-        for setting in refused_settings(source.front_matter)
+        f"{source.where('format:')}: {setting} in the front matter"
+        for setting in refused_formats(source.front_matter)
+    ]
+    problems += [
+        f"{Line(source.shown, line)}: {what} in the front matter"
+        for line, what in unheeded(source.yaml, 2, "\n".join(source.written))
     ]
     fence = ""
     for line, text in zip(source.lines, source.written, strict=True):

@@ -57,6 +57,8 @@ class Source:
     shortcodes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By number: name, args, raw (the text as written), where."""
     included: list[Path] = field(default_factory=list)
+    yaml: str = ""
+    """The front matter as it was written, from line 2 of the file on."""
 
     def where(self, needle: str) -> str:
         """`file:line` of the first line that contains `needle`; the file alone when none does."""
@@ -85,6 +87,8 @@ def read_source(project: Project, path: Path) -> Source:
             raise RenderFailed(f"{shown}: this is not a notebook: {error!r}.") from error
     front_matter, body, offset = split_front_matter(text, shown)
     source = Source(path, shown, {}, "", [], [])
+    if front := _FRONT_MATTER.match(text):
+        source.yaml = front[1]
     _collect(project, source, path, body, offset, [path])
     source.front_matter = _map_strings(front_matter, lambda value: _replace(source, value, None))
     body = "\n".join(source.written) + "\n"

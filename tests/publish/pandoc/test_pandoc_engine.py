@@ -458,7 +458,7 @@ def test_constructs_that_are_only_shown_are_not_refused(paper: Paper) -> None:
 
 def test_an_unsupported_setting_is_named(paper: Paper) -> None:
     paper.article("Text.\n", front="title: T\nlisting: default")
-    assert "paper/article.qmd:3: 'listing'" in failure(paper)
+    assert "paper/article.qmd:3: the setting 'listing'" in failure(paper)
 
 
 def test_all_pages_report_their_problems_at_once(paper: Paper) -> None:

@@ -5,6 +5,7 @@ local NBSP = "\u{a0}"
 
 return function(surroundings)
   local problem, html = surroundings.problem, surroundings.html
+  local settings = surroundings.job.crossref
   local M = {}
   local counts, sections, entries = {}, {}, {}
 
@@ -31,9 +32,9 @@ return function(surroundings)
   -- Floats --------------------------------------------------------------------------------------------------
 
   local function labelled(kind, number, caption)
-    local label = NAMES[kind] .. NBSP .. number
+    local label = (settings[kind .. "-title"] or NAMES[kind]) .. NBSP .. number
     if #caption == 0 then return pandoc.Inlines({ pandoc.Str(label) }) end
-    local inlines = pandoc.Inlines({ pandoc.Str(label .. ":"), pandoc.Space() })
+    local inlines = pandoc.Inlines({ pandoc.Str(label .. (settings["title-delim"] or ":")), pandoc.Space() })
     inlines:extend(caption)
     return inlines
   end
@@ -202,8 +203,11 @@ return function(surroundings)
     elseif citation.mode == "SuppressAuthor" then
       inlines:insert(pandoc.Str(number))
     else
-      inlines:insert(pandoc.Str(NAMES[kind] .. NBSP .. number))
+      local prefix = settings[kind .. "-prefix"] or NAMES[kind]
+      if citation.id:match("^%u") then prefix = pandoc.text.upper(pandoc.text.sub(prefix, 1, 1)) .. pandoc.text.sub(prefix, 2) end
+      inlines:insert(pandoc.Str((prefix == "" and "" or prefix .. NBSP) .. number))
     end
+    if settings["ref-hyperlink"] == false then return inlines end
     return pandoc.Inlines({ pandoc.Link(inlines, "#" .. id, "", pandoc.Attr("", { "quarto-xref" })) })
   end
 
