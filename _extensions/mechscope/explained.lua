@@ -56,6 +56,14 @@ local function mark(found, outcomes)
   }) })
 end
 
+--- Whether a paragraph holds a formula that stands by itself: with words after it, it would lose its number.
+local function has_display(paragraph)
+  for _, inline in ipairs(paragraph.content) do
+    if inline.t == "Math" and inline.mathtype == "DisplayMath" then return true end
+  end
+  return false
+end
+
 --- `blocks` with `inlines` where their last paragraph ends; nil where they have none.
 --
 -- Not in one that is a single word, which may be a shortcode: only alone can that become a figure or table.
@@ -63,7 +71,7 @@ local function at_the_end(blocks, inlines)
   local all = pandoc.Blocks(blocks)
   for i = #all, 1, -1 do
     local block = all[i]
-    if (block.t == "Para" or block.t == "Plain") and #block.content > 1 then
+    if (block.t == "Para" or block.t == "Plain") and #block.content > 1 and not has_display(block) then
       block.content:extend(inlines)
     elseif block.t == "Div" and block.classes:includes("ms-when") then
       block.content = at_the_end(block.content, inlines) or block.content .. { pandoc.Plain(inlines) }
@@ -98,7 +106,9 @@ function M.resting(found, outcomes, content, anchor)
   if #inlines > 0 then blocks = at_the_end(blocks, inlines) or blocks .. { pandoc.Plain(inlines) } end
   if not quarto.doc.is_format("html") then return blocks end
   for _, block in ipairs(blocks) do
-    if block.t == "Header" then return pandoc.Blocks({ pandoc.Div({}, pandoc.Attr(anchor)) }) .. blocks end
+    if block.t == "Header" then
+      return anchor == "" and blocks or pandoc.Blocks({ pandoc.Div({}, pandoc.Attr(anchor)) }) .. blocks
+    end
   end
   return pandoc.Blocks({ pandoc.Div(blocks, pandoc.Attr(anchor, { "ms-when" })) })
 end

@@ -14,9 +14,13 @@ def escaped(text: object) -> str:
 
 def code(text: object) -> str:
     """`text` as inline code, on one line; shortcodes in it stay as they are written."""
-    flat = " ".join(str(text).split()).replace("{{<", "{{ <")
+    flat = " ".join(str(text).split())
     if not flat:
         return ""
+    if "{{" in flat or "}}" in flat:
+        # Shortcodes are expanded in code too; not in HTML that spells them with entities.
+        spelled = "".join(f"&#{ord(sign)};" if sign in "&<>{}`|" else sign for sign in flat)
+        return f"`<code>{spelled}</code>`{{=html}}"
     longest = max((len(run) for run in re.findall(r"`+", flat)), default=0)
     fence = "`" * (longest + 1)
     pad = " " if longest else ""

@@ -19,7 +19,7 @@ def claims_page(context: Context) -> str:
     parts = [
         front_matter(
             title="Claims",
-            subtitle=f"What held in the run {context.title}, and in the others",
+            subtitle=f"What held in the run {escaped(context.title)}, and in the others",
             format="html",
             toc=True,
         )

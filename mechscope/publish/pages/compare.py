@@ -21,7 +21,7 @@ def compare_page(context: Context) -> str:
     parts = [
         front_matter(
             title="Compare",
-            subtitle=f"The run {context.title} beside the others",
+            subtitle=f"The run {escaped(context.title)} beside the others",
             format="html",
             toc=True,
         )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.ledger.schema import LedgerFile
@@ -19,7 +20,7 @@ from mechscope.publish.findings import Found, Shelf, repeat_command
 from mechscope.publish.helpers import Helper, helpers
 from mechscope.publish.markdown import code, div, escaped, link
 from mechscope.publish.reading import read_articles
-from mechscope.publish.shown import Shown, shown_in
+from mechscope.publish.shown import Shown, plain_words, shown_in
 from mechscope.publish.sources import FRONT_MATTER, Shortcode, article_text, line_and_column, pages_with
 
 OUTCOME_WORDS = {"held": "held", "failed": "failed", "untestable": "not testable"}
@@ -41,7 +42,7 @@ class Context:
         self.runs = load_runs(project).runs
         self.codes = list(codes)
         self.title = self.run_title(run)
-        self._titles: dict[str, str] = {}
+        self._fronts: dict[str, dict[str, Any]] = {}
         self._shown: dict[str, dict[str, list[Shown]]] = {}
         self._web: dict[str, bool] = {}
         self._helpers: dict[str, dict[str, tuple[Helper, ...]]] = {}
@@ -104,12 +105,8 @@ class Context:
         return self._shown[run]
 
     def page_title(self, page: str) -> str:
-        """The title in a page's front matter."""
-        if page not in self._titles:
-            text = article_text(self.project, self.project.root / page)
-            match = re.search(r"^title:\s*(.+?)\s*$", text, re.MULTILINE)
-            self._titles[page] = match[1].strip("\"'") if match else page
-        return self._titles[page]
+        """The title in a page's front matter, as words."""
+        return plain_words(str(self._front_matter(page).get("title") or page))
 
     def is_web_page(self, page: str) -> bool:
         """Whether a page has an HTML edition; a page that names no format has."""
@@ -118,13 +115,21 @@ class Context:
         return self._web[page]
 
     def _has_html(self, page: str) -> bool:
-        import yaml
-
-        text = article_text(self.project, self.project.root / page)
-        front = FRONT_MATTER.match(text)
-        formats = (yaml.safe_load(front[0].strip().strip("-.")) or {}).get("format") if front else None
+        formats = self._front_matter(page).get("format")
         names = [formats] if isinstance(formats, str) else list(formats or ["html"])
         return any(str(name).startswith("html") for name in names)
+
+    def _front_matter(self, page: str) -> dict[str, Any]:
+        import yaml
+
+        if page not in self._fronts:
+            front = FRONT_MATTER.match(article_text(self.project, self.project.root / page))
+            try:
+                values = yaml.safe_load(front[0].strip().strip("-.")) if front else None
+            except yaml.YAMLError:
+                values = None  # told, with its line, by the engine
+            self._fronts[page] = values if isinstance(values, dict) else {}
+        return self._fronts[page]
 
     def foreign(self, *kinds: str) -> list[Found]:
         """Records of other runs that articles cite.

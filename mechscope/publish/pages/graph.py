@@ -32,7 +32,7 @@ def graph_page(context: Context) -> str:
     parts = [
         front_matter(
             title="Graph",
-            subtitle=f"Where every number of the run {context.title} comes from, and where it goes",
+            subtitle=f"Where every number of the run {markdown(context.title)} comes from, and where it goes",
             format={"html": {"page-layout": "full", "toc": False}},
         ),
         "From left to right: data and models, the analysis that reads them, what it recorded, the articles "

@@ -12,7 +12,7 @@ def notebooks_page(context: Context) -> str:
     text = (
         front_matter(
             title="Notebooks",
-            subtitle=f"The executed analyses of the run {context.title}",
+            subtitle=f"The executed analyses of the run {escaped(context.title)}",
             format="html",
             toc=False,
         )

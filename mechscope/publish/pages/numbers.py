@@ -25,7 +25,10 @@ def numbers_page(context: Context) -> str:
     given = given_part(context)
     parts = [
         front_matter(
-            title="Numbers", subtitle=f"Every statistic of the run {context.title}", format="html", toc=True
+            title="Numbers",
+            subtitle=f"Every statistic of the run {escaped(context.title)}",
+            format="html",
+            toc=True,
         )
         + "\n"
         + "Each number in the articles links to its entry here. It was printed from a ledger, which "

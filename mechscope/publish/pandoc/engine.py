@@ -27,7 +27,7 @@ from mechscope.publish.pandoc.links import checked_resources
 from mechscope.publish.pandoc.nav import Site
 from mechscope.publish.pandoc.scan import check
 from mechscope.publish.pandoc.settings import unheeded
-from mechscope.publish.pandoc.source import Source, read_source
+from mechscope.publish.pandoc.source import FIRST, Source, read_source
 from mechscope.publish.progress import Report, silent
 from mechscope.publish.staging import render_lock
 
@@ -135,7 +135,8 @@ def _plan(config: Config, sources: list[Source]) -> tuple[list[Job], Site]:
         settings.append((source, formats))
         first = "html" if "html" in formats else next(iter(formats))
         addresses[source.shown] = _output(source, first)
-        titles[source.shown] = str(source.front_matter.get("title") or source.path.stem)
+        title = str(source.front_matter.get("title") or source.path.stem)
+        titles[source.shown] = "".join("…" if ord(sign) >= FIRST else sign for sign in title)
     _check_settings(config)
     site = Site(config, addresses, titles)
     jobs = []

@@ -7,20 +7,28 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from typing import Any
 
 _SKIPPED_TAGS = {"remove-cell", "injected-parameters-hidden"}
 _ESCAPE_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-def as_markdown(notebook: dict[str, Any]) -> str:
+def as_markdown(notebook: dict[str, Any], change: Callable[[str], str] = str) -> str:
     """The notebook as Markdown text, its YAML (a first raw cell) at the top.
 
     A notebook without a title takes that of its first heading.
+
+    Args:
+        change: Applied to the text of each Markdown cell; code and what it printed are data.
     """
     language = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python")
     cells = notebook["cells"]
     front, cells = _front_matter(cells)
+    cells = [
+        {**cell, "source": change(_text(cell["source"]))} if cell["cell_type"] == "markdown" else cell
+        for cell in cells
+    ]
     blocks = [block for cell in cells if not _hidden(cell) for block in _cell(cell, language)]
     return front + "\n\n".join(blocks) + "\n"
 

@@ -80,19 +80,24 @@ def read_source(project: Project, path: Path) -> Source:
     """
     shown = project.shown(path)
     text = article_text(project, path)
-    if path.suffix == ".ipynb":
+    source = Source(path, shown, {}, "", [], [])
+    notebook = path.suffix == ".ipynb"
+    if notebook:
         try:
-            text = as_markdown(json.loads(text))
+            text = as_markdown(json.loads(text), lambda cell: _replace(source, cell, []))
         except (ValueError, KeyError, TypeError) as error:
             raise RenderFailed(f"{shown}: this is not a notebook: {error!r}.") from error
     front_matter, body, offset = split_front_matter(text, shown)
-    source = Source(path, shown, {}, "", [], [])
     if front := _FRONT_MATTER.match(text):
         source.yaml = front[1]
     _collect(project, source, path, body, offset, [path])
-    source.front_matter = _map_strings(front_matter, lambda value: _replace(source, value, None))
+    # What stands above a notebook are texts of its ledger.
+    replaced = (
+        front_matter if notebook else _map_strings(front_matter, lambda value: _replace(source, value, None))
+    )
+    source.front_matter = replaced
     body = "\n".join(source.written) + "\n"
-    source.body = _replace(source, body, source.lines)
+    source.body = body if notebook else _replace(source, body, source.lines)
     return source
 
 

@@ -144,8 +144,7 @@ return function(surroundings)
   end
 
   local function code(element)
-    local untouched = element.attributes and (element.attributes.shortcodes == "false"
-      or element.classes:includes("cell-code") or element.classes:includes("cell-text"))
+    local untouched = element.attributes and element.attributes.shortcodes == "false"
     if element.attributes then element.attributes.shortcodes = nil end
     element.text = in_text(element.text, untouched and as_written or as_text)
     return element
@@ -178,11 +177,6 @@ return function(surroundings)
   function M.expand(doc, loaded)
     handlers, meta = loaded, doc.meta
     if next(job.shortcodes) == nil then return doc end
-    -- What a notebook printed is no one's shortcode.
-    doc = doc:walk({ Div = function(div)
-      if not div.classes:includes("cell-output") then return nil end
-      return div:walk({ RawBlock = function(raw) return pandoc.RawBlock(raw.format, in_text(raw.text, as_written)) end })
-    end })
     doc = doc:walk({
       Para = alone(pandoc.Para), Plain = alone(pandoc.Plain), CodeBlock = code, RawBlock = code,
     })
