@@ -56,7 +56,7 @@ local function item(row)
   local inlines = pandoc.Inlines({ pandoc.Strong(words(outcome(row))), pandoc.Str(":"), pandoc.Space() })
   inlines:extend(words(row.sentence))
   inlines:extend({ pandoc.Space(), pandoc.Code(row.key) })
-  if row.criterion then inlines:extend({ pandoc.LineBreak(), pandoc.Code(row.criterion) }) end
+  if row.criterion then inlines:extend({ pandoc.LineBreak(), pandoc.Code(pieces.inert(row.criterion)) }) end
   if row.evidence and row.evidence ~= "" then
     inlines:insert(pandoc.LineBreak())
     inlines:extend(words(row.evidence))

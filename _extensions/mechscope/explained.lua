@@ -1,6 +1,7 @@
 --- Links that explain a record in a popover, and how an article marks what rests on a claim.
 
 local ledger = require("ledger")
+local pieces = require("pieces")
 
 local M = {}
 
@@ -17,7 +18,7 @@ function M.link(found, inlines, class, id, first, attributes)
   if note then
     local lines = pandoc.List(first and { first } or {})
     lines:extend(note.lines)
-    attributes["data-ms"] = pandoc.json.encode({ title = note.title, lines = lines, code = ledger.code_at(found) })
+    attributes["data-ms"] = pieces.json({ title = note.title, lines = lines, code = ledger.code_at(found) })
   end
   return pandoc.Link(inlines, ledger.explained_at(found), "", pandoc.Attr(id or "", { class }, attributes))
 end
@@ -52,7 +53,7 @@ local function mark(found, outcomes)
   if not quarto.doc.is_format("html") then return pandoc.Inlines({}) end
   local text = SIGNS[found.record.outcome] .. (late and "\u{a0}exploratory" or "")
   return pandoc.Inlines({ M.link(found, { pandoc.Str(text) }, "ms-rests", "", { "This passage", condition(outcomes) }, {
-    ["aria-label"] = "rests on the claim “" .. found.record.sentence .. "”: " .. M.outcome(found),
+    ["aria-label"] = "rests on the claim “" .. pieces.inert(found.record.sentence) .. "”: " .. M.outcome(found),
   }) })
 end
 

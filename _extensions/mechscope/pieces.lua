@@ -2,9 +2,22 @@
 
 local M = {}
 
+-- Quarto expands shortcodes in attributes, code and raw content even where one gave them: there a text must not look
+-- like one. Among words it may.
+
 --- As a string of Typst's, with its quotation marks.
 function M.typst_string(text)
-  return '"' .. text:gsub("\\", "\\\\"):gsub('"', '\\"') .. '"'
+  return '"' .. text:gsub("\\", "\\\\"):gsub('"', '\\"'):gsub("{{<", "{{\\u{3c}") .. '"'
+end
+
+--- As JSON.
+function M.json(value)
+  return (pandoc.json.encode(value):gsub("{{<", "{{\\u003c"))
+end
+
+--- For an attribute or code: with a mark between its signs that has no width.
+function M.inert(text)
+  return (text:gsub("{{<", "{{\u{2060}<"))
 end
 
 --- As words between which a line may break.

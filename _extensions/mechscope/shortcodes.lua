@@ -2,7 +2,8 @@
 
 local ledger = require("ledger")
 local explained = require("explained")
-local typst_string = require("pieces").typst_string
+local pieces = require("pieces")
+local typst_string = pieces.typst_string
 
 local NBSP = "\u{a0}"
 local PARTS = { "value", "ci", "p", "n", "full" }
@@ -99,7 +100,7 @@ local function stat(args, kwargs, meta, _, context)
     ledger.fail("'" .. key .. "' has no " .. (part:match("ci$") and "interval" or part)
       .. ": record it in the analysis, or cite another part.")
   end
-  if context == "text" then return text end
+  if context == "text" then return pieces.inert(text) end
   local inlines = statistic_inlines(text, part)
   if not html() then return inlines end
   return pandoc.Inlines({ explained.link(found, inlines, "ms-stat", anchor("stat", found)) })
@@ -109,8 +110,8 @@ end
 
 local function figure(args, _, meta, _, context)
   local found = ledger.lookup(argument(args, "figure"), meta, "figures")
-  if context == "text" then return found.record.caption end
-  local attributes = { ["fig-alt"] = found.record.alt }
+  if context == "text" then return pieces.inert(found.record.caption) end
+  local attributes = { ["fig-alt"] = pieces.inert(found.record.alt) }
   if html() and found.here then
     attributes["data-vega"] = ledger.from_document("paper/_generated/" .. found.run .. "/figures/"
       .. found.analysis .. "." .. found.name .. ".js")
@@ -128,7 +129,7 @@ end
 local function table_(args, _, meta, _, context)
   local found = ledger.lookup(argument(args, "table"), meta, "tables")
   local record = found.record
-  if context == "text" then return record.caption end
+  if context == "text" then return pieces.inert(record.caption) end
   local aligns, headers, rows = {}, {}, {}
   for i, column in ipairs(record.columns) do
     local number = column.kind == "int" or column.kind == "float"
@@ -209,7 +210,7 @@ end
 local function passages(args, _, meta, _, context)
   local found = ledger.lookup(argument(args, "passages"), meta, "passages")
   local record = found.record
-  if context == "text" then return record.caption end
+  if context == "text" then return pieces.inert(record.caption) end
   local render = html() and token_html or typst() and token_typst or token_plain
   local blocks = pandoc.Blocks({})
   for _, passage in ipairs(record.passages) do
@@ -257,7 +258,7 @@ local function claim(args, kwargs, meta, _, context)
   local decided = part ~= "sentence" and evidence(found) or ""
   if context == "text" then
     local words = explained.outcome(found) .. (decided ~= "" and " (" .. decided .. ")" or "")
-    return sentence == "" and words or sentence .. " (" .. words .. ")"
+    return pieces.inert(sentence == "" and words or sentence .. " (" .. words .. ")")
   end
   local class = "ms-" .. found.record.outcome
   local mark = pandoc.Inlines({ pandoc.Str(unbroken(explained.outcome(found))) })

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,11 @@ from mechscope.publish.progress import Report, silent
 from mechscope.publish.staging import render_lock
 
 _ERROR = re.compile(r"\b(ERROR|FATAL)\b|\(E\)")
-_PAGE = re.compile(r"^\s*\[\s*\d+/\d+\]\s+\S.*")
+_UNRESOLVED = re.compile(
+    r"(?P<what>Unable to resolve (?:crossref|link target:?) \S+|Citeproc: citation \S+ not found"
+    r"|Could not convert TeX math.*)"
+)
+_DOCUMENT = re.compile(r"^\s*\[\s*\d+/\d+\]\s+(?P<document>\S.*?)\s*$")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -110,6 +115,10 @@ def _quarto(project: Project, run: str, program: str, arguments: list[str], repo
             f"quarto could not render the run '{run}':\n{_what_went_wrong(done.stdout)}",
             hint=f"quarto render --profile {run}  shows everything that it says",
         )
+    if unresolved := list(_unresolved(done.stdout, arguments[0])):
+        raise RenderFailed(
+            "Quarto only warns of this, and a page would be wrong:\n  " + "\n  ".join(unresolved)
+        )
 
 
 def _followed(
@@ -130,12 +139,21 @@ def _followed(
         try:
             for line in process.stdout or ():
                 said.append(line)
-                if page := _PAGE.match(_COLOUR.sub("", line)):
+                if page := _DOCUMENT.match(_COLOUR.sub("", line)):
                     report(" ".join(page[0].split()), passing=True)
         except BaseException:
             process.kill()
             raise
     return subprocess.CompletedProcess(command, process.returncode, "".join(said))
+
+
+def _unresolved(output: str, document: str) -> Iterator[str]:
+    """What Quarto said that it could not resolve or read, with the document that it was rendering."""
+    for line in _COLOUR.sub("", output).splitlines():
+        if progress := _DOCUMENT.match(line):
+            document = progress["document"]
+        elif found := _UNRESOLVED.search(line):
+            yield f"{document}: {found['what']}" if not document.startswith("--") else found["what"]
 
 
 def _what_went_wrong(output: str) -> str:
