@@ -83,6 +83,25 @@ local function without_comments(raw)
   return raw
 end
 
+--- What a notebook printed is data: nothing in it is a shortcode, which Quarto would expand there too.
+local PRINTED = {
+  CodeBlock = function(block)
+    block.attributes.shortcodes = "false"
+    return block
+  end,
+  RawBlock = function(raw)
+    if not raw.format:match("^html") then return nil end
+    raw.text = raw.text:gsub("{{<", raw.text:lower():find("<script", 1, true) and "{{\\u003c" or "{{&lt;")
+    return raw
+  end,
+}
+
+local function printed(div)
+  for _, class in ipairs(div.classes) do
+    if class:match("^cell%-output") then return div:walk(PRINTED) end
+  end
+end
+
 --- For an element that depends on a claim: the claim, the outcomes that it asks for, and whether it is kept.
 local function condition(element, meta)
   if not element.classes:includes("when-claim") then return nil end
@@ -202,6 +221,7 @@ function Pandoc(document)
   local about = ledger.about_document(document.meta)
   document = named_without_shortcodes(document)
   document = document:walk({ RawBlock = without_comments, RawInline = without_comments }):walk(latex.filter)
+  document = document:walk({ Div = printed })
   document = document:walk({
     Div = function(div)
       if div.classes:includes("cited-numbers") then return documents.numbers(about) end

@@ -51,6 +51,7 @@ def check_constructs(project: Project, run: str, codes: Sequence[Shortcode]) -> 
     articles = read_articles(project, article_files(project))
     by_file = {file: [code for code in codes if code.file == file] for file in articles}
     problems = [problem for file, article in articles.items() for problem in _in_file(article, by_file[file])]
+    problems += _in_analyses(project)
     problems += _on_pages(project, Shelf(project, run), articles, codes)
     if problems:
         listing = [f"{said}\n  → {hint}" for said, hint in dict.fromkeys(problems)]
@@ -129,6 +130,34 @@ def _in_pipe_table(text: str, offset: int) -> bool:
     start = max(text.rfind("\n\n", 0, offset), 0)
     end = text.find("\n\n", offset)
     return _PIPES.search(text[start : end if end >= 0 else len(text)]) is not None
+
+
+def _in_analyses(project: Project) -> Iterator[Problem]:
+    """Shortcodes in the text of an analysis, which Quarto would expand on the page of its notebook."""
+    for path in sorted(project.analyses.glob("[!_]*.py")):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        for number, line in _prose_of(text.split("\n")):
+            match = SHORTCODE.search(line)
+            if match and len(match["open"]) == 2:
+                yield (
+                    f"{project.shown(path)}:{number}:{match.start() + 1}: {match[0]} in the text of an "
+                    "analysis: its notebook is written before there is anything to cite",
+                    "say it without; to show what a shortcode looks like, write {{{< … >}}} in `code`",
+                )
+
+
+def _prose_of(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """The lines of a script's header and Markdown cells, with their numbers."""
+    prose = bool(lines) and lines[0].rstrip() == "# ---"
+    header = prose
+    for number, line in enumerate(lines, 1):
+        if header:
+            header = number == 1 or line.rstrip() != "# ---"
+            prose = header
+        elif line.startswith("# %%"):
+            prose = re.search(r"\[(markdown|md)\]", line) is not None
+        if prose:
+            yield number, line
 
 
 # Pages, with the parts that they include -------------------------------------------------------------------
