@@ -104,7 +104,7 @@ end
 function M.resting(found, outcomes, content, anchor)
   local inlines = mark(found, outcomes)
   local blocks = pandoc.Blocks(content)
-  if #inlines > 0 then blocks = at_the_end(blocks, inlines) or blocks .. { pandoc.Plain(inlines) } end
+  if #inlines > 0 then blocks = at_the_end(blocks, inlines) or blocks .. { pandoc.Para(inlines) } end
   if not quarto.doc.is_format("html") then return blocks end
   for _, block in ipairs(blocks) do
     if block.t == "Header" then

@@ -37,7 +37,10 @@ local function facts_of(text)
   local function raw(element)
     if element.format == "tex" and not element.text:match("^%s*\\[np]%a+page%s*$") and not element.text:match("^%s*\\clearpage%s*$") then
       local name = element.text:match("^%s*\\begin{(%a+)%*?}")
-      if not FORMULAS[name or ""] then add("latex", element.text:match("^%s*([^\n]*)")) end
+      if not FORMULAS[name or ""] then
+        local first = element.text:match("^%s*([^\n]*)")
+        add("latex", first, { what = first:gsub(WORD, "") })
+      end
       if element.text:find("\\tag", 1, true) then add("tag", "\\tag") end
     end
   end

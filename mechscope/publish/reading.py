@@ -7,6 +7,7 @@ private character stands for each shortcode, as in the built-in engine.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Any, Literal
 
 from mechscope.errors import RenderFailed
 from mechscope.project import Project
-from mechscope.publish.sources import FRONT_MATTER, SHORTCODE, article_text, line_and_column
+from mechscope.publish.sources import FRONT_MATTER, SHORTCODE, article_text, fenced, line_and_column
 
 _SCRIPT = Path(__file__).with_name("reading.lua")
 _FIRST = 0xF0000
@@ -28,7 +29,7 @@ Kind = Literal[
     "citation",  # of a work or of a figure, table …: what follows the @
     "condition",  # `.when-claim` where it can't be: `what` it is on
     "computed",  # `{python} 1 + 1`: in which `language`
-    "latex",  # LaTeX that is no formula
+    "latex",  # LaTeX that is no formula: `what`
     "tag",  # a formula's own number
 ]
 
@@ -99,6 +100,9 @@ def _for_pandoc(text: str) -> tuple[str, dict[str, int]]:
     """An article without its front matter, a character repeated for each shortcode, and where these stood."""
     front = FRONT_MATTER.match(text)
     start = front.end() if front else 0
+    for first, end, place in fenced(text, start):
+        if place is None:  # a cell that would be executed: Pandoc takes its fence for inline code
+            text = text[:first] + re.sub(r"[^\n]", " ", text[first:end]) + text[end:]
     pieces, words = ["\n" * text.count("\n", 0, start)], {}
     for number, match in enumerate(SHORTCODE.finditer(text, start)):
         word = chr(_FIRST + number)

@@ -102,9 +102,8 @@ def _unreadable(article: Article, fact: Fact) -> Iterator[Problem]:
                 "record the number in an analysis and cite it: {{< stat KEY >}}",
             )
         case "latex":
-            line = article.text[fact.offset :].split("\n", 1)[0][:40]
             yield (
-                f"{where}: '{line}' is LaTeX, which neither a web page nor a PDF from Typst shows",
+                f"{where}: '{fact.more['what'][:60]}' is LaTeX, which neither a web page nor a PDF shows",
                 "write it in Markdown; an equation is numbered by  $$ … $$ {#eq-name}  and referred to by "
                 "@eq-name; what is for LaTeX alone stands in ```{=latex}",
             )

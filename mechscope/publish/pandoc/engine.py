@@ -151,9 +151,9 @@ def _plan(config: Config, sources: list[Source]) -> tuple[list[Job], Site]:
 def _check_settings(config: Config) -> None:
     """Refuse what `_quarto.yml`, the profile and `_metadata.yml` set and the engine would ignore."""
     problems = [
-        f"{config.project.shown(path)}:{line}: {what}"
+        f"{config.project.shown(path)}:{line}: the setting '{name}'{note}"
         for path in config.files()
-        for line, what in unheeded(path.read_text(encoding="utf-8-sig"))
+        for line, name, note in unheeded(path.read_text(encoding="utf-8-sig"))
     ]
     if problems:
         raise RenderFailed("The built-in engine does not know:\n  " + "\n  ".join(problems), hint=USE_QUARTO)

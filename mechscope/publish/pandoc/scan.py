@@ -16,7 +16,7 @@ _DIV = re.compile(r"^\s*:{3,}\s*(?P<attributes>\{.*|[\w-]+\s*$)")
 _REFUSED_CLASSES = {
     "panel-tabset", "panel-sidebar", "panel-input", "panel-fill", "panel-center", "columns", "grid",
     "sidebar", "incremental", "nonincremental", "fragment", "magic-move", "r-stack", "landscape",
-    "proof", "remark", "solution", "listing", "embed",
+    "proof", "remark", "solution", "listing", "embed", "list-table",
 }
 # fmt: on
 _REFUSED_IDS = ("lst", "thm", "lem", "cor", "prp", "cnj", "def", "exm", "exr", "alg", "rem", "sol")
@@ -41,8 +41,8 @@ def unsupported(source: Source) -> list[str]:
         for setting in refused_formats(source.front_matter)
     ]
     problems += [
-        f"{Line(source.shown, line)}: {what} in the front matter"
-        for line, what in unheeded(source.yaml, 2, "\n".join(source.written))
+        f"{Line(source.shown, line)}: the setting '{name}' in the front matter{note}"
+        for line, name, note in unheeded(source.yaml, 2, "\n".join(source.written))
     ]
     fence = ""
     for line, text in zip(source.lines, source.written, strict=True):

@@ -54,8 +54,8 @@ _AFFILIATION = {
 _META = re.compile(r"\{\{<\s*meta\s+[\"']?([\w-]+)")
 
 
-def unheeded(text: str, first_line: int = 1, body: str = "") -> Iterator[tuple[int, str]]:
-    """The settings in `text`, a YAML map, that this engine would ignore: line, and what it is.
+def unheeded(text: str, first_line: int = 1, body: str = "") -> Iterator[tuple[int, str, str]]:
+    """The settings in `text`, a YAML map, that this engine would ignore: line, setting, and a note on it.
 
     Args:
         first_line: The line of its file at which `text` begins.
@@ -66,11 +66,11 @@ def unheeded(text: str, first_line: int = 1, body: str = "") -> Iterator[tuple[i
     except yaml.YAMLError:
         return  # told where it is read
     if isinstance(node, yaml.MappingNode):
-        for line, what in _settings(node, set(_META.findall(body + text))):
-            yield line + first_line, what
+        for line, name, note in _settings(node, set(_META.findall(body + text))):
+            yield line + first_line, name, note
 
 
-def _settings(node: yaml.MappingNode, own: set[str]) -> Iterator[tuple[int, str]]:
+def _settings(node: yaml.MappingNode, own: set[str]) -> Iterator[tuple[int, str, str]]:
     for key, value in _entries(node):
         name, line = str(key.value), key.start_mark.line
         if name == "format" and isinstance(value, yaml.MappingNode):
@@ -79,10 +79,7 @@ def _settings(node: yaml.MappingNode, own: set[str]) -> Iterator[tuple[int, str]
                     yield from _settings(options, own)
         elif name == "lang":
             if not str(value.value).lower().startswith("en"):
-                yield (
-                    line,
-                    f"the setting 'lang: {value.value}' — its own words (Figure, Note …) are English",
-                )
+                yield line, f"lang: {value.value}", ": its own words (Figure, Note …) are English"
         elif name == "crossref":
             yield from _unknown(value, _CROSSREF, "crossref: ")
         elif name in ("author", "authors"):
@@ -102,19 +99,18 @@ def _settings(node: yaml.MappingNode, own: set[str]) -> Iterator[tuple[int, str]
             "~",
             "",
         ):
-            yield line, _named(name, _HEEDED)
+            yield line, name, _proposal(name, _HEEDED)
 
 
-def _unknown(node: yaml.Node, known: set[str], prefix: str) -> Iterator[tuple[int, str]]:
+def _unknown(node: yaml.Node, known: set[str], prefix: str) -> Iterator[tuple[int, str, str]]:
     for key, _ in _entries(node):
         if key.value not in known:
-            yield key.start_mark.line, _named(str(key.value), known, prefix)
+            yield key.start_mark.line, f"{prefix}{key.value}", _proposal(str(key.value), known)
 
 
-def _named(name: str, known: set[str], prefix: str = "") -> str:
+def _proposal(name: str, known: set[str]) -> str:
     near = nearest(name, known)
-    proposal = f" — did you mean '{near[0]}'?" if near else ""
-    return f"the setting '{prefix}{name}'{proposal}"
+    return f" — did you mean '{near[0]}'?" if near else ""
 
 
 def _entries(node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:

@@ -200,7 +200,19 @@ return function(surroundings)
     return element
   end
 
+  -- HTML that Pandoc found in Markdown; a block that says {=html} is meant for pages alone.
+  local ONLY_ON_PAGES = { table = "a table", img = "a picture", iframe = "a frame", video = "a video", audio = "a sound" }
+
+  local function html_in_a_pdf(raw)
+    local name = raw.format == "html" and raw.text:match("^<(%a+)[^<>]*>$")
+    if name and ONLY_ON_PAGES[name:lower()] then
+      problem(raw.text .. " is " .. ONLY_ON_PAGES[name:lower()] .. " in HTML, which no PDF shows: write it in Markdown,"
+        .. " or put it into a block of ```{=html}", raw.text)
+    end
+  end
+
   function M.images_and_links(doc)
+    if not html then doc:walk({ RawBlock = html_in_a_pdf, RawInline = html_in_a_pdf }) end
     local anchors = {}
     local function note(element)
       if element.identifier and element.identifier ~= "" then anchors[element.identifier] = true end
