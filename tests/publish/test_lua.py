@@ -14,7 +14,7 @@ import pytest
 
 from mechscope.project import Project
 from mechscope.publish.prerender import prepare
-from tests.publish.sample_project import HOSTILE
+from tests.publish.sample_project import HOSTILE, sample_findings, write_sample_ledger
 
 RUN = "smollm2-135m"
 HARNESS = Path(__file__).with_name("harness.lua")
@@ -271,6 +271,125 @@ def test_prose_that_depends_on_a_claim_can_be_linked_to_once(sample: Project) ->
     assert "when-claim" not in lua(sample, "filter", text=WHEN % "held", format="typst")[0]
 
 
+IF_HELD = "{.when-claim key=topic_geometry.abstraction is=held}"
+IF_FAILED = "{.when-claim key=topic_geometry.abstraction is=failed}"
+GONE = "{.when-claim key=topic_geometry.nowhere is=held}"
+
+
+@pytest.mark.parametrize("format", ["html", "typst"])
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (f"Stays [goes]{IF_FAILED} here [stays]{IF_HELD}.", 2),
+        (f"[goes]{IF_FAILED}\n\nStays.", 1),
+        (f"| a | b |\n|---|---|\n| [goes]{IF_FAILED} | stays |", 1),
+        (f"![A caption that stays [goes]{IF_FAILED}](a.svg)", 1),
+        (f"Stays[^1].\n\n[^1]: A note [goes]{IF_FAILED} that stays.", 2),
+        (f"Term [goes]{IF_FAILED}\n:   stays", 1),
+        (f"*An emphasis [goes, *inside* [goes]{IF_HELD}]{IF_FAILED} stays*", 1),
+        (f"## goes {IF_FAILED}\n\ngoes\n\n### goes\n\ngoes\n\n## stays\n\nstays", 2),
+        (f"### goes {IF_FAILED}\n\ngoes\n\n## stays", 1),
+        (f"goes {IF_FAILED}\n----\n\ngoes\n\nstays\n=====", 1),
+        (f"## stays {IF_HELD}\n\nstays\n\n### goes {IF_FAILED}\n\ngoes\n\n### stays {IF_HELD}\n\nx stays", 4),
+        (f"> ## goes {IF_FAILED}\n>\n> goes\n\nstays", 1),
+        (f"::: {{.note}}\n## goes {IF_FAILED}\n\ngoes\n:::\n\nstays", 1),
+        (f"::: {IF_FAILED}\n## goes {IF_HELD}\n[goes]{GONE}\n:::\n\nstays", 1),
+    ],
+)
+def test_a_span_and_the_section_of_a_heading_depend_on_a_claim_as_a_div_does(
+    prepared: Project, text: str, kept: int, format: str
+) -> None:
+    page, message, status = lua(prepared, "filter", text=text, format=format)
+    assert status == 0, message
+    page = re.sub(r' (id|data-ms|alt)="[^"]*"|<(stays|goes)(-\d)?>', "", page)
+    assert "goes" not in page
+    assert page.lower().count("stays") == kept
+    assert "when-claim" not in page and "<p></p>" not in page
+
+
+def test_a_span_that_is_kept_ends_with_the_mark_and_can_be_linked_to(prepared: Project) -> None:
+    page = lua(prepared, "filter", text=f"Before [so]{IF_HELD} after.")[0]
+    assert '<span id="when-claim-topic-geometry-abstraction" class="ms-when">so<a' in page
+    assert "</a></span> after." in page
+    pdf = lua(prepared, "filter", text=f"Before [so]{IF_HELD} after.", format="typst")[0]
+    assert "Before so#h(0.15em)#super(text(fill: luma(35%))[exploratory]); after." in pdf
+
+
+@pytest.mark.parametrize("environment", ["align", "align*", "gather", "equation", "multline*", "eqnarray"])
+@pytest.mark.parametrize("place", ["{}", "Text {} text.", "> {}", "Note[^1].\n\n[^1]: {}", "- {}"])
+def test_a_formula_in_latex_is_in_the_pdf(sample: Project, environment: str, place: str) -> None:
+    text = place.format(f"\\begin{{{environment}}} a = b \\end{{{environment}}}")
+    assert re.search(r"\$ a .*= b\s*\$", lua(sample, "filter", text=text, format="typst")[0])
+    assert 'class="math display"' in lua(sample, "filter", text=text)[0]
+
+
+@pytest.mark.parametrize("command", ["\\newpage", "\\pagebreak", "\\clearpage"])
+def test_a_break_of_the_page_is_one_in_a_pdf_only(sample: Project, command: str) -> None:
+    assert "#pagebreak(weak: true)" in lua(sample, "filter", text=f"a\n\n{command}\n\nb", format="typst")[0]
+    assert "page" not in lua(sample, "filter", text=f"a\n\n{command}\n\nb")[0].partition("</div>")[2]
+
+
+def test_what_stands_in_a_comment_is_not_on_the_page(sample: Project) -> None:
+    text = (
+        "a <!-- {{< stat x.y >}} --> b\n\n<!--\n{{< stat x.y >}}\n-->\n\n"
+        "```{=html}\n<p>c<!-- d --></p>\n```\n\n"
+        "```{=html}\n<script>let c = '<!-- kept -->'</script>\n```\n"
+    )
+    page = lua(sample, "filter", text=text)[0]
+    assert "x.y" not in page and "<p>c</p>" in page and "<!-- kept -->" in page
+
+
+def test_headings_are_named_as_if_their_shortcodes_were_not_there(sample: Project) -> None:
+    # What Quarto puts into a name until it expands a shortcode.
+    code = "b58fc729-690b-4000-b19f-365a4093b2ff7b7b3c2073746174"
+    names = [f"layer-{code}00", f"layer-{code}ff", f"{code}aa", f"{code}00-heads", "mine"]
+    text = "\n\n".join(f"## Layer {{#{name}}}" for name in names) + "\n\n## Layer {#layer}\n"
+    page = lua(sample, "filter", text=text)[0]
+    assert re.findall(r'<h2 id="(.*?)"', page) == ["layer", "layer-1", "section", "heads", "mine", "layer-2"]
+
+
+@pytest.mark.parametrize("format", ["html", "typst"])
+@pytest.mark.parametrize("token", ["{{< stat x.y >}}", "{{<", "{{{< a >}}}"])
+def test_a_recorded_text_never_looks_like_a_shortcode_where_quarto_would_expand_it(
+    sample: Project, token: str, format: str
+) -> None:
+    findings = sample_findings()
+    figure, claim = findings.figures["similarity"], findings.claims["abstraction"]
+    passage = findings.passages["neuron"]
+    texts = passage.passages[0].model_copy(
+        update={"tokens": (token, token), "values": (0.5, 1.0), "title": token}
+    )
+    findings = findings.model_copy(
+        update={
+            "figures": {"similarity": figure.model_copy(update={"alt": token, "caption": token})},
+            "claims": {"abstraction": claim.model_copy(update={"sentence": token})},
+            "passages": {"neuron": passage.model_copy(update={"caption": token, "passages": (texts,)})},
+        }
+    )
+    write_sample_ledger(sample, RUN, findings)
+    prepare(sample, RUN, "skip")
+    written = [
+        lua(sample, kind, f"topic_geometry.{name}", format=format, context="block")
+        for kind, name in [("figure", "similarity"), ("claim", "abstraction"), ("passages", "neuron")]
+    ]
+    written.append(lua(sample, "filter", text=WHEN % "held", format=format))
+    for page, message, status in written:
+        assert status == 0, message
+        # `alt` is made of words by the writer of HTML.
+        attributes = re.findall(r'(?<! alt)="([^"]*)"', page) + re.findall(r'#"((?:\\.|[^"])*)"', page)
+        assert not any("{{<" in html.unescape(value) for value in attributes)
+
+
+def test_what_a_notebook_printed_is_no_shortcode(sample: Project) -> None:
+    text = (
+        "::: {.cell-output .cell-output-stdout}\n```\n{{< stat x.y >}}\n```\n:::\n\n"
+        "::: {.cell-output-display}\n```{=html}\n<b title='{{< a >}}'>{{< stat x.y >}}</b>\n```\n:::\n"
+    )
+    page = lua(sample, "filter", text=text)[0]
+    assert 'shortcodes="false"' in page
+    assert "<b title='{{&lt; a >}}'>{{&lt; stat x.y >}}</b>" in page
+
+
 RESTS = "rests on the claim “Topics cluster by abstractness, not by controversy.”: "
 
 
@@ -310,7 +429,7 @@ def test_the_mark_says_when_a_claim_is_exploratory_and_in_a_pdf_only_that(prepar
     ("body", "marked"),
     [
         ("It was so.\n\nFIGURE\n", "<p>It was so.<a"),  # a shortcode must stay alone
-        ("FIGURE\n", "<p>FIGURE</p>\n<a"),
+        ("FIGURE\n", "<p>FIGURE</p>\n<p><a"),
         ("It was:\n\n- so\n- and so\n", "<li>and so<a"),
         ("## So\n\nIt was so.\n", "<p>It was so.<a"),
     ],

@@ -60,6 +60,31 @@ def test_a_site_is_replaced_only_when_its_render_succeeded(
     ]
 
 
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        (
+            "WARNING (/x/crossref/refs.lua:128) Unable to resolve crossref @fig-a",
+            "Unable to resolve crossref @fig-a",
+        ),
+        (
+            "\\x1b[33mWARN: Unable to resolve link target: paper/none.qmd\\x1b[39m",
+            "link target: paper/none.qmd",
+        ),
+        ("[WARNING] Citeproc: citation smith2020 not found", "citation smith2020 not found"),
+        ("[WARNING] Could not convert TeX math \\\\foo, rendering as TeX", "Could not convert TeX math"),
+    ],
+)
+def test_what_quarto_only_warns_of_stops_the_render_and_names_the_document(
+    sample: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, named: str
+) -> None:
+    _pretend(tmp_path, monkeypatch, WRITES + f'print("[ 2/12] paper/articles/x.qmd"); print("{said}")')
+    with pytest.raises(RenderFailed) as caught:
+        render(sample, [RUN], mode="skip")
+    assert "paper/articles/x.qmd: " in str(caught.value) and named in str(caught.value)
+    assert not (sample.site / RUN).exists()
+
+
 def test_every_run_with_results_is_rendered_by_default(
     sample: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

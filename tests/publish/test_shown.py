@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mechscope.project import Project
 from mechscope.publish.findings import Shelf
 from mechscope.publish.shown import ABSTRACT, shown_in
@@ -39,6 +41,28 @@ def test_a_dropped_branch_takes_what_is_nested_in_it_and_nothing_after_it(sample
         f"```\n:::::\n```\n\n{_stat('topics')}\n::::\n\n{_stat('strange')}\n"
     )
     assert _shown(sample, text) == [("strange", "")]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("[A [GONE]{.x}]{FAILED} and [STAYS]{HELD}.", 1),
+        ("[A *b* \\] GONE and [GONE](x)]{FAILED}, STAYS.", 1),
+        ("[GONE]{FAILED}[STAYS]{HELD}[GONE]{FAILED}", 1),
+        ("## A GONE {FAILED}\n\nGONE\n\n### B\n\nGONE\n\n## C STAYS\n\nSTAYS", 2),
+        ("## A {FAILED}\n\nGONE\n\n# B\n\nSTAYS", 1),
+        ("A {FAILED}\n---\n\nGONE\n\nB\n===\n\nSTAYS", 1),
+        ("::: {.x}\n## A {FAILED}\n\nGONE\n:::\n\nSTAYS", 1),
+        ("## A {HELD}\n\nSTAYS\n\n### B {FAILED}\n\nGONE\n\n### C\n\nSTAYS", 2),
+        ("---\nabstract: 'A [GONE]{FAILED} STAYS'\n---\n\nSTAYS", 2),
+        ("`[x]{FAILED}` STAYS\n\n```\n## A {FAILED}\n```\n\nSTAYS", 2),
+    ],
+)
+def test_what_a_span_or_a_heading_drops_is_not_shown(sample: Project, text: str, kept: int) -> None:
+    text = text.replace("{FAILED}", f"{{.when-claim key={CLAIM} is=failed}}")
+    text = text.replace("{HELD}", f"{{.when-claim key={CLAIM} is=held}}")
+    text = text.replace("GONE", _stat("topics")).replace("STAYS", _stat("strange"))
+    assert [name for name, _ in _shown(sample, text)] == ["strange"] * kept
 
 
 def test_an_included_part_is_read_where_it_is_included(sample: Project) -> None:

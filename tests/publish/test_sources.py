@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mechscope.errors import InvalidInput
 from mechscope.project import Project
 from mechscope.publish.sources import pages_with, shortcodes, shortcodes_in
 
@@ -102,3 +103,30 @@ def test_generated_pages_are_not_articles(sample: Project) -> None:
     sample.generated("smollm2-135m").mkdir(parents=True)
     (sample.generated("smollm2-135m") / "numbers.qmd").write_text("{{< stat no.no >}}")
     assert "no.no" not in {code.key for code in shortcodes_in(sample)}
+
+
+def test_conditions_are_found_on_divs_headings_and_spans_and_not_in_code() -> None:
+    text = (
+        "::: {.when-claim key=a.b is=held}\n:::\n## A {#x .when-claim key=a.c is=held}\n"
+        "[x {.y}]{.when-claim is='held, failed' key=a.d} `[x]{.when-claim key=no.no}`\n"
+        "```\n[x]{.when-claim key=no.no}\n```\n"
+    )
+    found = [(code.key, code.line, code.column) for code in shortcodes(text)]
+    assert found == [("a.b", 1, 1), ("a.c", 3, 6), ("a.d", 4, 9)]
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_byte_order_mark_and_the_ends_of_lines_change_nothing(sample: Project, mark: str, end: str) -> None:
+    path = sample.paper / "articles" / "x.qmd"
+    lines = ["---", "title: T", "---", "", "a\u2028b {{< stat a.b >}}", ""]
+    path.write_bytes((mark + end.join(lines)).encode())
+    (code,) = shortcodes_in(sample, [path])
+    assert (code.line, code.column, code.place) == (5, 5, "prose")
+
+
+def test_a_file_that_is_not_utf8_is_named_with_its_line(sample: Project) -> None:
+    path = sample.paper / "articles" / "x.qmd"
+    path.write_bytes("one\ntwo é\n".encode("latin-1"))
+    with pytest.raises(InvalidInput, match=r"paper/articles/x\.qmd:2: this is not UTF-8: .* at byte 8"):
+        shortcodes_in(sample, [path])
