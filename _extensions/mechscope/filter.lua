@@ -187,7 +187,7 @@ local function mark_kept(meta)
 end
 
 -- What Quarto writes for a shortcode until it expands it, here in the name that Pandoc gives to a heading.
-local IN_NAMES = "%-?b58fc729%-690b%-4000%-b19f%-365a4093b2ff%x+"
+local IN_NAMES = "%-?b58fc729%-690b%-4000%-b19f%-365a4093b2ff%x-3e7d7d"
 
 --- Headings named as if their shortcodes were not there, each otherwise than those before: "layer", "layer-1".
 local function named_without_shortcodes(document)
