@@ -342,10 +342,23 @@ def test_what_stands_in_a_comment_is_not_on_the_page(sample: Project) -> None:
 def test_headings_are_named_as_if_their_shortcodes_were_not_there(sample: Project) -> None:
     # What Quarto puts into a name until it expands a shortcode.
     code = "b58fc729-690b-4000-b19f-365a4093b2ff7b7b3c"
-    names = [f"layer-{code}003e7d7d", f"layer-{code}ff3e7d7d", f"{code}3e7d7d", f"{code}3e7d7dad-heads", "mine"]
+    names = [
+        f"layer-{code}003e7d7d",
+        f"layer-{code}ff3e7d7d",
+        f"{code}3e7d7d",
+        f"{code}3e7d7dad-heads",
+        "mine",
+    ]
     text = "\n\n".join(f"## Layer {{#{name}}}" for name in names) + "\n\n## Layer {#layer}\n"
     page = lua(sample, "filter", text=text)[0]
-    assert re.findall(r'<h2 id="(.*?)"', page) == ["layer", "layer-1", "section", "ad-heads", "mine", "layer-2"]
+    assert re.findall(r'<h2 id="(.*?)"', page) == [
+        "layer",
+        "layer-1",
+        "section",
+        "ad-heads",
+        "mine",
+        "layer-2",
+    ]
 
 
 @pytest.mark.parametrize("format", ["html", "typst"])

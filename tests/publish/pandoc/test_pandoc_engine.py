@@ -1,5 +1,6 @@
 """The built-in engine, seen from the site that it makes."""
 
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ import pytest
 from mechscope.errors import RenderFailed, UnknownName
 from mechscope.publish.pandoc import check_run
 from mechscope.publish.pandoc.glyphs import without_glyph
-from tests.publish.pandoc.small_paper import Paper
+from tests.publish.pandoc.small_paper import NOTEBOOK, Paper
 
 PDFTOTEXT = shutil.which("pdftotext")
 
@@ -654,3 +655,114 @@ def test_characters_that_a_pdf_shows_as_boxes_are_named_also_from_the_cache(pape
 def test_of_many_characters_without_a_glyph_the_first_are_named() -> None:
     assert without_glyph("一二三四五六七八九十") == "一二三四五六七八…"
     assert without_glyph('plain \\ " “quotes” αЖ') == ""
+
+
+AUTHORS = """\
+title: T
+author:
+  - name: {given: Ada, family: Lovelace}
+    orcid: https://orcid.org/0000-0002-1825-0097
+    email: ada@example.org
+    affiliations:
+      - ref: one
+      - {department: Mathematics, name: Second Institute, city: Paris}
+  - name: Bob
+    affiliation: A Plain Place
+  - {name: Carla, affiliations: [{ref: one}]}
+affiliations:
+  - id: one
+    name: Some University"""
+
+
+def test_authors_have_their_institutions_by_reference_and_in_place(paper: Paper) -> None:
+    paper.article("Text.\n", front=AUTHORS)
+    paper.render()
+    block = text_of(paper.page().partition("</header>\n<section")[0])
+    ada, bob, carla = (block.index(name) for name in ("Ada Lovelace", "Bob", "Carla"))
+    assert "Some University" in block[ada:bob] and "Some University" in block[carla:]
+    assert "Mathematics, Second Institute, Paris" in block[ada:bob]
+    assert "A Plain Place" in block[bob:carla]
+    assert "true" not in block
+    assert 'href="https://orcid.org/0000-0002-1825-0097"' in paper.page()
+    paper.article("Text.\n", front=AUTHORS, pdf=True)
+    assert not paper.render().warnings
+
+
+def test_a_reference_to_no_affiliation_is_named(paper: Paper) -> None:
+    paper.article("Text.\n", front=AUTHORS.replace("ref: one\n", "ref: won\n"))
+    assert "paper/article.qmd:8: no affiliation has the id 'won'; there are: 'one'" in failure(paper)
+
+
+def test_titles_and_prefixes_of_cross_references_are_heeded(paper: Paper) -> None:
+    front = (
+        "title: T\ncrossref: {fig-title: Fig., title-delim: ' –', fig-prefix: fig., eq-prefix: '', "
+        "sec-prefix: §}"
+    )
+    body = "![A](chart.svg){#fig-a}\n\n$$ x $$ {#eq-x}\n\nSee @fig-a; @Fig-a; @eq-x; @sec-one.\n"
+    paper.article(body, front=front)
+    paper.render()
+    text = text_of(paper.page()).replace("\u00a0", " ")
+    assert "Fig. 1 – A" in text
+    assert "See fig. 1; Fig. 1; 1; § 1." in text
+
+
+def test_headings_that_differ_in_a_shortcode_have_anchors_of_their_own(paper: Paper) -> None:
+    paper.article(
+        "## Layer {{< say 1 >}}\n\n[a](#layer) [b](#layer-1) [c](#layer-2) [d](#section) [e](#heads)\n\n"
+        "## Layer {{< say 2 >}}\n\n## Layer\n\n## {{< say 3 >}}\n\n## {{< say 4 >}} heads\n",
+        pdf=True,
+    )
+    paper.render()
+    names = re.findall(r'<section id="(.*?)"', paper.page())
+    assert names == ["sec-one", "layer", "layer-1", "layer-2", "section", "heads"]
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85", "\x0c", "\x1c"])
+def test_only_the_end_of_a_line_ends_it(paper: Paper, sign: str) -> None:
+    paper.article(f"| a | b |\n|---|---|\n| one{sign}two | 3 |\n\n@fig-none\n")
+    assert "paper/article.qmd:12: @fig-none" in failure(paper)
+    paper.article(f"| a | b |\n|---|---|\n| one{sign}two | 3 |\n")
+    paper.render()
+    assert paper.page().count("<td>") == 2
+
+
+def test_a_byte_order_mark_is_not_read(paper: Paper) -> None:
+    paper.article("Text.\n")
+    article = paper.root / "paper" / "article.qmd"
+    article.write_text("\ufeff" + article.read_text())
+    paper.render()
+    assert 'class="title">An article<' in paper.page()
+
+
+@pytest.mark.parametrize("text", ["<table><tr><td>x</td></tr></table>", 'An <img src="chart.svg"> image.'])
+def test_html_that_no_pdf_shows_is_named(paper: Paper, text: str) -> None:
+    paper.article(text, pdf=True)
+    assert "paper/article.qmd:7: <" in failure(paper)
+    paper.article(text)
+    paper.render()
+    paper.article(f"```{{=html}}\n{text}\n```", pdf=True)
+    paper.render()
+
+
+def test_a_sign_outside_the_first_plane_may_stand_in_the_front_matter(paper: Paper) -> None:
+    paper.article("Text.\n", front='title: "A 𝔸 {{< say x >}}"')
+    paper.render()
+    assert "A 𝔸 <strong>x</strong>" in paper.page()
+
+
+@pytest.mark.parametrize("token", ["{{<", ">}}", "{{< say x >}}", "{{{<"])
+def test_what_a_notebook_holds_is_shown_as_it_is(paper: Paper, token: str) -> None:
+    notebook = json.loads(json.dumps(NOTEBOOK))
+    code = notebook["cells"][1]
+    code["source"] = f"print('{token}')"
+    code["outputs"][0]["text"] = [f"out {token}\n"]
+    notebook["cells"].append({**code, "id": "c"})
+    notebook["cells"].append(
+        {"cell_type": "markdown", "id": "d", "metadata": {}, "source": "The {{< say end >}}."}
+    )
+    paper.write("results/small/topics/notebook.ipynb", json.dumps(notebook))
+    paper.render()
+    page = paper.page("results/small/topics/notebook.html")
+    text = text_of(page)
+    assert text.count(f"out {token}") == 2 and text.count(f"print('{token}')") == 2
+    assert "The <strong>end</strong>." in page
