@@ -391,3 +391,62 @@ def test_a_claim_leads_to_an_article_rather_than_to_the_home_page(sample: Projec
     article.write_text(re.sub(r"\n(?:.*topic_geometry\.abstraction.*|:::(?=\n))", "", article.read_text()))
     page = " ".join(_page(sample, "claims").split())
     assert 'index.qmd#claim-topic-geometry-abstraction">on the home page</a>' in page
+
+
+SHOWN_AS_TEXT = [
+    "$$\nx = STAT\n$$",
+    "Inline $x = STAT$ math.",
+    "Some `x = STAT` code.",
+    "```\nx = STAT\n```",
+    "![STAT](/paper/assets/favicon.svg) beside words",
+    '![Words](/paper/assets/favicon.svg){fig-alt="STAT"}',
+    "[link](https://example.org/STAT)",
+    '[link](https://example.org "STAT")',
+    '[words]{title="STAT"}',
+    '::: {.callout-note title="STAT"}\nWords.\n:::',
+    "```{=html}\n<b>STAT</b>\n```",
+    "A <b title='STAT'>word</b>.",
+    '::: {.content-visible when-format="typst"}\nSTAT\n:::',
+]
+
+
+@pytest.mark.parametrize("text", SHOWN_AS_TEXT)
+def test_a_number_that_can_be_no_link_leads_to_its_page(sample: Project, text: str) -> None:
+    article = sample.paper / "articles" / "topic-geometry.qmd"
+    front = "---\ntitle: T\nformat: html\n---\n\n"
+    article.write_text(front + text.replace("STAT", "{{< stat topic_geometry.topics >}}") + "\n")
+    assert 'href="../../../paper/articles/topic-geometry.qmd"' in _entry(sample, "topics")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It costs \\$5: STAT.",
+        "## A heading STAT",
+        "| a |\n|---|\n| STAT |",
+        "A note[^1].\n\n[^1]: STAT",
+        "![A caption STAT](/paper/assets/favicon.svg)",
+        "> *Emphasis **STAT***",
+        "Term\n:   STAT",
+        "$$ x = STAT $$\n\nAnd in words STAT.",
+        "STAT",
+    ],
+)
+def test_a_number_that_is_a_link_is_led_to_itself(sample: Project, text: str) -> None:
+    article = sample.paper / "articles" / "topic-geometry.qmd"
+    article.write_text(
+        "---\ntitle: T\n---\n\n" + text.replace("STAT", "{{< stat topic_geometry.topics >}}") + "\n"
+    )
+    assert 'topic-geometry.qmd#stat-topic-geometry-topics"' in _entry(sample, "topics")
+
+
+def _entry(project: Project, name: str) -> str:
+    return _words(project, "numbers").split(f'id="topic_geometry.{name}"')[1].partition('id="topic_geometry.')[0]
+
+
+def test_a_title_with_a_shortcode_is_named_in_words(sample: Project) -> None:
+    article = sample.paper / "articles" / "topic-geometry.qmd"
+    article.write_text(
+        '---\ntitle: "Of {{< stat topic_geometry.strange >}}"\n---\n\n{{< stat topic_geometry.topics >}}\n'
+    )
+    assert ">Of …</a>" in _entry(sample, "topics")
