@@ -150,6 +150,26 @@ local function drop(meta)
   }
 end
 
+--- Whether nothing but spaces is left of a paragraph.
+local function is_empty(block)
+  if block.t ~= "Para" and block.t ~= "Plain" then return false end
+  for _, inline in ipairs(block.content) do
+    if inline.t ~= "Space" and inline.t ~= "SoftBreak" then return false end
+  end
+  return true
+end
+
+--- A list without the items of which nothing is left.
+local function without_empty_items(list)
+  list.content = list.content:filter(function(item)
+    for _, block in ipairs(item) do
+      if not is_empty(block) then return true end
+    end
+    return false
+  end)
+  return #list.content > 0 and list or {}
+end
+
 --- Says of what is kept that it rests on a claim.
 local function mark_kept(meta)
   local anchored = {}
@@ -164,13 +184,9 @@ local function mark_kept(meta)
       local found, wanted = condition(span, meta)
       return found and explained.resting_inline(found, wanted, span.content, anchor_of(found))
     end,
-    Para = function(paragraph) -- all of whose words were dropped
-      local empty = true
-      for _, inline in ipairs(paragraph.content) do
-        empty = empty and (inline.t == "Space" or inline.t == "SoftBreak")
-      end
-      if empty then return {} end
-    end,
+    Para = function(paragraph) return is_empty(paragraph) and {} or nil end,
+    BulletList = without_empty_items,
+    OrderedList = without_empty_items,
     Div = function(div)
       local found, wanted = condition(div, meta)
       return found and explained.resting(found, wanted, div.content, anchor_of(found))

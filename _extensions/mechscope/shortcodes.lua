@@ -31,6 +31,8 @@ end
 
 --- The long form of a statistic, broken only between its parts.
 local function statistic_inlines(text, part)
+  -- At the beginning of a paragraph Typst would take "12" with a full stop after it for the number of an item.
+  if typst() and text:match("^[%d=/+-]+$") then return pandoc.Inlines({ pandoc.RawInline("typst", "#" .. typst_string(text) .. ";") }) end
   if not part:match("full$") then return pandoc.Inlines({ pandoc.Str(unbroken(text)) }) end
   local kept = text:gsub(" ([=<]) ", NBSP .. "%1" .. NBSP):gsub("CI %[", "CI" .. NBSP .. "[")
     :gsub("%b[]", unbroken)

@@ -124,6 +124,7 @@ local function facts_of(text)
         if language then add("computed", code.text, { language = language }) end
       end,
       Math = function(math)
+        words("formula", math.text)
         if math.text:find("\\tag", 1, true) then add("tag", "\\tag") end
       end,
       RawBlock = raw,

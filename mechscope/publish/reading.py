@@ -24,6 +24,7 @@ _FIRST = 0xF0000
 
 Kind = Literal[
     "element",  # a shortcode where an element can stand, a link among them
+    "formula",  # a shortcode in a formula
     "tabled",  # a shortcode in a cell of a table
     "id",  # an identifier: "fig-a"
     "citation",  # of a work or of a figure, table …: what follows the @

@@ -88,6 +88,11 @@ def _unreadable(article: Article, fact: Fact) -> Iterator[Problem]:
             )
         case "tabled" if "|" in SHORTCODE.match(article.text, fact.offset)[0]:  # type: ignore[index]
             yield f"{where}: a '|' in a shortcode would end the cell of this table", "say it without '|'"
+        case "formula" if article.text.startswith("{{{<", fact.offset):
+            yield (
+                f"{where}: three braces make a shortcode literal, and this formula would show it",
+                "part the braces:  x_{ {{< stat KEY >}} }",
+            )
         case "condition":
             yield (
                 f"{where}: .when-claim is on a {_ELEMENTS.get(fact.more['what'], fact.more['what'])}, "

@@ -271,6 +271,10 @@ def test_prose_that_depends_on_a_claim_can_be_linked_to_once(sample: Project) ->
     assert "when-claim" not in lua(sample, "filter", text=WHEN % "held", format="typst")[0]
 
 
+def test_a_number_at_the_beginning_of_a_paragraph_begins_no_list_in_a_pdf(sample: Project) -> None:
+    assert lua(sample, "stat", "topic_geometry.topics", format="typst")[0].strip() == '#"20";'
+
+
 IF_HELD = "{.when-claim key=topic_geometry.abstraction is=held}"
 IF_FAILED = "{.when-claim key=topic_geometry.abstraction is=failed}"
 GONE = "{.when-claim key=topic_geometry.nowhere is=held}"
@@ -285,6 +289,7 @@ GONE = "{.when-claim key=topic_geometry.nowhere is=held}"
         (f"| a | b |\n|---|---|\n| [goes]{IF_FAILED} | stays |", 1),
         (f"![A caption that stays [goes]{IF_FAILED}](a.svg)", 1),
         (f"Stays[^1].\n\n[^1]: A note [goes]{IF_FAILED} that stays.", 2),
+        (f"- [goes]{IF_FAILED}\n- stays\n\n1. [goes]{IF_FAILED}", 1),
         (f"Term [goes]{IF_FAILED}\n:   stays", 1),
         (f"*An emphasis [goes, *inside* [goes]{IF_HELD}]{IF_FAILED} stays*", 1),
         (f"## goes {IF_FAILED}\n\ngoes\n\n### goes\n\ngoes\n\n## stays\n\nstays", 2),
@@ -304,7 +309,7 @@ def test_a_span_and_the_section_of_a_heading_depend_on_a_claim_as_a_div_does(
     page = re.sub(r' (id|data-ms|alt)="[^"]*"|<(stays|goes)(-\d)?>', "", page)
     assert "goes" not in page
     assert page.lower().count("stays") == kept
-    assert "when-claim" not in page and "<p></p>" not in page
+    assert "when-claim" not in page and "<p></p>" not in page and "<li></li>" not in page
 
 
 def test_a_span_that_is_kept_ends_with_the_mark_and_can_be_linked_to(prepared: Project) -> None:

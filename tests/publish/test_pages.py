@@ -441,7 +441,9 @@ def test_a_number_that_is_a_link_is_led_to_itself(sample: Project, text: str) ->
 
 
 def _entry(project: Project, name: str) -> str:
-    return _words(project, "numbers").split(f'id="topic_geometry.{name}"')[1].partition('id="topic_geometry.')[0]
+    return (
+        _words(project, "numbers").split(f'id="topic_geometry.{name}"')[1].partition('id="topic_geometry.')[0]
+    )
 
 
 def test_a_title_with_a_shortcode_is_named_in_words(sample: Project) -> None:
