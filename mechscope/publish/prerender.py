@@ -23,7 +23,7 @@ from mechscope.publish.codecheck import write_codecheck
 from mechscope.publish.findings import parse_key, runs_with_results
 from mechscope.publish.pages import Written, write_pages
 from mechscope.publish.refused import check_constructs
-from mechscope.publish.sources import Shortcode, article_files, included, shortcodes_in
+from mechscope.publish.sources import Shortcode, included, shortcodes_in
 
 if TYPE_CHECKING:
     from mechscope.pipeline.freshness import State
@@ -82,7 +82,7 @@ def prepare(
         return Prepared(run, ran, write_pages(project, run, codes, articles=True), codes, ())
     check_citations(project, run, codes)
     _check_references(project)
-    check_constructs(project, run, codes, article_files(project))
+    check_constructs(project, run, codes)
     write_codecheck(project)
     warnings = () if mode == "skip" else stale_beside(project, [run])
     return Prepared(run, ran, write_pages(project, run, codes), codes, warnings)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from mechscope.errors import InvalidInput, nearest
 from mechscope.project import Project
@@ -39,16 +40,19 @@ _P_EQUALS = re.compile(
 _PREFIXES = {"figure": "fig", "table": "tbl"}
 
 
-def check_constructs(project: Project, run: str, codes: Sequence[Shortcode]) -> None:
+def check_constructs(
+    project: Project, run: str, codes: Sequence[Shortcode], files: Sequence[Path] | None = None
+) -> None:
     """Refuse what a page of `run` would show wrongly.
 
     Args:
-        codes: The shortcodes of all articles, whose keys are there.
+        codes: The shortcodes of these articles, whose keys are there.
+        files: The articles that are rendered, with all that they include; None for all there are.
 
     Raises:
         InvalidInput: Lists all of it, each with file, line and column.
     """
-    articles = read_articles(project, article_files(project))
+    articles = read_articles(project, article_files(project) if files is None else files)
     by_file = {file: [code for code in codes if code.file == file] for file in articles}
     problems = [problem for file, article in articles.items() for problem in _in_file(article, by_file[file])]
     problems += _in_analyses(project)
