@@ -20,7 +20,6 @@ import psutil
 from mechscope.files import write_atomically
 from mechscope.project import Project
 from mechscope.publish.sources import article_files
-from mechscope.publish.staging import clear_staging
 
 _SUFFIXES = (".html", ".pdf", ".typ", ".quarto_ipynb")
 _MARGIN = 2.0
@@ -38,16 +37,17 @@ def mark_ended(project: Project, quarto: int) -> None:
 
 
 def clear_leftovers(project: Project, quarto: int) -> list[Path]:
-    """Remove what renders left that did not end: pages beside their sources, libraries, what was staged.
+    """Remove what renders left among the sources that did not end: pages, what belongs to them, libraries.
 
-    What git tracks stays, and what is older than the render.
+    What git tracks stays, and what is older than the render. What is staged stays, too: a preview may be
+    serving it, and of it only what a render made reaches the site.
 
     Args:
         quarto: The process number of the Quarto that is about to render. An own mark is of its last render,
             which failed.
 
     Returns:
-        What was removed beside the sources.
+        What was removed.
     """
     removed: list[Path] = []
     for mark in sorted((project.scratch / "rendering").glob("*.json")):
@@ -63,7 +63,6 @@ def clear_leftovers(project: Project, quarto: int) -> list[Path]:
             else:
                 path.unlink()
             removed.append(path)
-        clear_staging(project, run)
         mark.unlink()
     return removed
 

@@ -65,7 +65,7 @@ def test_what_a_killed_render_left_is_cleared_and_nothing_else(sample: Project) 
     assert sample.root / "site_libs" in removed
     assert _there(sample, STRAYS) == []
     assert _there(sample, KEPT) == list(KEPT)
-    assert not staging(sample, RUN).exists()
+    assert (staging(sample, RUN) / "paper/articles/half.html").is_file()  # a preview may be serving it
     assert clear_leftovers(sample, os.getpid()) == []
 
 
