@@ -49,11 +49,12 @@ def clear_leftovers(project: Project, quarto: int) -> list[Path]:
     Returns:
         What was removed.
     """
+    marks = sorted((project.scratch / "rendering").glob("*.json"))
+    if any(mark != _mark(project, quarto) and _is_running(mark) for mark in marks):
+        return []  # its pages lie there, too
     removed: list[Path] = []
-    for mark in sorted((project.scratch / "rendering").glob("*.json")):
+    for mark in marks:
         since = mark.stat().st_mtime
-        if mark != _mark(project, quarto) and _is_running(int(mark.stem), since):
-            continue
         run = str(json.loads(mark.read_text(encoding="utf-8"))["run"])
         strays = [path for path in _strays(project, run) if path.stat().st_mtime > since - _MARGIN]
         strays += [path for path in (project.root / "site_libs",) if path.is_dir()]  # Quarto's alone
@@ -71,10 +72,10 @@ def _mark(project: Project, quarto: int) -> Path:
     return project.scratch / "rendering" / f"{quarto}.json"
 
 
-def _is_running(process: int, since: float) -> bool:
-    """Whether that process still is the one that left a mark then: process numbers are used again."""
+def _is_running(mark: Path) -> bool:
+    """Whether the process that left a mark is still there, and not another with its number."""
     try:
-        return bool(psutil.Process(process).create_time() <= since + _MARGIN)
+        return bool(psutil.Process(int(mark.stem)).create_time() <= mark.stat().st_mtime + _MARGIN)
     except psutil.Error:
         return False
 
