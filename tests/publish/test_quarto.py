@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -264,6 +265,37 @@ def test_a_bare_render_that_fails_leaves_the_site_as_it_was(sample: Project) -> 
     assert f"_site/{RUN}/paper/index.html" in done.stdout + done.stderr
     assert "A paper" in home.read_text()
     assert (sample.site / RUN / "paper" / "paper.pdf").is_file()
+
+
+@needs_quarto
+def test_of_a_killed_render_nothing_reaches_the_site_with_the_next_page(sample: Project) -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("QUARTO_")}
+    with subprocess.Popen(
+        [str(QUARTO), "render"],
+        cwd=sample.root,
+        env={**clean, "MECHSCOPE_PRERENDER": "skip", "QUARTO_PYTHON": sys.executable},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        start_new_session=True,
+    ) as killed:
+        assert killed.stdout is not None
+        assert any("[ 4/" in line or "[4/" in line for line in killed.stdout)
+        os.killpg(killed.pid, signal.SIGKILL)
+    assert (sample.root / "site_libs").is_dir()  # else this test could not fail
+    article = "paper/articles/topic-geometry"
+    done = _quarto(sample, f"{article}.qmd")
+    assert done.returncode == 0, done.stderr
+    site = sample.site / RUN
+    pages = {
+        path.relative_to(site).as_posix() for path in site.rglob("*") if path.suffix in (".html", ".pdf")
+    }
+    assert pages == {f"{article}.html", f"{article}.pdf"}
+    assert (site / "site_libs" / "quarto-html").is_dir()
+    assert (site / f"paper/_generated/{RUN}/figures/topic_geometry.similarity.js").is_file()
+    left = [path for path in sample.paper.rglob("*") if path.suffix in (".html", ".pdf")]
+    assert not left and not (sample.root / "site_libs").exists()
+    assert '<script type="module">' in (site / f"{article}.html").read_text()  # not by address
 
 
 @needs_quarto
