@@ -233,6 +233,15 @@ local function named_without_shortcodes(document)
   end })
 end
 
+--- Quarto expands no shortcode of a document that has them in formulas only: it looks for them everywhere else. So
+--- there is one elsewhere, in a format that nothing writes.
+local function with_shortcodes_in_formulas(document)
+  local hidden = false
+  document:walk({ Math = function(math) hidden = hidden or math.text:find("{{<", 1, true) ~= nil end })
+  if hidden then document.blocks:insert(pandoc.RawBlock("mechscope", "{{<")) end
+  return document
+end
+
 function Pandoc(document)
   local about = ledger.about_document(document.meta)
   document = named_without_shortcodes(document)
@@ -251,6 +260,7 @@ function Pandoc(document)
     local site = ledger.colophon(document.meta)
     if site then quarto.doc.include_text("after-body", documents.colophon(site)) end
   end
+  document = with_shortcodes_in_formulas(document)
   document = document:walk(documents.given)
   if quarto.doc.is_format("typst") then document = document:walk({ Str = apostrophes }) end
   if about then document.blocks = documents.banner(about.banner) .. document.blocks end

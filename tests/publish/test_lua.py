@@ -398,6 +398,13 @@ def test_a_recorded_text_never_looks_like_a_shortcode_where_quarto_would_expand_
         assert not any("{{<" in html.unescape(value) for value in attributes)
 
 
+@pytest.mark.parametrize("text", ["$$ x = {{< stat x.y >}} $$", "In $x = {{< stat x.y >}}$ and\n\nmore."])
+def test_quarto_is_made_to_look_at_shortcodes_in_formulas(sample: Project, text: str) -> None:
+    # It looks for them in raw content, among others, and not in formulas.
+    assert lua(sample, "filter", text=text, format="native")[0].count('(Format "mechscope") "{{<"') == 1
+    assert '(Format "mechscope")' not in lua(sample, "filter", text="Words $x$.", format="native")[0]
+
+
 def test_what_a_notebook_printed_is_no_shortcode(sample: Project) -> None:
     text = (
         "::: {.cell-output .cell-output-stdout}\n```\n{{< stat x.y >}}\n```\n:::\n\n"
