@@ -23,6 +23,7 @@ local documents = require("documents")
 local claims = require("claims")
 local explained = require("explained")
 local latex = require("latex")
+local shortcodes = require("shortcodes")
 
 -- The engine copies the script into the site and links it from the page.
 if quarto.doc.add_html_dependency and quarto.doc.is_format("html") then
@@ -202,8 +203,45 @@ local function mark_kept(meta)
   }
 end
 
--- What Quarto writes for a shortcode until it expands it, here in the name that Pandoc gives to a heading.
-local IN_NAMES = "%-?b58fc729%-690b%-4000%-b19f%-365a4093b2ff%x-3e7d7d"
+-- What Quarto writes for a shortcode while Pandoc reads: this, and the shortcode in hexadecimal digits. In the name
+-- that Pandoc gives to a heading the semicolons are gone.
+local STAND_IN = "b58fc729%-690b%-4000%-b19f%-365a4093b2ff"
+local IN_NAMES = "%-?" .. STAND_IN .. "%x-3e7d7d"
+local IN_TITLES = STAND_IN .. ";(%x+);"
+
+--- What a shortcode prints as text.
+local function as_text(written, meta)
+  local name, words = written:match("^{{<%s*(%S+)%s*(.-)%s*>}}$")
+  local handler = shortcodes[name]
+  if not handler then
+    ledger.fail(written .. ": in a title, or in an attribute of code, there can be only stat, claim and their like.")
+  end
+  local args, options = {}, {}
+  for word in words:gmatch("%S+") do
+    local option, value = word:match("^(%w+)=[\"']?(.-)[\"']?$")
+    if option then options[option] = value else args[#args + 1] = word:match("^[\"']?(.-)[\"']?$") end
+  end
+  return handler(args, options, meta, {}, "text")
+end
+
+--- Shortcodes where Quarto leaves its stand-ins: in titles of links and pictures, in attributes of code and tables.
+local function expanded_in_titles(document)
+  local function expanded(text)
+    return (text:gsub(IN_TITLES, function(digits)
+      return as_text(digits:gsub("%x%x", function(pair) return string.char(tonumber(pair, 16)) end), document.meta)
+    end))
+  end
+  local function in_title(element)
+    element.title = expanded(element.title)
+    return element
+  end
+  local function in_attributes(element)
+    for name, value in pairs(element.attributes) do element.attributes[name] = expanded(value) end
+    return element
+  end
+  return document:walk({ Link = in_title, Image = in_title, Code = in_attributes, CodeBlock = in_attributes,
+    Table = in_attributes, Figure = in_attributes })
+end
 
 --- Headings named as if their shortcodes were not there, each otherwise than those before: "layer", "layer-1".
 local function named_without_shortcodes(document)
@@ -245,6 +283,7 @@ end
 function Pandoc(document)
   local about = ledger.about_document(document.meta)
   document = named_without_shortcodes(document)
+  document = expanded_in_titles(document)
   document = document:walk({ RawBlock = without_comments, RawInline = without_comments }):walk(latex.filter)
   document = document:walk({ Div = printed })
   document = document:walk({

@@ -366,6 +366,40 @@ def test_headings_are_named_as_if_their_shortcodes_were_not_there(sample: Projec
     ]
 
 
+def _stand_in(shortcode: str) -> str:
+    """What Quarto writes for a shortcode while Pandoc reads."""
+    return f"b58fc729-690b-4000-b19f-365a4093b2ff;{shortcode.encode().hex().upper()};"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[a](b "x STAT y")',
+        '![a](b.png "x STAT y")',
+        '`c`{title="x STAT y"}',
+        '```{.r title="x STAT y"}\nc\n```',
+    ],
+)
+@pytest.mark.parametrize(
+    ("shortcode", "printed"),
+    [
+        ("{{< stat topic_geometry.centred_max >}}", "0.42"),
+        ("{{<stat \"topic_geometry.centred_max\" part='p' >}}", "p = 0.012"),
+        ("{{< claim topic_geometry.abstraction part=outcome >}}", "held"),
+    ],
+)
+def test_a_shortcode_is_expanded_where_quarto_leaves_its_own_words(
+    sample: Project, text: str, shortcode: str, printed: str
+) -> None:
+    page, message, _ = lua(sample, "filter", text=text.replace("STAT", _stand_in(shortcode)))
+    assert f'title="x {printed}' in page and "b58fc729" not in page, message
+
+
+def test_another_shortcode_in_a_title_is_refused(sample: Project) -> None:
+    _, message, status = lua(sample, "filter", text=f'[a](b "{_stand_in("{{< meta title >}}")}")')
+    assert status == 1 and "{{< meta title >}}: in a title" in message
+
+
 @pytest.mark.parametrize("format", ["html", "typst"])
 @pytest.mark.parametrize("token", ["{{< stat x.y >}}", "{{<", "{{{< a >}}}"])
 def test_a_recorded_text_never_looks_like_a_shortcode_where_quarto_would_expand_it(
