@@ -35,7 +35,9 @@ _PIPES = re.compile(
     r"^[ \t>]*(?=.*\|)\|?[ \t]*:?-+:?[ \t]*(?:[|+][ \t]*:?-+:?[ \t]*)*\|?[ \t]*$", re.MULTILINE
 )
 _P_EQUALS = re.compile(
-    r"(?<![\w-])([*_$]*)p\1[ \t\u00a0~]*(?:=|<|>|≤|≥|\\le(?:q)?)[ \t\u00a0~]*\n?[ \t]*\$?$", re.I
+    r"(?<![\w-])([*_$]*)p(?:~[^~\s]+~|_\{[^{}]*\}|_\w)?\1(?:[- ]value)?(?:~[^~\s]+~)?(?:[ \t\u00a0~]|&nbsp;)*"
+    r"(?:=|<|>|≤|≥|≈|&lt;|\\leq?|\\approx)\$?[ \t\u00a0~]*\n?[ \t]*\$?$",
+    re.IGNORECASE,
 )
 _PREFIXES = {"figure": "fig", "table": "tbl"}
 
@@ -143,7 +145,7 @@ def _in_pipe_table(text: str, offset: int) -> bool:
 def _in_analyses(project: Project) -> Iterator[Problem]:
     """Shortcodes in the text of an analysis, which Quarto would expand on the page of its notebook."""
     for path in sorted(project.analyses.glob("[!_]*.py")):
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
         for number, line in _prose_of(text.split("\n")):
             match = SHORTCODE.search(line)
             if match and len(match["open"]) == 2:

@@ -78,6 +78,10 @@ def check(project: Project, text: str, front: str = "title: T") -> None:
         (f"It differs (p = {P}).", 1, "part=p prints 'p = …' itself"),
         (f"It differs, *p* < {P}.", 1, "part=p prints 'p = …' itself"),
         (f"It differs, $p$ =\n{P}.", 2, "part=p prints 'p = …' itself"),
+        (f"It differs (p-value = {P}).", 1, "part=p prints 'p = …' itself"),
+        (f"It differs, **p**~perm~ ≈ {P}.", 1, "part=p prints 'p = …' itself"),
+        (f"It differs, $p_{{perm}} =$ {P}.", 1, "part=p prints 'p = …' itself"),
+        (f"It differs (p&nbsp;&lt; {P}).", 1, "part=p prints 'p = …' itself"),
         (f"It differs, $P = {P}$.", 1, "part=p prints 'p = …' itself"),
     ],
 )
