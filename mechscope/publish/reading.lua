@@ -30,7 +30,7 @@ local function facts_of(text)
     if id and id ~= "" and id:match("^%a+%-") then add("id", "#" .. id, { id = id }) end
     if element.classes and element.classes:includes("when-claim") then
       local may = element.t == "Div" or element.t == "Span" or (element.t == "Header" and not inside.title)
-      if not may then add("condition", ".when-claim", { what = element.t }) end
+      add(may and "depends" or "condition", ".when-claim", { what = element.t })
     end
   end
 
@@ -55,13 +55,14 @@ local function facts_of(text)
     end
 
     local function container(element)
-      attributes(element, inside)
+      if element.t == "Div" then attributes(element, inside) end
       local changes = {}
       for _, class in ipairs(element.classes) do
         if class == "content-visible" or class == "content-hidden" or class == "hidden" then changes.linked = false end
         if class == "panel-tabset" or class:match("^callout%-") then changes.title = true end
       end
       deeper(element.content, changes)
+      if element.t == "Span" then attributes(element, inside) end -- they stand behind what is in it
       return element, false
     end
 
@@ -70,6 +71,7 @@ local function facts_of(text)
       Str = function(str)
         if inside.linked then words("element", str.text) end
         if inside.tabled then words("tabled", str.text) end
+        if str.text:find("{.when-claim", 1, true) then add("condition", ".when-claim", { what = "Str" }) end
         local label = str.text:match("^{#(%a+%-[%w_:.-]+)")
         if label then add("id", "#" .. label, { id = label }) end
       end,
@@ -125,6 +127,7 @@ local function facts_of(text)
       end,
       Math = function(math)
         words("formula", math.text)
+        if math.text:find(".when-claim", 1, true) then add("condition", ".when-claim", { what = "Math" }) end
         if math.text:find("\\tag", 1, true) then add("tag", "\\tag") end
       end,
       RawBlock = raw,

@@ -28,6 +28,7 @@ Kind = Literal[
     "tabled",  # a shortcode in a cell of a table
     "id",  # an identifier: "fig-a"
     "citation",  # of a work or of a figure, table …: what follows the @
+    "depends",  # `.when-claim` on a Div, a span or a heading
     "condition",  # `.when-claim` where it can't be: `what` it is on
     "computed",  # `{python} 1 + 1`: in which `language`
     "latex",  # LaTeX that is no formula: `what`

@@ -101,8 +101,8 @@ def _unreadable(article: Article, fact: Fact) -> Iterator[Problem]:
             )
         case "condition":
             yield (
-                f"{where}: .when-claim is on a {_ELEMENTS.get(fact.more['what'], fact.more['what'])}, "
-                "where no engine heeds it",
+                f"{where}: .when-claim is {_ELEMENTS.get(fact.more['what'], fact.more['what'])}, where no "
+                "engine heeds it",
                 "put what depends on the claim into a Div, ::: {.when-claim …} … :::, or a span, "
                 "[…]{.when-claim …}",
             )
@@ -126,13 +126,15 @@ def _unreadable(article: Article, fact: Fact) -> Iterator[Problem]:
 
 
 _ELEMENTS = {
-    "Header": "title of a callout or tab",
-    "CodeBlock": "block of code",
-    "Code": "piece of code",
-    "Link": "link",
-    "Image": "picture",
-    "Figure": "picture",
-    "Table": "table",
+    "Header": "on a title of a callout or tab",
+    "CodeBlock": "on a block of code",
+    "Code": "on a piece of code",
+    "Link": "on a link",
+    "Image": "on a picture",
+    "Figure": "on a picture",
+    "Table": "on a table",
+    "Str": "among words, its brace not right behind a bracket or a heading",
+    "Math": "in a formula",
 }
 
 

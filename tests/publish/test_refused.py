@@ -64,6 +64,8 @@ def check(project: Project, text: str, front: str = "title: T") -> None:
         (f"{PICTURE}{CONDITION}", 1, ".when-claim is on a picture"),
         (f"A [link](https://e.org){CONDITION}.", 1, ".when-claim is on a link"),
         (f"Some `code`{CONDITION}.", 1, ".when-claim is on a piece of code"),
+        (f"[a]{CONDITION} and\n[b] {CONDITION}.", 2, ".when-claim is among words"),
+        (f"$$\nx [y]{CONDITION}\n$$", 2, ".when-claim is in a formula"),
         (f"```{CONDITION}\ncode\n```", 1, ".when-claim is on a block of code"),
         (f"::: {{.callout-note}}\n## Title {CONDITION}\nx\n:::", 2, "on a title of a callout or tab"),
         (f"::: {{.panel-tabset}}\n## Tab {CONDITION}\nx\n:::", 2, "on a title of a callout or tab"),
