@@ -23,7 +23,7 @@ from mechscope.publish.staging import render_lock
 _ERROR = re.compile(r"\b(ERROR|FATAL)\b|\(E\)")
 _UNRESOLVED = re.compile(
     r"(?P<what>Unable to resolve (?:crossref|link target:?) \S+|Citeproc: citation \S+ not found"
-    r"|Could not convert TeX math.*)"
+    r"|Could not convert TeX math.*?(?=, rendering as TeX|$))"
 )
 _DOCUMENT = re.compile(r"^\s*\[\s*\d+/\d+\]\s+(?P<document>\S.*?)\s*$")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -115,7 +115,7 @@ def _quarto(project: Project, run: str, program: str, arguments: list[str], repo
             f"quarto could not render the run '{run}':\n{_what_went_wrong(done.stdout)}",
             hint=f"quarto render --profile {run}  shows everything that it says",
         )
-    if unresolved := list(_unresolved(done.stdout, arguments[0])):
+    if unresolved := dict.fromkeys(_unresolved(done.stdout, arguments[0])):  # in each format
         raise RenderFailed(
             "Quarto only warns of this, and a page would be wrong:\n  " + "\n  ".join(unresolved)
         )
