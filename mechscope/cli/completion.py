@@ -75,7 +75,7 @@ def _models(folder: Path | None, typed: str) -> Proposals:
     if typed.startswith((".", "/", "~")):
         return [CompletionItem(typed, type="dir")]
     own = [CompletionItem(name, help=model.title) for name, model in EMBEDDED.items()]
-    return own + sorted(hub_names() if typed else FACTS)
+    return own + sorted(set(hub_names() if typed else FACTS) - set(EMBEDDED))
 
 
 def _model_words(folder: Path | None, typed: str) -> Proposals:

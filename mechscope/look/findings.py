@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transformer_lens.model_bridge import TransformerBridge
@@ -13,6 +13,7 @@ from mechscope.lens.attribution import Neuron, attribute, attribute_neurons
 from mechscope.lens.logit_lens import logit_lens
 from mechscope.lens.readout import soft_cap
 from mechscope.lens.texts import tokenise
+from mechscope.look.tokens import quoted, token_reader
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,7 @@ def look_at(bridge: TransformerBridge, prompt: str, answer: str | None = None, *
     if answer is not None and not answer.strip():
         raise InvalidInput("the answer is empty.", hint='--answer " Austin"')
     tokenised = tokenise(bridge, [prompt])
-
-    def word(token: int) -> str:
-        return str(bridge.tokenizer.decode([token]))
-
+    word = token_reader(bridge.tokenizer)
     grid = logit_lens(bridge, tokenised, positions="all", top_k=1)
     ids: tuple[int, ...]
     if answer is None:
@@ -174,22 +172,30 @@ def look_at(bridge: TransformerBridge, prompt: str, answer: str | None = None, *
 
 def largest_parts(look: Look, most: int) -> list[tuple[str, float]]:
     """The largest parts in the order of the pass, all others as one last part; the sum stays the same."""
-    if len(look.parts) <= most:
-        return list(look.parts)
-    by_size = sorted(range(len(look.parts)), key=lambda at: -abs(look.parts[at][1]))
-    big = set(by_size[: most - 1])
-    shown = [part for at, part in enumerate(look.parts) if at in big]
-    others = sum(value for at, (_, value) in enumerate(look.parts) if at not in big)
-    return [*shown, ("all other parts", others)]
+    return [(name, values[0]) for name, values in shared_parts([look], most)]
 
 
-def summary(look: Look, quoted: Callable[[str], str] = repr, minus: str = "-") -> list[str]:
-    """What there is to say first, as sentences.
+def shared_parts(looks: Sequence[Look], most: int) -> list[tuple[str, tuple[float, ...]]]:
+    """The same of several looks with one model: the parts that are largest in any, with the value in each."""
+    table = [(name, tuple(dict(look.parts)[name] for look in looks)) for name, _ in looks[0].parts]
+    if len(table) <= most:
+        return table
+    by_size = sorted(table, key=lambda part: -max(abs(value) for value in part[1]))
+    large = {name for name, _ in by_size[: most - 1]}
+    rest = [values for name, values in table if name not in large]
+    others = tuple(sum(column) for column in zip(*rest, strict=True))
+    return [*(part for part in table if part[0] in large), ("all other parts", others)]
 
-    Args:
-        quoted: How a text of the model or the user is set off.
-        minus: The sign of a negative number.
-    """
+
+def differing_heads(first: Look, second: Look, most: int) -> list[tuple[str, float, float]]:
+    """The heads whose parts differ most between two looks, with what each adds; largest difference first."""
+    there = dict(second.heads)
+    table = [(name, value, there[name]) for name, value in first.heads]
+    return sorted(table, key=lambda row: -abs(row[2] - row[1]))[:most]
+
+
+def summary(look: Look, minus: str = "-") -> list[str]:
+    """What there is to say first, as sentences; `minus` is the sign of a negative number."""
     says = f"{look.model} continues with {quoted(look.says)} (probability {look.says_probability:.3f})."
     if not look.given:
         return [says, f"The lens settles on it {_after(look.convergence)}."]

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -9,9 +12,10 @@ from click.testing import CliRunner
 
 from mechscope.cli import cli
 from mechscope.errors import InvalidInput
-from mechscope.look.findings import largest_parts, look_at
-from mechscope.look.page import as_page, in_cell, quoted
-from mechscope.look.terminal import as_text
+from mechscope.look.findings import differing_heads, largest_parts, look_at, shared_parts
+from mechscope.look.machine import as_json
+from mechscope.look.page import as_page, page_of_two
+from mechscope.look.terminal import as_text, two_as_text
 
 
 def test_parts_of_a_look_sum_to_the_centred_logit(bridge):
@@ -36,7 +40,7 @@ def test_an_answer_of_several_tokens_is_scored_whole_and_an_unknown_one_reported
     assert found.log_prob < torch.tensor(found.lens[-1].probability).log()
     assert not found.known
     text = as_text(found)
-    assert "does not know the answer 'w9 w8' (2 tokens" in text
+    assert "does not know the answer “w9 w8” (2 tokens" in text
 
 
 def test_the_terminal_shows_every_layer_and_the_sum(bridge):
@@ -70,7 +74,7 @@ def test_a_page_is_made_of_more_cells_than_a_chart_may_hold(bridge):
 
 
 def test_an_answer_that_would_go_on_with_the_last_word_is_pointed_out(bridge):
-    assert "as a word of its own it is ' w9'." in as_text(look_at(bridge, "w1 w2", "w9"))
+    assert "as a word of its own it is “ w9”." in as_text(look_at(bridge, "w1 w2", "w9"))
     assert "as a word of its own" not in as_text(look_at(bridge, "w1 w2", " w9"))
 
 
@@ -83,11 +87,35 @@ def test_prompts_that_cannot_be_looked_at_are_refused(bridge):
         look_at(bridge, "w1 " * 65)
 
 
-def test_the_command_names_what_is_wrong_in_one_line():
-    empty = CliRunner().invoke(cli, ["look", ""])
-    assert empty.exit_code == 1 and "the prompt is empty" in empty.output
-    unknown = CliRunner().invoke(cli, ["look", "w1", "--model", "smollm2-135n"])
-    assert unknown.exit_code == 1 and "did you mean 'smollm2-135m'" in unknown.output
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        ([""], 1, "the prompt is empty"),
+        (["w1", "\n "], 1, "the prompt is empty"),
+        (["w1", "--answer", " "], 1, "the answer is empty"),
+        (["w1", "--model", "smollm2-135n"], 1, "did you mean 'smollm2-135m'"),
+        (["w1", "--model", "12"], 1, "unknown model '12'"),
+        (["w1", "--model", ""], 1, "unknown model ''"),
+        (["w1", "--model", "./nowhere"], 1, "no folder nowhere"),
+        (["w1", "--page", "none/x.html"], 1, "there is no folder none"),
+        (["w1", "--page", "."], 2, "is a directory"),
+        ([], 2, "Missing argument"),
+        (["The", "capital", "of", "Texas"], 2, 'is quoted: "The capital of Texas"'),
+        (["w1", "--answer", "a", "--answer", "b"], 2, "2 answers for one prompt"),
+        (["w1", "w2", "--answer", "a", "--answer", "b", "--answer", "c"], 2, "3 answers for two prompts"),
+        (["w1", "--anwser", "a"], 2, "did you mean '--answer'"),
+        (["w1", "--layer", "99"], 2, "there is no option '--layer'"),
+    ],
+)
+def test_a_mistake_is_named_before_anything_is_loaded(words, code, says, tmp_path):
+    program = (
+        "import sys\nfrom mechscope.cli import cli\n"
+        f"try:\n    cli({['look', *words]!r})\n"
+        "finally:\n    print('HEAVY', sorted({'torch', 'transformers', 'altair'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == code and says in done.stderr and "Traceback" not in done.stderr
+    assert done.stdout == "HEAVY []\n" and not list(tmp_path.iterdir())
 
 
 def test_the_command_prints_and_writes_a_page(bridge, monkeypatch, tmp_path):
@@ -114,18 +142,6 @@ def test_the_page_writes_numbers_with_a_minus_and_tokens_in_typographic_quotes(b
     assert not re.search(r"(?<!\w)(-\d|'\w)", text.replace("&#x27;", "'"))
 
 
-def test_white_space_of_a_token_is_shown_by_signs_of_one_kind():
-    assert [in_cell(token) for token in (" ", "\n\n", "\xa0", " a", "\u2028", "\t")] == [
-        "␣",
-        "↵↵",
-        "⍽",
-        "a",
-        "⟨U+2028⟩",
-        "⇥",
-    ]
-    assert quoted(" Austin") == "“ Austin”" and quoted("  ") == "“␣␣”"
-
-
 def test_a_page_in_a_folder_that_is_not_there_is_refused_before_the_model_is_loaded(monkeypatch, tmp_path):
     loaded = []
     monkeypatch.setattr("mechscope.models.load_model", loaded.append, raising=False)
@@ -133,3 +149,76 @@ def test_a_page_in_a_folder_that_is_not_there_is_refused_before_the_model_is_loa
     result = CliRunner().invoke(cli, ["look", "w1 w2", "--page", str(page)])
     assert result.exit_code == 1 and f"there is no folder {page.parent}" in result.output
     assert not loaded and not page.parent.exists()
+
+
+def test_two_prompts_are_shown_side_by_side_with_what_differs(bridge, monkeypatch, tmp_path):
+    monkeypatch.setattr("mechscope.models.load_model", lambda name: bridge, raising=False)
+    page = tmp_path / "two.html"
+    words = ["look", "w1 w2", "w3 w4", "--answer", "w9", "--page", str(page)]
+    said = CliRunner().invoke(cli, words).output
+    first, second = look_at(bridge, "w1 w2", "w9"), look_at(bridge, "w3 w4", "w9")
+    difference = second.logit - first.logit
+    assert f"logit {first.logit:>+8.3f} {second.logit:>+8.3f} {difference:>+8.3f}" in said
+    assert "A “w1 w2”" in said and "B “w3 w4”" in said
+    for a, b in zip(first.lens, second.lens, strict=True):
+        assert re.search(rf"{a.rank} +{a.probability:.4f} .*│ +{b.rank} +{b.probability:.4f} ", said)
+    written = page.read_text(encoding="utf-8")
+    assert written.count("<svg") == 5 and "“w1 w2” and “w3 w4”" in written
+    assert "Heads that differ most" in written
+
+
+def test_two_answers_belong_to_two_prompts(bridge, monkeypatch, tmp_path):
+    monkeypatch.setattr("mechscope.models.load_model", lambda name: bridge, raising=False)
+    words = ["look", "w1 w2", "w3 w4", "--answer", "w9", "--answer", "w8", "--json"]
+    looks = json.loads(CliRunner().invoke(cli, words).stdout)["looks"]
+    assert [(one["prompt"], one["answer"]) for one in looks] == [("w1 w2", "w9"), ("w3 w4", "w8")]
+
+
+def test_parts_that_two_prompts_share_keep_both_sums_and_heads_come_by_their_difference(bridge):
+    first, second = look_at(bridge, "w1 w2", "w9"), look_at(bridge, "w3 w4 w5", "w9")
+    parts = shared_parts([first, second], 4)
+    assert len(parts) == 4
+    for at, look in enumerate((first, second)):
+        assert sum(values[at] for _, values in parts) == pytest.approx(look.logit, abs=1e-3)
+    heads = differing_heads(first, second, 5)
+    gaps = [abs(b - a) for _, a, b in heads]
+    assert gaps == sorted(gaps, reverse=True) and len(gaps) == 5
+    assert dict(second.heads)[heads[0][0]] == heads[0][2]
+
+
+def test_json_holds_what_the_terminal_shows_and_writes_no_page_unless_asked(bridge, monkeypatch, tmp_path):
+    monkeypatch.setattr("mechscope.models.load_model", lambda name: bridge, raising=False)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(cli, ["look", "w1 w2", "--json"])
+    (look,) = json.loads(done.stdout)["looks"]
+    assert look["prompt"] == "w1 w2" and len(look["lens"]) == bridge.cfg.n_layers + 1
+    assert sum(part["adds"] for part in look["parts"]) == pytest.approx(look["logit"], abs=1e-3)
+    assert set(look["lens"][0]["top"][0]) == {"token", "probability"}
+    assert not list(tmp_path.iterdir())
+    done = CliRunner().invoke(cli, ["look", "w1 w2", "--json", "--page", "x.html"])
+    assert json.loads(done.stdout) and (tmp_path / "x.html").is_file()
+    assert as_json([look_at(bridge, "w1 w2")]) in done.stdout
+
+
+def test_what_is_being_done_is_said_on_standard_error(bridge, monkeypatch, tmp_path):
+    monkeypatch.setattr("mechscope.models.load_model", lambda name: bridge, raising=False)
+    done = CliRunner().invoke(cli, ["look", "w1 w2", "--page", str(tmp_path / "x.html")])
+    assert done.stderr.splitlines() == [
+        "starting PyTorch …",
+        "loading smollm2-135m …",
+        "reading the prompt …",
+    ]
+    assert "loading" not in done.stdout
+
+
+def test_a_title_of_a_long_prompt_is_short_and_the_page_has_all_of_it(bridge):
+    long = "w1 " * 30 + "w5 " * 29 + "w2"
+    page = as_page(look_at(bridge, long))
+    title = re.search(r"<title>(.*)</title>", page)[1]
+    assert len(title) < 100 and "w1 … w5" in title
+    assert page.count(long) == 1 and "The whole prompt" in page
+    assert max(map(len, as_text(look_at(bridge, long)).splitlines())) < 120
+    assert "The whole prompt" not in as_page(look_at(bridge, "w1 w2"))
+    both = page_of_two(look_at(bridge, long), look_at(bridge, "w1 w2"))
+    assert len(re.search(r"<title>(.*)</title>", both)[1]) < 100 and both.count(long) == 1
+    assert max(map(len, two_as_text(look_at(bridge, long), look_at(bridge, "w1")).splitlines())) < 120
