@@ -109,6 +109,8 @@ def nearest(name: str, valid: Iterable[str], most: int = _PROPOSED) -> list[str]
 
 def _distance(name: str, option: str) -> float | None:
     """How far `option` is from what was typed; None if nobody would type that for it."""
+    if "/" not in option:
+        name = name.rpartition("/")[2]  # a file's path for what it holds
     given, other = _without_shared_beginning(name.lower(), option.lower())
     parts = re.split(r"[^a-z0-9]+", other)
     typed, meant = (re.sub(r"[-_. ]+", "", text) for text in (given, other))
