@@ -21,6 +21,8 @@ from mechscope.cli.trace import trace
 from mechscope.cli.verify import verify
 from mechscope.errors import MechscopeError, did_you_mean
 
+_NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
+
 
 class _Commands(Helpful, click.Group):
     """Shows errors that a person can mend as text, and leaves bugs their traceback."""
@@ -34,7 +36,8 @@ class _Commands(Helpful, click.Group):
             if error.errno == errno.EPIPE or not error.strerror:
                 raise
             place = f"{error.filename}: " if error.filename else ""
-            click.echo(f"mechscope: {place}{error.strerror}.", err=True)
+            hint = "\n  → make it writable, or work in a copy" if error.errno in _NOT_WRITABLE else ""
+            click.echo(f"mechscope: {place}{error.strerror}.{hint}", err=True)
         context.exit(1)
 
     def list_commands(self, context: click.Context) -> list[str]:
