@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,4 +87,6 @@ for command in (run, status, render, look, models, trace, verify, compare, lint,
 
 def main() -> None:
     """The entry point `mechscope`."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a letter shows its number
+        sys.stdout.reconfigure(errors="backslashreplace")
     cli(prog_name="mechscope")

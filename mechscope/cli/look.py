@@ -86,6 +86,11 @@ def _check(prompts: tuple[str, ...], answers: tuple[str, ...], page: Path | None
         raise InvalidInput("the prompt is empty.", hint='mechscope look "The capital of Texas is"')
     if not all(answer.strip() for answer in answers):
         raise InvalidInput("the answer is empty.", hint='--answer " Austin"')
+    for text in (*prompts, *answers):
+        if not _is_text(text):
+            raise InvalidInput(
+                f"{text!a} is not text in UTF-8.", hint="save or type it in UTF-8: export LANG=C.UTF-8"
+            )
     if page and not page.absolute().parent.is_dir():
         raise InvalidInput(
             f"--page {page}: there is no folder {page.parent}.", hint=f"mkdir -p {page.parent}"
@@ -95,6 +100,15 @@ def _check(prompts: tuple[str, ...], answers: tuple[str, ...], page: Path | None
             f"--page {page}: {page.absolute().parent} can't be written to.",
             hint="name a page elsewhere: --page FILE",
         )
+
+
+def _is_text(text: str) -> bool:
+    """Whether no byte of what was typed was left over, as it is where the shell does not speak UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _look(prompts: tuple[str, ...], model: str, answers: tuple[str, ...]) -> list[Look]:

@@ -179,7 +179,8 @@ def records_of(project: Project, analysis: str, run: str) -> list[tuple[str, Fou
                 f"{name} has no results in run '{of}' yet.", hint=f"mechscope run {name} --run {of}"
             )
         known = shelf.analyses(of)
-        hint = f"analyses with results: {', '.join(known)}; a key is 'analysis.name' or 'run:analysis.name'"
+        there = ", ".join(known) or "none"
+        hint = f"analyses with results: {there}; a key is 'analysis.name' or 'run:analysis.name'"
         raise UnknownName("analysis", name, known, hint=hint)
     return [(shelf.key_of(found), found) for found in shelf.records(run=of) if found.analysis == name]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -72,6 +73,7 @@ def test_where_there_is_no_project_it_is_said(tmp_path: Path, words: list[str], 
         (["run", "Small"], "unknown analysis 'Small' — did you mean 'small'?"),
         (["run", "small.py"], "unknown analysis 'small.py' — did you mean 'small'?"),
         (["run", "analyses/small.py"], "unknown analysis 'analyses/small.py' — did you mean 'small'?"),
+        (["run", "caf\udce9"], "unknown analysis 'caf"),
         (["run", "12"], "unknown analysis '12'.\n"),
         (["run", ""], "unknown analysis ''.\n"),
         (["run", "--run", "3"], "unknown run '3'.\n"),
@@ -180,3 +182,11 @@ def test_a_reader_who_closes_the_pipe_gets_no_traceback(done: Project) -> None:
     running.stdout.close()
     assert "Traceback" not in running.stderr.read()
     running.wait()
+
+
+def test_a_terminal_without_the_letters_gets_no_traceback(done: Project) -> None:
+    command = [sys.executable, "-m", "mechscope", "--project", str(done.root), "verify", "--quick"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "COLUMNS": "80"}
+    for words in (command, [*command[:-2], "status"], [*command[:-2], "trace", "--graph"]):
+        ran = subprocess.run(words, env=environment, capture_output=True, text=True)
+        assert "Traceback" not in ran.stderr and ran.stdout

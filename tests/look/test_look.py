@@ -94,6 +94,8 @@ def test_prompts_that_cannot_be_looked_at_are_refused(bridge):
         (["w1", "\n "], 1, "the prompt is empty"),
         (["w1", "--answer", " "], 1, "the answer is empty"),
         (["w1", "--model", "smollm2-135n"], 1, "did you mean 'smollm2-135m'"),
+        (["caf\udce9"], 1, "'caf\\udce9' is not text in UTF-8"),
+        (["w1", "--answer", "caf\udce9"], 1, "is not text in UTF-8"),
         (["w1", "--model", "12"], 1, "unknown model '12'"),
         (["w1", "--model", ""], 1, "unknown model ''"),
         (["w1", "--model", "./nowhere"], 1, "no folder nowhere"),
