@@ -1,12 +1,15 @@
-"""Files that are either whole or not there: atomic writes, stable JSON, hashes.
+"""Files that are either whole or not there: atomic writes, stable JSON, hashes; and text as others save it.
 
 Everything mechscope leaves on disk goes through here, so that a process killed at any moment leaves the
-old file or the new one, never half of either.
+old file or the new one, never half of either. Text that people write comes in through `read_text`: with or
+without a byte order mark, whatever its line ends.
 """
 
 from __future__ import annotations
 
+import codecs
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -16,7 +19,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mechscope.errors import InvalidInput
+
 _CHUNK = 1 << 20
+_GIT_LOOKS_AT = 8000
+"""Bytes in which git looks for a NUL, which no text has."""
+_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+"""How texts of two or four bytes a letter begin (little-endian UTF-32 begins as UTF-16 does)."""
+_AS_UTF8 = "save it again as UTF-8 text"
+_BEFORE = 20
+"""Characters shown before a byte that can't be read."""
 _SCALARS = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True)
 
 
@@ -120,6 +132,51 @@ def hash_value(value: Any) -> str:
     return hash_text(stable_json(value))
 
 
+def read_text(path: Path, shown: str = "") -> str:
+    r"""A text file's content: UTF-8, a byte order mark left out, every line end as `\n`.
+
+    Args:
+        shown: How messages call the file.
+
+    Raises:
+        InvalidInput: It is not UTF-8 text; with the line and the byte.
+        OSError: It can't be read.
+    """
+    return decoded(path.read_bytes(), shown or str(path))
+
+
+def decoded(raw: bytes, shown: str, encoding: str = "utf-8") -> str:
+    """The text that `raw` is, as `read_text` gives it. Raises InvalidInput."""
+    if raw.startswith(_WIDE):
+        raise InvalidInput(f"{shown}: this is UTF-16 or UTF-32 text; expected was UTF-8.", hint=_AS_UTF8)
+    raw = raw.removeprefix(codecs.BOM_UTF8)
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        lines = lines_of(raw[: error.start].decode(encoding) + ".")
+        before = lines[-1][:-1][-_BEFORE:]
+        byte = f"byte 0x{raw[error.start]:02x}" + (f" after {before!r}" if before else "")
+        raise InvalidInput(
+            f"{shown}:{len(lines)}: this is not {encoding.upper()} text: {byte}.", hint=_AS_UTF8
+        ) from error
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise InvalidInput(f"{shown}:{line}: this is no text: it has a NUL byte.", hint=_AS_UTF8)
+    return text
+
+
+def lines_of(text: str, *, keepends: bool = False) -> list[str]:
+    r"""The lines of a text as Python, Pandoc and editors see them: they end with `\n`, `\r\n` or `\r`.
+
+    `str.splitlines` also ends one at eight other characters (U+2028, form feed …), which stand in strings, in
+    comments and in what models say.
+    """
+    if keepends:
+        return io.StringIO(text, newline="").readlines()
+    return [line.removesuffix("\n") for line in io.StringIO(text, newline=None)]
+
+
 def file_state(path: Path) -> tuple[int, int, int]:
     """What tells that a file is still the one that was read: another writing, another state.
 
@@ -138,4 +195,24 @@ def hash_file(path: Path) -> str:
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
+    return digest.hexdigest()
+
+
+def hash_content(path: Path) -> str:
+    """SHA-256 of a file that goes through git: the same before and after, whatever git does to line ends.
+
+    Text is hashed with LF for each CR LF, so text that has LF alone has the hash of its bytes; a file with a
+    NUL among its first 8000 bytes is hashed as it is. A byte order mark counts: git keeps it.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        chunk = file.read(_CHUNK)
+        binary = b"\0" in chunk[:_GIT_LOOKS_AT]
+        while chunk:
+            if not binary:
+                while chunk.endswith(b"\r") and (more := file.read(1)):
+                    chunk += more
+                chunk = chunk.replace(b"\r\n", b"\n")
+            digest.update(chunk)
+            chunk = file.read(_CHUNK)
     return digest.hexdigest()

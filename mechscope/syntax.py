@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import ast
+import io
+import tokenize
+from pathlib import Path
 from threading import Lock
 from typing import Literal, overload
+
+from mechscope.errors import InvalidInput
+from mechscope.files import decoded
 
 _ONE_AT_A_TIME = Lock()
 
@@ -26,7 +32,51 @@ def parse(source: str | bytes, mode: Literal["exec", "eval"] = "exec") -> ast.AS
     threads, so one reads at a time.
 
     Raises:
-        SyntaxError: `source` is not Python.
+        SyntaxError: `source` is not Python, or nested deeper than Python can read.
     """
-    with _ONE_AT_A_TIME:
-        return ast.parse(source, mode=mode)
+    try:
+        with _ONE_AT_A_TIME:
+            return ast.parse(source, mode=mode)
+    except (RecursionError, MemoryError) as error:
+        raise SyntaxError("an expression is nested too deeply") from error
+    except ValueError as error:  # a NUL byte, or half of a surrogate pair
+        raise SyntaxError(str(error)) from error
+
+
+def read_source(path: Path, shown: str) -> str:
+    """The text of a Python file as Python reads it: with its declared encoding, without a byte order mark.
+
+    Args:
+        shown: How messages call the file.
+
+    Raises:
+        InvalidInput: It can't be read, or is not text in that encoding; with the line and the byte.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{shown}: this file can't be read: {error.strerror}.") from error
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+    except SyntaxError as error:
+        decoded(raw, shown)  # what can't be read is more to the point than what declares it
+        raise InvalidInput(f"{shown}:1: {error.msg}.", hint="save it again as UTF-8 text") from error
+    return decoded(raw, shown, encoding.removesuffix("-sig"))
+
+
+def not_python(error: SyntaxError, shown: str, text: str = "") -> InvalidInput:
+    """The message that a file is not Python.
+
+    Args:
+        text: The file's, to tell a command of IPython from other mistakes.
+    """
+    line = error.lineno
+    lines = text.split("\n")
+    written = lines[line - 1].strip() if line and line <= len(lines) else ""
+    command = written[:1] in ("%", "!", "?") or written.endswith("?")
+    return InvalidInput(
+        f"{shown}{f':{line}' if line else ''}: this is not Python: {error.msg}.",
+        hint=f"'{written}' is a command of IPython; an analysis also runs as python {shown}"
+        if command
+        else "",
+    )

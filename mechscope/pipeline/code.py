@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
 
 from mechscope.files import hash_text
 
@@ -18,34 +17,37 @@ def code_hash(tree: ast.AST) -> str:
     versions, and a ledger computed under one of them must be fresh under the next.
     """
     pieces: list[str] = []
-    _write(tree, pieces.append)
+    waiting: list[ast.AST | str] = [tree]  # no recursion: a sum can be nested deeper than Python's own stack
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            pieces.append(part)
+        else:
+            waiting.extend(reversed(_parts(part)))
     return hash_text("".join(pieces))
 
 
-def _write(node: ast.AST, put: Callable[[str], None]) -> None:
-    """Into a list and not by nested generators: every command does this to all the project's code."""
-    put(f"({type(node).__name__}")
+def _parts(node: ast.AST) -> list[ast.AST | str]:
+    """How a node is written: its name and its fields, nodes in them still to be written."""
+    parts: list[ast.AST | str] = [f"({type(node).__name__}"]
     for name in node._fields:
         value = getattr(node, name, None)
         if name in _LEFT_OUT or value is None or value == []:
             continue
         if name == "body" and isinstance(node, _DOCUMENTED):
             value = without_docstring(value)
-        put(f" {name}=")
+        parts.append(f" {name}=")
         if isinstance(value, list):
             for item in value:
-                _put_field(item, put)
-                put(",")
+                parts += [_field(item), ","]
         else:
-            _put_field(value, put)
-    put(")")
+            parts.append(_field(value))
+    parts.append(")")
+    return parts
 
 
-def _put_field(value: object, put: Callable[[str], None]) -> None:
-    if isinstance(value, ast.AST):
-        _write(value, put)
-    else:
-        put(f"{type(value).__name__}:{value!r}")
+def _field(value: object) -> ast.AST | str:
+    return value if isinstance(value, ast.AST) else f"{type(value).__name__}:{value!r}"
 
 
 def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:

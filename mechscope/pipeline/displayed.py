@@ -21,7 +21,7 @@ from mechscope.ledger.formatting import format_value
 from mechscope.ledger.schema import KINDS, Claim, Figure, LedgerFile, Passages, Statistic, Table
 from mechscope.pipeline.notebook import INJECTED, from_script
 from mechscope.pipeline.scripts import Analysis, cells_hash
-from mechscope.syntax import parse
+from mechscope.syntax import parse, read_source
 
 _RECORD = re.compile(r'id="record-([a-z0-9_]+)"')
 _CELL = re.compile(r"<td>(.*?)</td>", re.DOTALL)
@@ -68,7 +68,7 @@ def prose_problems(path: Path, analysis: Analysis, ledger: LedgerFile) -> Iterat
     """
     if analysis.code != ledger.executed:
         return
-    script = from_script(analysis, analysis.path.read_text(encoding="utf-8"))
+    script = from_script(analysis, read_source(analysis.path, analysis.path.name))
     expected = {cell.id: cell.source for cell in script.cells}
     found = {cell["id"]: "".join(cell["source"]) for cell in _cells(path) if cell["id"] != INJECTED}
     update = f"(to bring it up to date:  mechscope run {analysis.name} --run {ledger.run})"

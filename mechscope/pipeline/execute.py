@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import mechscope
 from mechscope import errors
 from mechscope.errors import AnalysisFailed, MechscopeError
-from mechscope.files import folder_in_place, write_atomically
+from mechscope.files import folder_in_place, lines_of, write_atomically
 from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import LEDGER_NAME, NOTEBOOK_NAME, figure_files, findings_hash, ledger_text
 from mechscope.pipeline import notebook as notebooks
@@ -31,6 +31,7 @@ from mechscope.pipeline.freshness import State, failed_notebook
 from mechscope.pipeline.reads import VARIABLE, UndeclaredRead, how_to_declare
 from mechscope.pipeline.scripts import Analysis
 from mechscope.project import Project, cache_folder
+from mechscope.syntax import read_source
 
 if TYPE_CHECKING:
     from mechscope.models.registry import Model
@@ -91,12 +92,12 @@ def execute(
         raise state.problem or AnalysisFailed(f"{analysis.name} in {state.run}: its inputs are not known.")
     require_models(project, state, analysis)
     target = target or project.found(state.run, analysis.name)
-    script = analysis.path.read_text(encoding="utf-8")
+    script = read_source(analysis.path, project.shown(analysis.path))
     prepared = notebooks.from_script(analysis, script)
     failed = failed_notebook(project, target)
     with tempfile.TemporaryDirectory(prefix="mechscope-", ignore_cleanup_errors=True) as folder:
         executed = _papermill(project, state, analysis, prepared, Path(folder), failed, on_cell)
-        undeclared = (Path(folder) / "reads").read_text(encoding="utf-8").splitlines()
+        undeclared = lines_of((Path(folder) / "reads").read_text(encoding="utf-8"))
     try:
         if undeclared:
             raise AnalysisFailed(
@@ -351,7 +352,7 @@ def _raise_cell_errors(executed: Any, shown: str, script: str) -> None:
             traceback = notebooks.plain_traceback(output.traceback)
             source, deeper = _failing_lines(traceback, codes, shown, script)
             if not source:
-                source, deeper = _indented(cell.source.splitlines(), "  | "), traceback
+                source, deeper = _indented(lines_of(cell.source), "  | "), traceback
             if output.ename in _OWN_ERRORS:
                 deeper = []
             raise AnalysisFailed(
@@ -380,9 +381,7 @@ def _failing_lines(traceback: list[str], codes: list[Any], shown: str, script: s
         return "", []
     at, cell, line = frames[-1]
     first = _first_lines(codes, script).get(cell.id)
-    lines = cell.source.splitlines()
-    # IPython drops empty lines at the beginning of a cell, and counts from there.
-    line += next((n for n, text in enumerate(lines) if text.strip()), 0)
+    lines = lines_of(cell.source)
     place = f"line {first + line} of {shown}" if first is not None else f"line {line} of {cell.id}"
     offset = first or 0
     width = len(str(offset + line + _AROUND))
@@ -395,11 +394,11 @@ def _failing_lines(traceback: list[str], codes: list[Any], shown: str, script: s
 
 def _first_lines(codes: list[Any], script: str) -> dict[str, int]:
     """How many of the script's lines stand before each cell's source, by the cell's id."""
-    there = [text.rstrip() for text in script.splitlines()]
+    there = [text.rstrip() for text in lines_of(script)]
     found: dict[str, int] = {}
     start = 0
     for cell in codes:
-        wanted = [text.rstrip() for text in cell.source.splitlines()]
+        wanted = [text.rstrip() for text in lines_of(cell.source)]
         places = range(start, len(there) - len(wanted) + 1)
         begins = next((n for n in places if there[n : n + len(wanted)] == wanted), None)
         if begins is not None:

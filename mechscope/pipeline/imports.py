@@ -23,10 +23,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mechscope.errors import InvalidInput
 from mechscope.files import file_state
 from mechscope.pipeline.code import code_hash, without_docstring
-from mechscope.syntax import parse
+from mechscope.syntax import not_python, parse, read_source
 
 PLUMBING: Mapping[str, str] = {
     "mechscope.errors": "says what went wrong, never what was found",
@@ -273,12 +272,12 @@ def _init(path: Path, package: str) -> _Init:
 
 @functools.lru_cache(maxsize=4096)
 def _read_code(path: Path, state: tuple[int, ...]) -> _Code:
-    source = path.read_bytes()
+    source = read_source(path, str(path))
     try:
         tree = parse(source)
     except SyntaxError as error:
-        raise InvalidInput(f"{path}:{error.lineno}: this is not Python: {error.msg}.") from error
-    return _Code(tree, code_hash(tree), b"import_module" in source or b"__import__" in source)
+        raise not_python(error, str(path), source) from error
+    return _Code(tree, code_hash(tree), "import_module" in source or "__import__" in source)
 
 
 @functools.lru_cache(maxsize=4096)

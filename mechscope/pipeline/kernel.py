@@ -1,14 +1,37 @@
-"""The kernel an analysis runs in: an ordinary IPython kernel that watches what is read.
+"""The kernel an analysis runs in: an IPython kernel that watches what is read and runs cells as they stand.
 
 `python -m mechscope.pipeline.kernel -f CONNECTION_FILE`
 """
 
 from __future__ import annotations
 
+import faulthandler
+import os
+
 from mechscope.pipeline.reads import watch_as_told
 
-if __name__ == "__main__":
-    watch_as_told()
-    from ipykernel.kernelapp import launch_new_instance
 
-    launch_new_instance()
+def main() -> None:
+    """Start the kernel and serve until it is told to end."""
+    watch_as_told()
+    from ipykernel.kernelapp import IPKernelApp
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    class PlainPython(TransformerManager):
+        """No command of IPython, no prompt to strip: in a string, those are what the analysis says."""
+
+        def transform_cell(self, cell: str) -> str:
+            return cell if cell.endswith("\n") else cell + "\n"
+
+    log = os.dup(2)
+    app = IPKernelApp.instance()
+    app.initialize()
+    app.shell.input_transformer_manager = PlainPython()
+    # What a library says before it ends the process must reach the log; a pipe to this process loses it.
+    os.dup2(log, 2)
+    faulthandler.enable(file=log)
+    app.start()
+
+
+if __name__ == "__main__":
+    main()

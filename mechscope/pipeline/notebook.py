@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from mechscope.errors import InvalidInput, InvalidRecord
-from mechscope.files import hash_text
+from mechscope.files import hash_text, lines_of
 from mechscope.ledger.schema import RECORD_MIME
-from mechscope.pipeline.scripts import Analysis, cells_hash
-from mechscope.syntax import parse
+from mechscope.pipeline.cells import Cell
+from mechscope.pipeline.scripts import Analysis, cells_hash, has_code, script_cells
 
 Notebook = Any
 """An `nbformat.NotebookNode`; nbformat is imported late because it takes a second."""
@@ -30,6 +31,11 @@ _READABLE = ("text/html", "text/markdown", "text/latex", "text/plain")
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_ENDS_NO_LINE = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+"""Characters at which jupytext, but neither Python nor Markdown, ends a line."""
+_HIDDEN = {ord(character): 0xFDD0 + n for n, character in enumerate(_ENDS_NO_LINE)}
+"""They pass through jupytext as characters that stand in no text (U+FDD0 … are for use inside programs)."""
+_SHOWN = {hidden: character for character, hidden in _HIDDEN.items()}
 _STAMP = re.compile(rb'"script": "([0-9a-f]{64})"')
 
 
@@ -40,25 +46,21 @@ def from_script(analysis: Analysis, text: str) -> Notebook:
         text: The script's content, which may have changed since `analysis` was read.
 
     Raises:
-        InvalidInput: The cells are not the ones that were fingerprinted.
+        InvalidInput: The cells are not the ones that were fingerprinted, or jupytext sees others.
     """
-    import jupytext
-
-    notebook = jupytext.reads(text, fmt="py:percent")
+    cells = script_cells(text, analysis.path.name)[1]
+    if cells_hash(cell.source for cell in cells if cell.code and not cell.parameters) != analysis.code:
+        raise InvalidInput(f"{analysis.path.name} changed while it was read.", hint="run it again")
+    notebook = _converted(cells, analysis)
     number = other = 0
     for cell in notebook.cells:
-        if cell.cell_type == "code" and _has_code(cell.source, analysis):
+        if cell.cell_type == "code" and has_code(cell.source):
             number += 1
             cell.id = f"cell-{number:02d}"
         else:
             other += 1
             cell.id = f"text-{other:02d}"
         cell.metadata = {key: cell.metadata[key] for key in ("tags", "title") if cell.metadata.get(key)}
-    if cells_hash([cell.source for cell in code_cells(notebook) if not is_parameters(cell)]) != analysis.code:
-        raise InvalidInput(
-            f"{analysis.path.name} changed while it was read, or its cell markers can't be understood.",
-            hint="begin each cell with '# %%' or '# %% [markdown]' on a line of its own, and run again",
-        )
     header = {"title": analysis.title, "description": analysis.description}
     front = yaml.safe_dump(
         {key: value for key, value in header.items() if value},
@@ -71,14 +73,36 @@ def from_script(analysis: Analysis, text: str) -> Notebook:
     return notebook
 
 
-def _has_code(source: str, analysis: Analysis) -> bool:
-    try:
-        return bool(parse(source).body)
-    except SyntaxError as error:
-        raise InvalidInput(
-            f"{analysis.path.name}: a cell is not plain Python: {error.text or error.msg}",
-            hint="IPython magics can't be used in an analysis: it also runs as python analyses/…",
-        ) from error
+def _converted(cells: list[Cell], analysis: Analysis) -> Notebook:
+    """What jupytext makes of the script's cells, after a first cell for the header.
+
+    It reads the markers and the prose, and never sees the code: it looks for cells in strings, takes comments
+    such as "# Really?" for commands of IPython, and ends lines where Python doesn't.
+    """
+    import jupytext
+
+    filled = [cell for cell in cells if cell.options is not None or cell.source.strip()]
+    lines = ["# ---", "# title: -", "# ---", ""]
+    for cell in filled:
+        if cell.options is not None:
+            lines.append(f"# %% {cell.options}".rstrip())
+        lines.append("..." if cell.code else cell.source)
+    notebook = jupytext.reads(
+        "\n".join(lines).translate(_HIDDEN),
+        fmt={"extension": ".py", "format_name": "percent", "comment_magics": False},
+    )
+    for made, cell in zip_longest(notebook.cells[1:], filled):
+        tagged = made is not None and "parameters" in made.metadata.get("tags", [])
+        if made is None or cell is None or (made.cell_type == "code", tagged) != (cell.code, cell.parameters):
+            where = f"{analysis.path.name}:{(cell or filled[-1]).first}"
+            raise InvalidInput(
+                f"{where}: jupytext can't read this cell's marker, or the prose below it.",
+                hint="begin each cell with '# %%' or '# %% [markdown]', and each line of prose with '# '",
+            )
+        made.source = cell.source if cell.code else made.source.translate(_SHOWN)
+        if title := made.metadata.get("title"):
+            made.metadata["title"] = title.translate(_SHOWN)
+    return notebook
 
 
 def code_cells(notebook: Notebook) -> list[Any]:
@@ -154,7 +178,7 @@ def _what(kind: str) -> str:
 
 def _refuse_address(text: str, cell: Any) -> None:
     if found := _ADDRESS.search(text):
-        line = next(line for line in text.splitlines() if found.group() in line).strip()
+        line = next(line for line in lines_of(text) if found.group() in line).strip()
         raise InvalidRecord(
             f"{cell.id} shows a bare object, which no rerun repeats: {line[:100]}",
             hint="record what matters about it, or don't let the cell end with it",
@@ -215,4 +239,4 @@ def refreshed(path: Path, analysis: Analysis, text: str) -> str | None:
 
 def plain_traceback(lines: list[str]) -> list[str]:
     """A traceback's lines without colours."""
-    return _ANSI.sub("", "\n".join(lines)).splitlines()
+    return lines_of(_ANSI.sub("", "\n".join(lines)))

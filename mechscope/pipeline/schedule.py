@@ -27,6 +27,7 @@ from mechscope.pipeline.lock import results_lock
 from mechscope.pipeline.runs import Runs, check_parameters, load_runs, parse_overrides
 from mechscope.pipeline.scripts import Analysis, read_analysis, select, survey_analyses
 from mechscope.project import Project
+from mechscope.syntax import read_source
 
 Node = tuple[str, str]
 """A run and an analysis."""
@@ -360,7 +361,7 @@ def _execute(
 def _refreshed(project: Project, state: State, analysis: Analysis) -> dict[Path, str]:
     """Files of fresh results whose title or prose is an older one than the script's, as they should be."""
     folder = project.found(state.run, state.analysis)
-    text = analysis.path.read_text(encoding="utf-8")
+    text = read_source(analysis.path, project.shown(analysis.path))
     files = {}
     if notebooks.script_of(folder / NOTEBOOK_NAME) != hash_text(text):
         changed = notebooks.refreshed(folder / NOTEBOOK_NAME, analysis, text)

@@ -23,14 +23,17 @@ from mechscope.errors import InvalidInput, MechscopeError, UnknownName, nearest
 from mechscope.files import hash_value
 from mechscope.ledger.claims import ClaimText
 from mechscope.ledger.schema import NAME_PATTERN
+from mechscope.pipeline.cells import Cell, cells_of, refuse_code_in_prose
 from mechscope.pipeline.code import code_hash
 from mechscope.pipeline.recording import check_names, claims_of
+from mechscope.pipeline.yamltext import problem_of
 from mechscope.project import Project
-from mechscope.syntax import parse
+from mechscope.syntax import not_python, parse, read_source
 
-_MARKER = re.compile(r"^#\s?%%+(?P<rest>.*)$")
-_NOT_CODE = re.compile(r"\[(markdown|md|raw)\]")
-_PARAMETERS = re.compile(r"tags\s*=\s*\[[^\]]*[\"']parameters[\"']|\"tags\"\s*:\s*\[[^\]]*\"parameters\"")
+_PREAMBLE = re.compile(r"#!.*|[ \t\f]*#.*?coding[:=].*", re.DOTALL)
+"""What may stand before a header: how to run the script, and its encoding (PEP 263)."""
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
+"""Half of a surrogate pair: a character to Python that no file can hold."""
 _OWN_KEY = "mechscope"
 """The key in a script's header under which its inputs stand."""
 _EXAMPLE = """begin it with:
@@ -184,24 +187,20 @@ def read_analysis(project: Project, path: Path) -> Analysis:
         InvalidInput: With the file and line at which something is wrong.
         UnknownName: `models` or `saes` names no parameter.
     """
-    shown = project.shown(path)
+    shown = f"{project.shown(path.parent)}/{path.name}"  # not where a link leads
     if not re.match(NAME_PATTERN, path.stem):
         raise InvalidInput(
             f"{shown}: an analysis is named with lower-case letters, digits and underscores.",
             hint="rename it, or begin its name with _ if analyses only import it",
         )
-    return _analysis(path, shown, path.read_text(encoding="utf-8"))
+    return _analysis(path, shown, read_source(path, shown))
 
 
 @functools.lru_cache(maxsize=256)  # a render asks for every script a dozen times
 def _analysis(path: Path, shown: str, text: str) -> Analysis:
-    lines = text.splitlines()
-    header, first = _header(lines, shown)
+    header = _header(text.split("\n"), shown)
     title, description, declared = _declarations(header, shown)
-    cells = list(_cells(lines, first))
-    tree = _parsed(
-        "\n".join("" if _belongs_to_text(n, cells) else line for n, line in enumerate(lines)), shown
-    )
+    tree, cells = script_cells(text, shown)
     tagged = [cell for cell in cells if cell.parameters]
     if len(tagged) != 1:
         raise InvalidInput(
@@ -244,63 +243,73 @@ def _statement_hashes(source: str) -> tuple[str, ...]:
     return tuple(code_hash(statement) for statement in parse(source).body)
 
 
+def has_code(source: str) -> bool:
+    """Whether a cell holds a statement. Raises SyntaxError."""
+    return bool(_statement_hashes(source))
+
+
+@functools.lru_cache(maxsize=256)
+def script_cells(text: str, shown: str) -> tuple[ast.Module, list[Cell]]:
+    """A script's code and its cells.
+
+    Raises:
+        InvalidInput: It has no header, is not Python, or has code in a cell of prose; with the line.
+    """
+    lines = text.split("\n")
+    try:
+        tree = parse(text)
+    except SyntaxError as error:
+        raise not_python(error, shown, text) from error
+    cells = cells_of(lines, _header(lines, shown).end, tree)
+    refuse_code_in_prose(cells, tree, shown)
+    return tree, cells
+
+
 @dataclass(frozen=True)
-class _Cell:
-    first: int
-    """Index of its first line after the marker."""
+class _Header:
+    text: str
+    start: int
+    """Index of its first line."""
     end: int
-    code: bool
-    parameters: bool
-    source: str
+    """Index of the line after it."""
 
 
-def _cells(lines: list[str], first: int) -> Iterator[_Cell]:
-    """The cells of a percent script; code before the first marker is a cell too."""
-    starts = [
-        (n, found["rest"]) for n, line in enumerate(lines) if n >= first and (found := _MARKER.match(line))
-    ]
-    opened = [(first - 1, ""), *starts]
-    ends = [start for start, _ in starts] + [len(lines)]
-    for (start, rest), end in zip(opened, ends, strict=True):
-        yield _Cell(
-            first=start + 1,
-            end=end,
-            code=not _NOT_CODE.search(rest),
-            parameters=bool(_PARAMETERS.search(rest)),
-            source="\n".join(lines[start + 1 : end]),
-        )
-
-
-def _belongs_to_text(line: int, cells: list[_Cell]) -> bool:
-    return any(cell.first <= line < cell.end and not cell.code for cell in cells)
-
-
-def _header(lines: list[str], shown: str) -> tuple[str, int]:
-    """The YAML between the first two `# ---` lines, and the index of the line after it."""
-    if not lines or lines[0].rstrip() != "# ---":
+def _header(lines: list[str], shown: str) -> _Header:
+    """The YAML between the first two `# ---` lines."""
+    opened = 0
+    while opened < min(2, len(lines)) and _PREAMBLE.fullmatch(lines[opened]):
+        opened += 1
+    if opened >= len(lines) or lines[opened].rstrip() != "# ---":
         raise InvalidInput(
-            f"{shown}:1: an analysis begins with a header that declares its title and inputs.",
+            f"{shown}:{opened + 1}: an analysis begins with a header that declares its title and inputs.",
             hint=f"rename it to _{Path(shown).name} if analyses only import it, or {_EXAMPLE}",
         )
-    for end in range(1, len(lines)):
+    for end in range(opened + 1, len(lines)):
         if lines[end].rstrip() == "# ---":
-            return "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines[1:end]), end + 1
-    raise InvalidInput(f"{shown}:1: the header is not closed.", hint="end it with a line '# ---'")
+            text = "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines[opened + 1 : end])
+            return _Header(text, opened + 1, end + 1)
+        if not lines[end].startswith("#"):
+            break
+    raise InvalidInput(f"{shown}:{opened + 1}: the header is not closed.", hint="end it with a line '# ---'")
 
 
-def _declarations(header: str, shown: str) -> tuple[str, str, _Declared]:
+def _declarations(header: _Header, shown: str) -> tuple[str, str, _Declared]:
     try:
-        content = yaml.safe_load(header)
+        # Every value as the text that stands there: a title can be "No" or "2026".
+        content = yaml.load(header.text, Loader=yaml.BaseLoader)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 2 if mark else 1
-        problem = getattr(error, "problem", None) or error
-        raise InvalidInput(f"{shown}:{line}: the header is not YAML: {problem}.") from error
+        line, problem, mended = problem_of(error, header.text)
+        raise InvalidInput(
+            f"{shown}:{header.start + line}: the header is not YAML: {problem}.",
+            hint=f"put the value in quotes:  # {mended}" if mended else "",
+        ) from error
     if not isinstance(content, dict) or not str(content.get("title") or "").strip():
-        raise InvalidInput(f"{shown}:1: the header has no title.", hint=_EXAMPLE)
-    text = (content.get("jupyter") or {}).get("jupytext", {}).get("text_representation", {})
-    if text.get("format_name", "percent") != "percent":
-        raise InvalidInput(f"{shown}:1: jupytext format '{text['format_name']}'; an analysis uses 'percent'.")
+        raise InvalidInput(f"{shown}:{header.start}: the header has no title.", hint=_EXAMPLE)
+    form: Any = content
+    for key in ("jupyter", "jupytext", "text_representation", "format_name"):
+        form = form.get(key) if isinstance(form, dict) else None
+    if form not in (None, "percent"):
+        raise InvalidInput(f"{shown}:{header.start}: jupytext format '{form}'; an analysis uses 'percent'.")
     # Other tools have keys of their own; one that is almost ours would declare nothing.
     for key in map(str, content):
         if key != _OWN_KEY and nearest(key, [_OWN_KEY]):
@@ -308,7 +317,7 @@ def _declarations(header: str, shown: str) -> tuple[str, str, _Declared]:
                 "key in the header",
                 key,
                 [_OWN_KEY],
-                where=f"{shown}:{_line_of(header, key) + 2}",
+                where=f"{shown}:{_line_of(header, key)}",
                 hint=f"the inputs stand under {_OWN_KEY}; without it, none is declared",
             )
     try:
@@ -316,7 +325,7 @@ def _declarations(header: str, shown: str) -> tuple[str, str, _Declared]:
     except ValidationError as error:
         first = error.errors()[0]
         field = str(first["loc"][0]) if first["loc"] else ""
-        line = _line_of(header, field) + 2
+        line = _line_of(header, field)
         if first["type"] == "extra_forbidden":
             raise UnknownName(
                 "input in the header", field, _Declared.model_fields, where=f"{shown}:{line}"
@@ -325,22 +334,18 @@ def _declarations(header: str, shown: str) -> tuple[str, str, _Declared]:
     return str(content["title"]).strip(), " ".join(str(content.get("description") or "").split()), declared
 
 
-def _line_of(text: str, key: str) -> int:
-    return next((n for n, line in enumerate(text.splitlines()) if line.lstrip().startswith(f"{key}:")), 0)
+def _line_of(header: _Header, key: str) -> int:
+    lines = header.text.split("\n")
+    return header.start + next(
+        (n for n, line in enumerate(lines, 1) if line.lstrip().startswith(f"{key}:")), 1
+    )
 
 
-def _parsed(source: str, shown: str) -> ast.Module:
-    try:
-        return parse(source)
-    except SyntaxError as error:
-        raise InvalidInput(f"{shown}:{error.lineno}: this is not Python: {error.msg}.") from error
-
-
-def _parameters(tree: ast.Module, cell: _Cell, shown: str) -> dict[str, Any]:
+def _parameters(tree: ast.Module, cell: Cell, shown: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     taken: set[int] = set()
     for node in tree.body:
-        if not cell.first < node.lineno <= cell.end:
+        if not cell.holds(node):
             continue
         where = f"{shown}:{node.lineno}"
         match node:
@@ -366,7 +371,7 @@ def _parameters(tree: ast.Module, cell: _Cell, shown: str) -> dict[str, Any]:
 def _literal(node: ast.expr, where: str) -> Any:
     try:
         value = ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         value = ...
     if not is_plain(value):
         raise InvalidInput(
@@ -382,7 +387,9 @@ def is_plain(value: Any) -> bool:
         return all(is_plain(item) for item in value)
     if isinstance(value, float):
         return math.isfinite(value)
-    return value is None or isinstance(value, (bool, int, str))
+    if isinstance(value, str):
+        return not _HALF_A_PAIR.search(value)
+    return value is None or isinstance(value, (bool, int))
 
 
 def _in_order(analyses: Mapping[str, Analysis], every: list[str], name: str, project: Project) -> list[str]:

@@ -1,11 +1,48 @@
-"""Edits of YAML files as text, so that comments and layout stay as their author wrote them."""
+"""YAML as people write it: edits that leave comments and layout as they are, and messages about mistakes."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import yaml
+
+_PAIR = re.compile(r"(?P<key>\s*(?:- )?[\w.-]+:[ \t]+)(?P<value>\S.*)", re.DOTALL)
+_QUOTED = re.compile(r"\".*\"|'.*'|\{.*\}|\[.*\]")
+_COLON = re.compile(r":(\s|$)")
+
+
+def problem_of(error: yaml.YAMLError, text: str) -> tuple[int, str, str]:
+    """Why `text` is not YAML: the line (from 1), the problem, and the line in quotes if those mend it."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    problem = str(getattr(error, "problem", None) or error)
+    colon = "a value that holds a colon stands in quotes"
+    if problem == "mapping values are not allowed here":
+        problem = colon
+    last = mark.line if mark else 0
+    lines = text.split("\n")
+    for n in range(
+        min(last, len(lines) - 1), max(last - 2, -1), -1
+    ):  # the parser notices it here or a line later
+        pair = _PAIR.fullmatch(lines[n])
+        if not pair or _QUOTED.fullmatch(value := pair["value"].rstrip()):
+            continue
+        quoted = f'"{value}"' if not {'"', "\\"} & set(value) else "'" + value.replace("'", "''") + "'"
+        mended = f"{pair['key']}{quoted}"
+        if _fails_at("\n".join([*lines[:n], mended, *lines[n + 1 :]])) > last:
+            return n + 1, colon if _COLON.search(value) else problem, mended.strip()
+    return last + 1, problem, ""
+
+
+def _fails_at(text: str) -> float:
+    """Index of the line at which `text` stops to be YAML; infinity if it is YAML."""
+    try:
+        yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        return mark.line if mark else 0
+    return float("inf")
 
 
 def flow(value: Any) -> str:
