@@ -148,7 +148,7 @@ def read_text(path: Path, shown: str = "") -> str:
 def decoded(raw: bytes, shown: str, encoding: str = "utf-8") -> str:
     """The text that `raw` is, as `read_text` gives it. Raises InvalidInput."""
     if raw.startswith(_WIDE):
-        raise InvalidInput(f"{shown}: this is UTF-16 or UTF-32 text; expected was UTF-8.", hint=_AS_UTF8)
+        raise InvalidInput(f"{shown}: this is UTF-16 or UTF-32 text, not UTF-8.", hint=_AS_UTF8)
     raw = raw.removeprefix(codecs.BOM_UTF8)
     try:
         text = raw.decode(encoding)

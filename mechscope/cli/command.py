@@ -19,7 +19,7 @@ class Helpful(click.Command):
 
     def __init__(self, *arguments: Any, examples: str = "", **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.examples = examples.strip().splitlines()
+        self.examples = examples.strip().split("\n")
 
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from mechscope.files import read_text
 from mechscope.project import Project, find_project
 
 Proposals = Iterable[CompletionItem | str]
@@ -56,7 +57,7 @@ def analysis_names(project: Project) -> list[str]:
 def _runs(folder: Path | None, typed: str) -> Proposals:
     import yaml
 
-    declared = yaml.safe_load(find_project(folder).runs_file.read_text(encoding="utf-8"))["runs"]
+    declared = yaml.safe_load(read_text(find_project(folder).runs_file))["runs"]
     return [CompletionItem(name, help=str(run.get("title", ""))) for name, run in declared.items()]
 
 
@@ -94,7 +95,7 @@ def _keys(folder: Path | None, typed: str) -> Proposals:
 def _keys_of(project: Project, analysis: str) -> Iterator[str]:
     import yaml
 
-    default = yaml.safe_load(project.runs_file.read_text(encoding="utf-8"))["default"]
+    default = yaml.safe_load(read_text(project.runs_file))["default"]
     ledger = json.loads((project.found(default, analysis) / "ledger.json").read_text(encoding="utf-8"))
     for records in ledger["findings"].values():
         yield from (f"{analysis}.{name}" for name in records)

@@ -33,7 +33,7 @@ def lint(context: click.Context, files: tuple[Path, ...], form: str, notes: bool
     \b
     The rules: numeral, shortcode, key, reference, unclosed, not-a-div, alt-text,
     flipping-claim, dead-link, unused-record, silent-failure, loose-tolerance,
-    ledger, allow. Only errors make it exit with 1, not warnings and notes.
+    ledger, script, allow. Only errors make it exit with 1, not warnings and notes.
     """
     from mechscope.review import lint as desk
 

@@ -66,10 +66,10 @@ def render(
 
 
 def _print_rendered(project: Project, done: Rendered, named: bool) -> None:
-    from mechscope.pipeline.scripts import find_analyses
+    from mechscope.pipeline.scripts import survey_analyses
     from mechscope.publish.behind import behind_words
 
-    analyses = find_analyses(project)
+    analyses = survey_analyses(project).analyses
     for rendered in done.runs:
         click.echo(rendered.run)
         for name in analyses if rendered.cited is None else rendered.cited:

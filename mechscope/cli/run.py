@@ -98,10 +98,10 @@ def _declare(
     project: Project, name: str, base: str | None, parameters: tuple[str, ...], model: str | None
 ) -> None:
     from mechscope.pipeline.runs import declare_run, load_runs, parse_overrides
-    from mechscope.pipeline.scripts import find_analyses
+    from mechscope.pipeline.scripts import survey_analyses
 
     runs = load_runs(project)
-    analyses = list(find_analyses(project).values())
+    analyses = list(survey_analyses(project).analyses.values())
     texts = (*parameters, f"model={_portable(project, model)}") if model else parameters
     overrides = parse_overrides(texts, analyses)
     if not overrides:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mechscope.errors import LedgerDamaged
-from mechscope.files import write_atomically
+from mechscope.files import lines_of, read_text, write_atomically
 from mechscope.ledger.store import LEDGER_NAME
 from mechscope.project import Project
 
@@ -53,7 +53,7 @@ def read_claims(project: Project) -> list[ClaimEntry]:
     if not path.is_file():
         return []
     entries = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(lines_of(read_text(path, project.shown(path))), start=1):
         try:
             entries.append(ClaimEntry.model_validate_json(line))
         except ValidationError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mechscope.errors import InvalidInput, LedgerDamaged, UnknownName
-from mechscope.files import file_state, hash_file, hash_value, stable_json
+from mechscope.files import file_state, hash_content, hash_value, read_text, stable_json
 from mechscope.ledger.schema import SCHEMA_VERSION, Findings, Inputs, LedgerFile
 from mechscope.project import Project, find_project
 
@@ -96,7 +96,7 @@ def damages(folder: Path, ledger: LedgerFile) -> Iterator[str]:
         for file, sha256 in zip(figure_files(folder, name), expected, strict=True):
             if not file.is_file():
                 yield f"{_shown(file)} is missing."
-            elif hash_file(file) != sha256:
+            elif hash_content(file) != sha256:
                 yield f"{_shown(file)} {BY_HAND}."
 
 
@@ -138,7 +138,7 @@ def upstream(analysis: str, *, run: str | None = None, project: Project | None =
 def _default_run(project: Project) -> str:
     import yaml
 
-    declared = yaml.safe_load(project.runs_file.read_text(encoding="utf-8"))
+    declared = yaml.safe_load(read_text(project.runs_file, project.shown(project.runs_file)))
     if not isinstance(declared, dict) or "default" not in declared:
         raise InvalidInput(f"{project.runs_file} names no default run.", hint="default: <name of a run>")
     return str(declared["default"])

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from mechscope.errors import InvalidInput, UnknownName
-from mechscope.files import hash_file, hash_text, hash_value, stable_json, write_atomically
+from mechscope.files import hash_content, hash_text, hash_value, stable_json, write_atomically
 from mechscope.models.wheels import GgufPin, Wheel
 from mechscope.project import cache_folder, find_project
 
@@ -300,7 +300,7 @@ def _folder_hash(folder: Path) -> str:
         stat = path.stat()
         stamp = [stat.st_size, stat.st_mtime_ns]
         before = remembered.get(path.name, [None, None])
-        seen[path.name] = [stamp, before[1] if before[0] == stamp else hash_file(path)]
+        seen[path.name] = [stamp, before[1] if before[0] == stamp else hash_content(path)]
     if seen != remembered:
         with suppress(OSError):  # a read-only cache costs time only
             write_atomically(memory, stable_json(seen))

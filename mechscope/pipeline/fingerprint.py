@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import mechscope
 from mechscope.errors import InvalidInput, MechscopeError
-from mechscope.files import hash_file
+from mechscope.files import hash_content
 from mechscope.ledger.schema import SCHEMA_VERSION, Inputs, ModelInput
 from mechscope.ledger.store import LEDGER_NAME
 from mechscope.pipeline.imports import ImportGraph
@@ -40,7 +40,7 @@ def present_inputs(project: Project, run: str, analysis: Analysis, parameters: M
         parameters=dict(parameters),
         script=analysis.code,
         modules=_modules(project, analysis),
-        data={project.shown(path): hash_file(path) for path in data_files(project, analysis)},
+        data={project.shown(path): hash_content(path) for path in data_files(project, analysis)},
         models={name: _model(project, parameters[name], name, analysis) for name in analysis.models},
         saes={name: _sae(parameters[name], name, analysis) for name in analysis.saes},
         needs={need: _ledger_hash(project, *node) for need, *node in analysis.upstream(run)},

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from mechscope.errors import InvalidInput
-from mechscope.files import write_atomically
+from mechscope.files import read_text, write_atomically
 from mechscope.pipeline.yamltext import flow, node_at
 from mechscope.project import Project
 
@@ -83,7 +83,7 @@ def write_profile(project: Project, run: str, title: str) -> list[Path]:
     main = project.root / "_quarto.yml"
     if not main.is_file():
         return []
-    own, text = profile_path(project, run), main.read_text(encoding="utf-8")
+    own, text = profile_path(project, run), read_text(main, main.name)
     contents = {own: profile_text(run, title), main: _with_profile(text, run, project.shown(main))}
     return [path for path, content in contents.items() if write_atomically(path, content)]
 

@@ -17,7 +17,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from mechscope.errors import InvalidInput
-from mechscope.files import write_atomically
+from mechscope.files import read_text, write_atomically
 from mechscope.pipeline.runs import load_runs
 from mechscope.project import Project
 from mechscope.publish.findings import Shelf, runs_with_results
@@ -127,7 +127,7 @@ def read_codecheck(project: Project) -> Codecheck:
     path = project.root / NAME
     if not path.is_file():
         raise InvalidInput(f"there is no {NAME}.", hint="mechscope render")
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path, NAME)
     if not text.startswith("---\n"):
         raise InvalidInput(f"{NAME}:1: begins without '---', which the specification asks for.")
     content = _parsed(text)
@@ -156,9 +156,9 @@ def write_codecheck(project: Project) -> bool:
     if not source.is_file():
         return False
     path = project.root / NAME
-    there = _parsed(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    there = _parsed(read_text(path, NAME)) if path.is_file() else {}
     paper = there["paper"] if isinstance(there.get("paper"), dict) else {}
-    front = FRONT_MATTER.match(source.read_text(encoding="utf-8").replace("\r\n", "\n"))
+    front = FRONT_MATTER.match(read_text(source, project.shown(source)))
     fields: dict[str, Any] = yaml.safe_load(front[0].strip().removesuffix("---")) if front else {}
     content = {
         "version": SPECIFICATION,

@@ -12,7 +12,7 @@ import re
 from html import escape, unescape
 from pathlib import Path
 
-from mechscope.files import write_atomically
+from mechscope.files import read_text, write_atomically
 from mechscope.pipeline.runs import Runs, load_runs
 from mechscope.project import Project
 
@@ -87,7 +87,7 @@ def _site_title(project: Project) -> str:
     import yaml
 
     path = project.root / "_quarto.yml"
-    settings = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    settings = yaml.safe_load(read_text(path, path.name)) if path.is_file() else None
     return str(((settings or {}).get("website") or {}).get("title") or "")
 
 

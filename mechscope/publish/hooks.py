@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from mechscope.errors import MechscopeError
+from mechscope.files import lines_of
 from mechscope.project import Project, find_project
 from mechscope.publish.behind import behind, behind_words
 from mechscope.publish.entrance import HOME, write_entrance
@@ -76,7 +77,7 @@ def _files(project: Project, which: Literal["INPUT", "OUTPUT"]) -> list[Path] | 
         text = Path(project.root, listing).read_text(encoding="utf-8")
     else:
         text = os.environ.get(f"QUARTO_PROJECT_{which}_FILES", "")
-    return [project.root / line for line in text.splitlines() if line] or None
+    return [project.root / line for line in lines_of(text) if line] or None
 
 
 def main(when: str) -> int:

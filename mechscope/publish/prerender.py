@@ -84,7 +84,7 @@ def prepare(
     _check_references(project)
     check_constructs(project, run, codes)
     write_codecheck(project)
-    warnings = () if mode == "skip" else stale_beside(project, [run])
+    warnings = () if mode == "skip" else (*unread(project), *stale_beside(project, [run]))
     return Prepared(run, ran, write_pages(project, run, codes), codes, warnings)
 
 
@@ -148,9 +148,9 @@ def _with_included(project: Project, articles: Iterable[Path]) -> dict[Path, lis
 
 def cited_analyses(project: Project, run: str, articles: Iterable[Path]) -> list[str]:
     """The analyses that some articles cite from the run that is rendered, and those that these need."""
-    from mechscope.pipeline.scripts import find_analyses, select
+    from mechscope.pipeline.scripts import select, survey_analyses
 
-    analyses = find_analyses(project)
+    analyses = survey_analyses(project).analyses
     keys = [parse_key(code.key or "") for code in codes_of(project, articles)]
     cited = {key[1] for key in keys if key and key[0] in (None, run) and key[1] in analyses}
     wanted = [(run, analysis.name) for analysis in select(analyses, sorted(cited))] if cited else []
@@ -166,10 +166,14 @@ def _wanted_of_others(project: Project, run: str, codes: Iterable[Shortcode]) ->
     Articles cite them (with `codes`); or their ledgers are damaged, and the pages that compare runs can't
     be made.
     """
-    from mechscope.pipeline.scripts import find_analyses
+    from mechscope.pipeline.scripts import survey_analyses
 
-    runs, analyses = load_runs(project), find_analyses(project)
+    runs, survey = load_runs(project), survey_analyses(project)
+    analyses = survey.analyses
     keys = [parse_key(code.key or "") for code in codes if code.place != "comment"]
+    for name in dict.fromkeys(key[1] for key in keys if key):
+        if name in survey.problems:
+            raise survey.problems[name]
     cited = [(key[0], key[1]) for key in keys if key and key[0] in runs.runs and key[1] in analyses]
     found: dict[str, list[str]] = {}
     for other, name in dict.fromkeys([*cited, *_damaged(project, runs_with_results(project), analyses)]):
@@ -268,16 +272,30 @@ def left_stale(project: Project, run: str, articles: Iterable[Path]) -> tuple[st
 
 def _states(project: Project, runs: list[str]) -> list[State]:
     from mechscope.pipeline.freshness import look_at_all
-    from mechscope.pipeline.scripts import find_analyses
+    from mechscope.pipeline.scripts import survey_analyses
 
-    return look_at_all(project, load_runs(project), runs, find_analyses(project))
+    return look_at_all(project, load_runs(project), runs, survey_analyses(project).analyses)
+
+
+def unread(project: Project) -> tuple[str, ...]:
+    """What is wrong with scripts that can't be read; articles cite nothing of theirs."""
+    from mechscope.pipeline.scripts import survey_analyses
+
+    return tuple(
+        f"{problem.message} Nothing says whether its results are fresh."
+        for problem in survey_analyses(project).problems.values()
+    )
 
 
 def _run_stale(
     project: Project, run: str, own: Sequence[str] | None, foreign: Mapping[str, Sequence[str]]
 ) -> tuple[Outcome, ...]:
     from mechscope.pipeline.run import run as run_analyses
+    from mechscope.pipeline.scripts import survey_analyses
 
+    survey = survey_analyses(project)
+    if own is None and survey.problems:
+        own = list(survey.analyses)  # no name at all would mean every script
     outcomes = []
     if own is None:
         outcomes = run_analyses(project, runs=[run])

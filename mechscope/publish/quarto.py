@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mechscope.errors import InvalidInput, RenderFailed
-from mechscope.files import folder_in_place
+from mechscope.files import folder_in_place, lines_of
 from mechscope.project import Project
 from mechscope.publish.offline import inline_modules, remove_foreign_scripts
 from mechscope.publish.prerender import DONE, MODE_VARIABLE
@@ -149,7 +149,7 @@ def _followed(
 
 def _unresolved(output: str, document: str) -> Iterator[str]:
     """What Quarto said that it could not resolve or read, with the document that it was rendering."""
-    for line in _COLOUR.sub("", output).splitlines():
+    for line in lines_of(_COLOUR.sub("", output)):
         if progress := _DOCUMENT.match(line):
             document = progress["document"]
         elif found := _UNRESOLVED.search(line):
@@ -158,7 +158,7 @@ def _unresolved(output: str, document: str) -> Iterator[str]:
 
 def _what_went_wrong(output: str) -> str:
     """The part of Quarto's output that matters: from its first error, without colours."""
-    lines = [line.rstrip() for line in _COLOUR.sub("", output).splitlines() if line.strip()]
+    lines = [line.rstrip() for line in lines_of(_COLOUR.sub("", output)) if line.strip()]
     errors = [number for number, line in enumerate(lines) if _ERROR.search(line)]
     first = errors[0] if errors else max(0, len(lines) - 12)
     return "\n".join(f"  {line}" for line in lines[first : first + 20])

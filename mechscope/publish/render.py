@@ -22,6 +22,7 @@ from mechscope.publish.prerender import (
     left_stale,
     prepare,
     stale_beside,
+    unread,
 )
 from mechscope.publish.progress import Report, silent
 from mechscope.publish.quarto import find_quarto
@@ -45,8 +46,8 @@ class RenderedRun:
         rendering: Seconds that the engine took.
         cited: The analyses that the rendered articles cite or need; None when all articles were rendered.
         left: Of all other analyses, those that are stale and were not run.
-        warnings: Edits by hand that are gone, what is stale in other runs and shown beside this one, and
-            characters that a PDF shows as boxes.
+        warnings: Edits by hand that are gone, scripts that can't be read, what is stale in other runs and
+            shown beside this one, and characters that a PDF shows as boxes.
     """
 
     run: str
@@ -123,7 +124,7 @@ def render(
         began = time.perf_counter() - took
         prepare(project, run, "skip", articles=only)
         warnings = tuple(outcome.loss for outcome in ran if outcome.loss)
-        warnings += () if mode == "skip" or only else stale_beside(project, wanted)
+        warnings += () if mode == "skip" or only else (*unread(project), *stale_beside(project, wanted))
         ready = time.perf_counter()
         report(f"rendering {run} with {chosen}")
         built = _build(project, run, chosen, program, only, report)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from mechscope.errors import InvalidInput
+from mechscope.files import read_text
 from mechscope.project import Project
 
 Place = Literal["prose", "code", "yaml", "comment"]
@@ -106,15 +107,7 @@ def article_text(project: Project, path: Path) -> str:
     Raises:
         InvalidInput: It isn't UTF-8; says where.
     """
-    raw = path.read_bytes()
-    try:
-        return raw.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise InvalidInput(
-            f"{project.shown(path)}:{line}: this is not UTF-8: {error.reason} at byte {error.start}.",
-            hint="save the file as UTF-8",
-        ) from error
+    return read_text(path, project.shown(path))
 
 
 def shortcodes_in(project: Project, files: Iterable[Path] | None = None) -> list[Shortcode]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from mechscope.errors import LedgerDamaged
+from mechscope.files import lines_of, read_text
 from mechscope.ledger.claims import ClaimEntry, latest_entry, read_claims
 from mechscope.ledger.store import LEDGER_NAME, load_ledger
 from mechscope.project import Project
@@ -86,7 +87,7 @@ class _Added:
 
 def _rewritten(project: Project, entries: list[ClaimEntry], history: list[_Added]) -> Iterator[str]:
     """Entries that history has and the file lost, and entries that deny results that were there by then."""
-    now = set(project.claims_lock.read_text(encoding="utf-8").splitlines()) if entries else set()
+    now = set(lines_of(read_text(project.claims_lock))) if entries else set()
     runs = set(runs_with_results(project))  # a run that is gone since is nobody's outcome
     for added in history:
         try:
@@ -124,13 +125,13 @@ def _history(project: Project) -> list[_Added] | None:
         return None
     first: dict[str, tuple[str, ...]] = {}
     commits: tuple[str, ...] = ()
-    for line in logged.splitlines():
+    for line in lines_of(logged):
         if line.startswith("commit "):
             commits = tuple(line.split()[1:])
         elif line.startswith("+{"):
             first.setdefault(line[1:], commits)
     if project.claims_lock.is_file():
-        for line in project.claims_lock.read_text(encoding="utf-8").splitlines():
+        for line in lines_of(read_text(project.claims_lock)):
             first.setdefault(line, ("", "HEAD"))
     results = {parent: _results_in(project, parent) for _, *parents in first.values() for parent in parents}
     return [
@@ -142,7 +143,7 @@ def _history(project: Project) -> list[_Added] | None:
 def _results_in(project: Project, commit: str) -> frozenset[tuple[str, str]]:
     """(run, analysis) of each ledger that a commit holds."""
     folder = project.shown(project.results)
-    names = (_git(project, "ls-tree", "-r", "--name-only", commit, "--", folder) or "").splitlines()
+    names = (_git(project, "ls-tree", "-r", "--name-only", commit, "--", folder) or "").split("\n")
     parts = [name.removeprefix(f"{folder}/").split("/") for name in names]
     return frozenset((part[0], part[1]) for part in parts if len(part) == 3 and part[2] == LEDGER_NAME)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mechscope.errors import InvalidInput, MechscopeError, UnknownName
+from mechscope.files import read_text
 from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME
 from mechscope.pipeline.runs import load_runs
@@ -33,7 +34,7 @@ from mechscope.publish.sources import (
     shortcodes_in,
 )
 from mechscope.review.lint.markdown import Scan, scan
-from mechscope.syntax import parse
+from mechscope.syntax import parse, read_source
 
 _PLACE = re.compile(r"(?P<file>.+\.(?:qmd|md|ipynb)):(?P<line>\d+)(?::\d+)?")
 _RECORDERS = {
@@ -235,6 +236,16 @@ def _nearest(
 # The cell ---------------------------------------------------------------------------------------------------
 
 
+def _readable(script: Path) -> str:
+    """A script's text; empty where it is gone, or no Python any more."""
+    try:
+        text = read_source(script, script.name)
+        parse(text)
+    except (MechscopeError, SyntaxError):
+        return ""
+    return text
+
+
 def _cell(project: Project, found: Found) -> Cell:
     """The cell as it was executed, and where it stands in the script."""
     path = project.found(found.run, found.analysis) / NOTEBOOK_NAME
@@ -250,7 +261,7 @@ def _cell(project: Project, found: Found) -> Cell:
             ) from error
     lines = source.split("\n") if source else []
     script = project.analyses / f"{found.analysis}.py"
-    text = script.read_text(encoding="utf-8") if script.is_file() else ""
+    text = _readable(script)
     first = _where(lines, text.split("\n")) if lines else None
     used = tuple(
         (helper, _line_of(text, helper.name) if first else 0)
@@ -399,7 +410,7 @@ def _citations(project: Project, found: Found, run: str, codes: Sequence[Shortco
             continue
         if code.file not in scans:
             path = project.root / code.file
-            text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+            text = read_text(path, code.file)
             scans[code.file] = None if path.suffix == ".ipynb" else scan(text)
         pages = tuple(pages_with(code.file, codes, project))
         sentence = _sentence(scans[code.file], code, shelf).replace("{{< meta mechscope.title >}}", title)

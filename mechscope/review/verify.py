@@ -23,7 +23,7 @@ from mechscope.pipeline.freshness import NEVER_RUN, State, look
 from mechscope.pipeline.lock import results_lock
 from mechscope.pipeline.runs import Runs, check_parameters, load_runs
 from mechscope.pipeline.schedule import Outcome, Reporter, Silent
-from mechscope.pipeline.scripts import Analysis, survey_analyses
+from mechscope.pipeline.scripts import Analysis, Survey, survey_analyses
 from mechscope.project import Project
 from mechscope.publish.findings import runs_with_results
 from mechscope.review.consistency import inconsistencies
@@ -58,9 +58,9 @@ def verify(
     from mechscope.pipeline.execute import environment, stop_kernels
 
     reporter = reporter or Silent()
-    declared, chosen = _plan(project, analyses, runs)
+    declared, part = _plan(project, analyses, runs)
     with results_lock(project, reporter.say):
-        todo = [(run, analysis) for run in _named(runs, declared) for analysis in chosen]
+        todo = [(run, analysis) for run in _named(runs, declared) for analysis in part.analyses.values()]
         with ThreadPoolExecutor(jobs or analyses_at_a_time()) as pool:
             try:
                 futures = [pool.submit(_verdict, project, declared, *one, reporter) for one in todo]
@@ -69,7 +69,12 @@ def verify(
                 pool.shutdown(wait=False, cancel_futures=True)
                 stop_kernels()
                 raise
-        verdicts = _with_upstream(verdicts, survey_analyses(project).analyses)
+        verdicts = _with_upstream(verdicts, part.analyses)
+        verdicts += [
+            Verdict(run, name, problems=(str(problem),))
+            for run in _named(runs, declared)
+            for name, problem in part.problems.items()
+        ]
         for run in dict.fromkeys(one.run for one in verdicts):
             mine = [one for one in verdicts if one.run == run]
             if any(one.sha256 for one in mine):
@@ -77,12 +82,12 @@ def verify(
     return verdicts
 
 
-def _plan(project: Project, analyses: Sequence[str], runs: Sequence[str]) -> tuple[Runs, list[Analysis]]:
+def _plan(project: Project, analyses: Sequence[str], runs: Sequence[str]) -> tuple[Runs, Survey]:
     declared, survey = load_runs(project), survey_analyses(project)
     check_parameters(project, declared, survey.analyses, survey.problems)
     for run in runs:
         declared.run(run)
-    return declared, survey.select(list(analyses))
+    return declared, survey.chosen(analyses)
 
 
 def _named(runs: Sequence[str], declared: Runs) -> list[str]:
@@ -222,13 +227,15 @@ def quick(project: Project, analyses: Sequence[str] = (), runs: Sequence[str] = 
     Raises:
         UnknownName, InvalidInput: As `verify` does.
     """
-    declared, chosen = _plan(project, analyses, runs)
+    declared, part = _plan(project, analyses, runs)
     there = [run for run in runs_with_results(project) if run in declared.runs]
     names = _named(runs or there, declared)
-    checks = [_check(project, declared, run, analysis) for run in names for analysis in chosen]
-    lock = check_lock(project, names, [analysis.name for analysis in chosen])
+    readable = part.analyses.values()
+    checks = [_check(project, declared, run, analysis) for run in names for analysis in readable]
+    lock = check_lock(project, names, [*part.analyses, *part.problems])
     return [
         *checks,
+        *(Check(f"analyses/{name}.py", "", (str(problem),)) for name, problem in part.problems.items()),
         Check("analyses/claims.lock", lock.looked_at, lock.problems),
         *_citations(project, names),
     ]

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from mechscope.files import read_text
 from mechscope.publish.findings import runs_with_results
 from mechscope.publish.pages.context import Context
 
@@ -63,7 +64,7 @@ def _yaml(path: Path) -> dict[str, Any]:
 
     if not path.is_file():
         return {}
-    value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    value = yaml.safe_load(read_text(path, path.name))
     return value if isinstance(value, dict) else {}
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from mechscope.errors import RenderFailed
+from mechscope.files import read_text
 from mechscope.project import Project
 
 Metadata = dict[str, Any]
@@ -67,7 +68,7 @@ def read_yaml(path: Path, shown: str) -> Metadata:
     Raises:
         RenderFailed: It is not YAML, or not a map; says where.
     """
-    return parse_yaml(path.read_text(encoding="utf-8"), shown)
+    return parse_yaml(read_text(path, shown), shown)
 
 
 def parse_yaml(text: str, shown: str, first_line: int = 1) -> Metadata:

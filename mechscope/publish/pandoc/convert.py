@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mechscope.errors import RenderFailed
-from mechscope.files import hash_file, hash_text, hash_value, write_atomically
+from mechscope.files import hash_file, hash_text, hash_value, lines_of, read_text, write_atomically
 from mechscope.publish.pandoc.config import Config, Metadata, as_list, read_yaml, readable_date
 from mechscope.publish.pandoc.glyphs import without_glyph
 from mechscope.publish.pandoc.nav import Site, relative
@@ -341,7 +341,7 @@ def _included(job: Job, key: str) -> list[str]:
             raise RenderFailed(
                 f"{job.source.shown}: '{key}' names {job.config.project.shown(path)}, which does not exist."
             )
-        texts.append(path.read_text(encoding="utf-8"))
+        texts.append(read_text(path, job.config.project.shown(path)))
     return texts
 
 
@@ -402,7 +402,7 @@ def _explained(found: re.Match[str]) -> str:
 
 def _failure(job: Job, messages: str) -> str:
     where, errors = job.source.shown, []
-    for line in messages.splitlines():
+    for line in lines_of(messages):
         if line.startswith("(at) "):
             where = line[5:]
         elif line.startswith("(E) "):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mechscope.errors import RenderFailed, UnknownName
-from mechscope.files import folder_in_place, recover_folder
+from mechscope.files import folder_in_place, read_text, recover_folder
 from mechscope.project import Project
 from mechscope.publish.pandoc.config import (
     FORMATS,
@@ -153,7 +153,7 @@ def _check_settings(config: Config) -> None:
     problems = [
         f"{config.project.shown(path)}:{line}: the setting '{name}'{note}"
         for path in config.files()
-        for line, name, note in unheeded(path.read_text(encoding="utf-8-sig"))
+        for line, name, note in unheeded(read_text(path, path.name))
     ]
     if problems:
         raise RenderFailed("The built-in engine does not know:\n  " + "\n  ".join(problems), hint=USE_QUARTO)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mechscope.errors import RenderFailed
+from mechscope.files import lines_of, read_text
 from mechscope.publish.pandoc.config import USE_QUARTO, Config, as_list
 
 
@@ -43,7 +44,7 @@ class Site:
     def _where(self, href: str) -> str:
         for name in (f"_quarto-{self.config.run}.yml", "_quarto.yml"):
             file = self.config.root / name
-            lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+            lines = lines_of(read_text(file, name)) if file.is_file() else []
             for number, line in enumerate(lines, 1):
                 if "href" in line and href in line:
                     return f"{name}:{number}"

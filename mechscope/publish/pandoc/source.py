@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mechscope.errors import RenderFailed
+from mechscope.files import read_text
 from mechscope.project import Project
 from mechscope.publish.pandoc.config import Metadata, parse_yaml
 from mechscope.publish.pandoc.notebook import as_markdown
@@ -66,7 +67,7 @@ class Source:
             (line for line, text in zip(self.lines, self.written, strict=True) if needle in text), None
         )
         if found is None and needle:
-            lines = self.path.read_text(encoding="utf-8-sig").split("\n")
+            lines = read_text(self.path, self.shown).split("\n")
             number = next((number for number, line in enumerate(lines, 1) if needle in line), 0)
             return f"{self.shown}:{number}" if number else self.shown
         return str(found) if found else self.shown

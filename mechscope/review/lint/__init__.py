@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mechscope.errors import InvalidInput, nearest
+from mechscope.files import read_text
 from mechscope.project import Project
 from mechscope.publish.sources import article_files, shortcodes_in
 from mechscope.review.lint.allow import allowances, apply
@@ -60,12 +61,12 @@ def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]
     names = project_names(project)
     articles, scripts = article_files(project), _scripts(project)
     wanted = [*articles, *scripts] if files is None else [_checked(project, path) for path in files]
-    documents = [read_document(project, path) for path in dict.fromkeys(wanted) if path.suffix != ".ipynb"]
+    documents, unread = _documents(project, [path for path in wanted if path.suffix != ".ipynb"])
     codes = shortcodes_in(
         project, dict.fromkeys([*articles, *(path for path in wanted if path.suffix != ".py")])
     )
     ledgers, damaged = read_ledgers(project)
-    found = list(damaged.values())
+    found = [*unread, *damaged.values()]
     shown = {project.shown(path) for path in wanted}
     found += [
         finding
@@ -119,6 +120,23 @@ def stopping(project: Project, files: Sequence[Path] | None = None) -> list[Find
         for finding in apply(found, given, set())
         if finding.rule in ("reference", "unclosed", "not-a-div")
     )
+
+
+def _documents(project: Project, paths: Iterable[Path]) -> tuple[list[Document], list[Finding]]:
+    """What can be read, and a finding for each script that can't. Raises InvalidInput for an article."""
+    documents, unread = [], []
+    for path in dict.fromkeys(paths):
+        shown = project.shown(path)
+        try:
+            documents.append(read_document(project, path))
+        except InvalidInput as error:
+            if path.suffix != ".py":
+                raise
+            place = re.match(rf"{re.escape(shown)}(?::(\d+))?: ", error.message)
+            line = int(place[1] or 1) if place else 1
+            message = error.message[place.end() :] if place else error.message
+            unread.append(Finding(shown, line, 1, "script", message, error.hint))
+    return documents, unread
 
 
 def _scripts(project: Project) -> list[Path]:
@@ -212,6 +230,4 @@ def _bibliography(project: Project) -> set[str] | None:
     files = sorted(project.paper.rglob("*.bib"))
     if not files:
         return None
-    return {
-        key for file in files for key in _ENTRY.findall(file.read_text(encoding="utf-8", errors="replace"))
-    }
+    return {key for file in files for key in _ENTRY.findall(read_text(file, project.shown(file)))}

@@ -17,9 +17,10 @@ from itertools import accumulate
 from pathlib import Path
 
 from mechscope.errors import InvalidInput
+from mechscope.files import read_text
 from mechscope.project import Project
 from mechscope.review.lint.markdown import Block, Scan, scan
-from mechscope.syntax import parse
+from mechscope.syntax import not_python, parse, read_source
 
 _CELL = re.compile(r"#\s?%%+(?P<rest>.*)$")
 _MARKDOWN_CELL = re.compile(r"\[(markdown|md)\]")
@@ -86,19 +87,17 @@ def read_document(project: Project, path: Path) -> Document:
     """
     shown = project.shown(path)
     try:
-        raw = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+        raw = read_source(path, shown) if path.suffix == ".py" else read_text(path, shown)
     except FileNotFoundError as error:
         raise InvalidInput(
             f"there is no file {shown}.", hint="mechscope lint   (without FILE: everything)"
         ) from error
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{shown} is not UTF-8 text: {error.reason} at byte {error.start}.") from error
     if path.suffix != ".py":
         return Document(path, shown, raw, scan(raw))
     try:
         tree = parse(raw)
     except SyntaxError as error:
-        raise InvalidInput(f"{shown}:{error.lineno}: this is not Python: {error.msg}.") from error
+        raise not_python(error, shown, raw) from error
     lines, margins = _markdown_of(raw.split("\n"))
     return Document(path, shown, raw, scan("\n".join(lines)), _records_of(raw, tree), tuple(margins))
 

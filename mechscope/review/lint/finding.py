@@ -26,6 +26,7 @@ RULES = {
     "silent-failure": "a claim that failed in a committed run and that no article mentions",
     "loose-tolerance": "a tolerance within which a value could change its sign or leave its interval",
     "ledger": "a ledger that can't be read",
+    "script": "a script that can't be read",
     "allow": "a 'lint: allow' that says no reason, names no rule, or allows nothing",
 }
 """The rules by name, with what each finds."""

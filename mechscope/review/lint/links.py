@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
+from mechscope.files import read_text
 from mechscope.project import Project
 from mechscope.publish.findings import parse_key
 from mechscope.publish.sources import Shortcode, included, pages_with, shortcodes_in
@@ -84,7 +85,7 @@ class Links:
             if file in seen or not file.is_file() or file.suffix not in (".qmd", ".md"):
                 continue
             seen.add(file)
-            found |= scan(file.read_text(encoding="utf-8").replace("\r\n", "\n")).identifiers
+            found |= scan(read_text(file, self.project.shown(file))).identifiers
             for code in shortcodes_in(self.project, [file]):
                 target = included(code, self.project)
                 if target is not None and code.place == "prose":

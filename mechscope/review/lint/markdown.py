@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from mechscope.files import lines_of
 from mechscope.publish.sources import (
     FRONT_MATTER,
     QUOTED,
@@ -434,7 +435,7 @@ class _Scanner:
                 self.found.blocks.append(Block(opened, at))
                 opened = None
 
-        for number, line in enumerate(self._now().splitlines(keepends=True)):
+        for number, line in enumerate(lines_of(self._now(), keepends=True)):
             end = offset + len(line)
             margin = re.match(r"(?:[ \t]*>)*", line)
             assert margin
