@@ -6,16 +6,21 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mechscope.errors import InvalidInput
 from mechscope.files import (
     folder_in_place,
+    hash_content,
     hash_file,
     hash_value,
+    lines_of,
+    read_text,
     recover_folder,
     stable_json,
     write_atomically,
@@ -116,3 +121,92 @@ def test_killed_between_any_two_moves_the_next_call_finds_a_whole_folder(tmp_pat
     recover_folder(target)
     assert (target / "a.txt").read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["site"]
+
+
+@given(st.text(st.sampled_from("ab\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029 é")))
+def test_lines_end_where_python_ends_them(text: str) -> None:
+    kept = lines_of(text, keepends=True)
+    assert "".join(kept) == text
+    assert [line.rstrip("\r\n") for line in kept] == lines_of(text)
+    assert lines_of(text) == [
+        line.decode() for line in text.encode().splitlines()
+    ]  # bytes know three ends only
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_text_is_the_same_with_any_line_ends_and_with_a_byte_order_mark(
+    tmp_path: Path, mark: bytes, end: bytes
+) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(mark + end.join([b"one \xc3\xa9", b"", "two\u2028".encode(), b""]))
+    assert read_text(path) == "one é\n\ntwo\u2028\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (b"one\r\ntwo caf\xe9\n", "t:2: this is not UTF-8 text: byte 0xe9 after 'two caf'."),
+        (b"\xe9", "t:1: this is not UTF-8 text: byte 0xe9."),
+        (b"one\n\x93smart\x94", "t:2: this is not UTF-8 text: byte 0x93."),
+        ("é".encode("utf-16"), "t: this is UTF-16 or UTF-32 text, not UTF-8."),
+        (b"\xfe\xff\0a", "t: this is UTF-16 or UTF-32 text, not UTF-8."),
+        ("one\ntwo".encode("utf-16-le"), "t:1: this is no text: it has a NUL byte."),
+    ],
+)
+def test_what_is_not_text_is_said_with_its_line(tmp_path: Path, raw: bytes, says: str) -> None:
+    (tmp_path / "t").write_bytes(raw)
+    with pytest.raises(InvalidInput) as raised:
+        read_text(tmp_path / "t", "t")
+    assert raised.value.message == says
+
+
+GIT = ["git", "-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "core.safecrlf=false"]
+_BIG = (b"x" * 70 + b"\r\n") * 30_000  # more than is read at a time
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"a,b\r\n1,2\r\n",
+        b"\xef\xbb\xbfa,b\r\n1,2",
+        b"a,b\n1,2\r\n",
+        b"a\rb\r\r\nc",
+        b"\r\n",
+        b"",
+        b"\x00\x01\r\n\x02\r\n",
+        b"a\r\n" * 5000 + b"\x00\r\n",
+        b"caf\xe9\r\n",
+        "a\r\nb".encode("utf-16"),
+        _BIG,
+        b"x" * ((1 << 20) - 1) + b"\r\n",
+        b"x" * ((1 << 20) - 2) + b"\r\r\n",
+    ],
+)
+@pytest.mark.parametrize("eol", ["lf", "crlf"])
+def test_a_file_has_the_same_hash_before_and_after_git(tmp_path: Path, raw: bytes, eol: str) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    (here / "data").write_bytes(raw)
+    (here / ".gitattributes").write_text(f"* text=auto eol={eol}\n")
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "--no-gpg-sign", "-m", "all"]):
+        subprocess.run([*GIT, *arguments], cwd=here, check=True, capture_output=True)
+    subprocess.run(["git", "clone", "-q", str(here), str(there)], check=True, capture_output=True)
+    assert hash_content(there / "data") == hash_content(here / "data")
+
+
+@given(st.binary(max_size=300))
+def test_a_file_without_windows_line_ends_has_the_hash_of_its_bytes(raw: bytes) -> None:
+    raw = raw.replace(b"\r", b"")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "data"
+        path.write_bytes(raw)
+        assert hash_content(path) == hash_file(path)
+
+
+def test_text_that_changed_has_another_hash(tmp_path: Path) -> None:
+    hashes = set()
+    for raw in (b"a\nb", b"a\r\nb\n", b"a\rb", b"\xef\xbb\xbfa\nb", b"\0a\nb", b"\0a\r\nb"):
+        (tmp_path / "data").write_bytes(raw)
+        hashes.add(hash_content(tmp_path / "data"))
+    assert len(hashes) == 6

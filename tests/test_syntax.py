@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import mechscope
-from mechscope.syntax import parse
+from mechscope.errors import InvalidInput
+from mechscope.syntax import parse, read_source
 
 PACKAGE = Path(mechscope.__file__).parent
 
@@ -62,3 +63,25 @@ def test_nothing_else_in_the_package_parses_python() -> None:
         if re.search(r"\bast\.parse\(", path.read_text(encoding="utf-8"))
     ]
     assert callers == ["syntax.py"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["x = (", "a\0b", "x = '\ud800'", "+".join(["1"] * 50_000), "(" * 500 + ")" * 500, "-" * 100_000 + "1"],
+    ids=["unfinished", "NUL", "surrogate", "long sum", "brackets", "signs"],
+)
+def test_whatever_is_not_python_is_a_syntax_error(source: str) -> None:
+    with pytest.raises(SyntaxError):
+        parse(source)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "cp1252", "iso-8859-15", "utf-8-sig"])
+def test_a_declared_encoding_is_the_one_that_is_read(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "m.py"
+    path.write_bytes(f"# -*- coding: {encoding.removesuffix('-sig')} -*-\nx = 'é'\n".encode(encoding))
+    assert read_source(path, "m.py").endswith("x = 'é'\n")
+
+
+def test_a_file_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"^m.py: this file can't be read: No such file"):
+        read_source(tmp_path / "m.py", "m.py")

@@ -445,3 +445,48 @@ def test_of_two_runs_at_once_the_second_waits_and_says_for_whom(executed: Projec
             release.touch()
             assert "apart  ran" in first.communicate(timeout=60)[0]
             assert "apart  fresh" in second.communicate(timeout=60)[0]
+
+
+def test_the_kernel_runs_a_script_as_python_would(tmp_path: Path) -> None:
+    body = (
+        'from mechscope.ledger import Ledger\n\nledger = Ledger("one")\nk = 1\n'
+        "# pasted:\u2028k = 7\n# %who\n# Really?\n\n"
+        '# %%\ntext = """\n>>> x = 1\n... and\n# %% so on\n%magic\n!ls\nIn [1]: x\u2029\x85\f\n"""\n'
+        'ledger.statistic("k", k, label="K")\nledger.statistic("length", len(text), label="Length")\n\n'
+        "# %%\n    # an indented comment\nif k:\n    k = 2\n"
+        'ledger.statistic("two", k, label="Two")\n'
+    )
+    project = make_project(tmp_path / "p", scripts={"one": script(body)})
+    assert what(run(project)) == {"one": "ran"}
+    plain: dict[str, object] = {}
+    exec(body.split("ledger.statistic")[0].split("# %%\n", 1)[1], plain)
+    found = read_ledger(project.found("one", "one")).findings.statistics
+    assert {name: one.value for name, one in found.items()} == {
+        "k": 1, "two": 2, "length": len(str(plain["text"])),
+    }  # fmt: skip
+    assert what(run(project)) == {"one": "fresh"}
+
+
+def test_data_with_windows_line_ends_are_fresh_in_a_clone(tmp_path: Path) -> None:
+    body = """
+        from pathlib import Path
+        from mechscope.ledger import Ledger
+
+        lines = Path("data.csv").read_text(encoding="utf-8-sig").splitlines()
+        Ledger("one").statistic("rows", len(lines), label="Rows")
+        """
+    project = make_project(tmp_path / "p", scripts={"one": script(body, data=["data.csv"])}, git=True)
+    (project.root / ".gitattributes").write_text("* text=auto eol=lf\n")
+    (project.analyses / "data.csv").write_bytes(b"\xef\xbb\xbfa,b\r\n1,2\r\n")
+    assert what(run(project)) == {"one": "ran"}
+    commit(project.root)
+    subprocess.run(["git", "clone", "-q", str(project.root), str(tmp_path / "clone")], check=True)
+    clone = Project(tmp_path / "clone")
+    assert b"\r" not in (clone.analyses / "data.csv").read_bytes()
+    assert what(run(clone)) == {"one": "fresh"}
+
+
+def test_files_of_a_project_are_read_with_any_line_ends_and_a_byte_order_mark(project: Project) -> None:
+    for path in (project.runs_file, project.claims_lock, *project.analyses.glob("*.py")):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert what(run(project)) == {"source": "fresh", "derived": "fresh", "apart": "fresh"}

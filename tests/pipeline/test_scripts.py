@@ -11,7 +11,8 @@ from mechscope.errors import InvalidInput, MechscopeError, UnknownName
 from mechscope.pipeline.notebook import code_cells, from_script
 from mechscope.pipeline.runs import check_parameters, load_runs
 from mechscope.pipeline.schedule import Order, run_analyses
-from mechscope.pipeline.scripts import Analysis, find_analyses, survey_analyses
+from mechscope.pipeline.scripts import Analysis, Survey, find_analyses, survey_analyses
+from mechscope.syntax import read_source
 from tests.throwaway import make_project, script
 
 BODY = """
@@ -112,10 +113,186 @@ def test_a_script_that_changed_after_it_was_fingerprinted_is_not_run(tmp_path: P
         from_script(read(tmp_path, text), text.replace("** 2", "** 3"))
 
 
-def test_a_magic_is_refused_because_the_script_must_run_as_plain_python(tmp_path: Path) -> None:
-    text = script("# %matplotlib inline\nprint(seed)")
-    with pytest.raises(InvalidInput, match="magics"):
-        from_script(read(tmp_path, text), text)
+@pytest.mark.parametrize("command", ["%matplotlib inline", "%%bash", "!ls", "?print", "print?", "print??"])
+def test_a_command_of_ipython_is_refused_at_its_line(tmp_path: Path, command: str) -> None:
+    text = script(f"x = 1\n{command}\nprint(seed)")
+    line = text.split("\n").index(command) + 1
+    said = error(tmp_path, text)
+    assert said.startswith(f"analyses/one.py:{line}: this is not Python")
+    assert f"'{command}' is a command of IPython" in said
+
+
+def code_of(tmp_path: Path, text: str) -> list[str]:
+    return [cell.source for cell in code_cells(from_script(read(tmp_path, text), text))]
+
+
+COMMENTS = [
+    "# Really?", "# why ??", "# ?print", "# %CE loss recovered per layer", "# %matplotlib inline", "# %%time",
+    "# %%CE", "#%%not a marker", "# !important", "# !ls", "# copy the labels", "# cat", "# ls", "# cd ..",
+    "# x = !ls", "# x = %who", "# + tags", "# In [3]: x", "# >>> x = 1", "# -*- coding: utf-8 -*-",
+    "# {'a': 1}", "# ---", "## %% two", "# \\",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("comment", COMMENTS)
+def test_a_comment_is_a_comment_whatever_it_looks_like(tmp_path: Path, comment: str) -> None:
+    body = f"{comment}\nx = 1  {comment}\n\n\ndef f():\n    {comment}\n    return x"
+    assert code_of(tmp_path, script(body)) == ["seed = 0", body]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'text = """\nfirst\n# %% second\nthird\n"""',
+        "text = r'''\n# %% [markdown]\n\\\\'''\nx = 1",
+        'text = f"""\n# %% tags=["parameters"]\n{seed}\n"""',
+        "x = [\n# %% in brackets\n    1,\n]",
+        "def f():\n    # %% inside\n    return 1",
+        "def f():\n    x = 1\n# %% at the margin\n    return x",
+        "if seed:\n    x = 1\n# %% between\nelse:\n    x = 2",
+        "import functools\n\n\n@functools.cache\n# %% below a decorator\ndef f():\n    return 1",
+        'x = "\\\\"\ny = """a\\\\"""',
+    ],
+)
+def test_a_marker_inside_a_statement_begins_no_cell(tmp_path: Path, body: str) -> None:
+    assert code_of(tmp_path, script(f"{body}\n\n# %%\nz = 1")) == ["seed = 0", body, "z = 1"]
+
+
+SEPARATORS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+
+
+@pytest.mark.parametrize("separator", SEPARATORS, ids=ascii)
+def test_only_what_ends_a_line_in_python_ends_one(tmp_path: Path, separator: str) -> None:
+    body = f'k = 1\n# a pasted note:{separator}k = 7\ntext = "one{separator}two"'
+    prose = f"# %% [markdown]\n# Prose{separator}goes on."
+    text = script(f"{body}\n\n{prose}")
+    assert code_of(tmp_path, text) == ["seed = 0", body]
+    assert from_script(read(tmp_path, text), text).cells[-1].source == f"Prose{separator}goes on."
+
+
+def test_a_diagram_in_prose_has_comments_of_its_own(tmp_path: Path) -> None:
+    prose = "# ```mermaid\n# %% of the diagram\n# graph\n# ```\n# The end."
+    text = script(f"x = 1\n\n# %% [markdown]\n{prose}\n\n# %%\ny = 1")
+    assert code_of(tmp_path, text) == ["seed = 0", "x = 1", "y = 1"]
+    assert from_script(read(tmp_path, text), text).cells[3].source == prose.replace("# ", "")
+
+
+def test_prose_may_be_a_string(tmp_path: Path) -> None:
+    text = script(
+        'x = 1\n\n# %% [markdown]\nr"""\nAn $\\frac{a}{b}$ here.\n# %% and this\n"""\n\n# %%\ny = 1'
+    )
+    notebook = from_script(read(tmp_path, text), text)
+    assert [cell.source for cell in notebook.cells[2:]] == [
+        "x = 1", "An $\\frac{a}{b}$ here.\n# %% and this", "y = 1",
+    ]  # fmt: skip
+
+
+def test_code_in_a_cell_of_prose_is_refused(tmp_path: Path) -> None:
+    assert "this is code in a cell of prose" in error(tmp_path, script("1\n# %% [markdown]\nx = 1"))
+
+
+def saved(tmp_path: Path, raw: bytes) -> Survey:
+    """The scripts of a project in which one is saved like this, beside one that is as it should be."""
+    project = make_project(tmp_path / "p", scripts={"good": script("1")})
+    (project.analyses / "one.py").write_bytes(raw)
+    return survey_analyses(project)
+
+
+TEXT = script('x = "é"\nprint(x)')
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\xef\xbb\xbf" + TEXT.encode(),
+        TEXT.replace("\n", "\r\n").encode(),
+        b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode(),
+        TEXT.replace("\n", "\r").encode(),
+        f"# -*- coding: latin-1 -*-\n{TEXT}".encode("latin-1"),
+        f"#!/usr/bin/env python\n# coding=cp1252\n{TEXT}".encode("cp1252"),
+        f"#!/usr/bin/env python\n{TEXT}".encode(),
+        f"# coding: utf-8\n{TEXT}".encode(),
+    ],
+    ids=["mark", "CRLF", "mark and CRLF", "CR", "latin-1", "cp1252", "executable", "utf-8"],
+)
+def test_a_script_is_the_same_however_it_is_saved(tmp_path: Path, raw: bytes) -> None:
+    found = saved(tmp_path, raw).analyses["one"]
+    assert (found.title, found.parameters, found.code) == (
+        "A title", {"seed": 0}, read(tmp_path, TEXT).code,
+    )  # fmt: skip
+    assert from_script(found, read_source(found.path, "one")).cells[-1].source == 'x = "é"\nprint(x)'
+
+
+LINE = TEXT.split("\n").index('x = "é"') + 1
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (TEXT.encode("latin-1"), f"one.py:{LINE}: this is not UTF-8 text: byte 0xe9 after 'x = \"'"),
+        (TEXT.encode("utf-16"), "one.py: this is UTF-16 or UTF-32 text"),
+        (TEXT.encode("utf-32"), "one.py: this is UTF-16 or UTF-32 text"),
+        (TEXT.replace("é", "\0").encode(), f"one.py:{LINE}: this is no text: it has a NUL byte"),
+        (f"# coding: klingon\n{TEXT}".encode(), "one.py:1: unknown encoding: klingon"),
+        (b"", "one.py:1: an analysis begins with a header"),
+        (b"x = 1\n", "one.py:1: an analysis begins with a header"),
+        (
+            TEXT.replace("print", "\tprint").encode(),
+            f"one.py:{LINE + 1}: this is not Python: unexpected indent",
+        ),
+        (f"{TEXT}y = {'+'.join(['1'] * 20_000)}\n".encode(), "this is not Python: an expression is nested"),
+        (f"{TEXT}y = {'(' * 500}1{')' * 500}\n".encode(), "this is not Python: too many nested parentheses"),
+        (TEXT.replace("seed = 0", 'seed = "\\ud800"').encode(), "'seed' is not a plain value"),
+    ],
+)
+def test_a_script_that_cannot_be_read_is_one_message_and_stops_no_other(
+    tmp_path: Path, raw: bytes, says: str
+) -> None:
+    survey = saved(tmp_path, raw)
+    assert list(survey.analyses) == ["good"]
+    assert says in str(survey.problems["one"])
+
+
+@pytest.mark.parametrize("kind", ["folder", "dangling link"])
+def test_what_only_has_the_name_of_a_script_stops_no_other(tmp_path: Path, kind: str) -> None:
+    project = make_project(tmp_path / "p", scripts={"good": script("1")})
+    path = project.analyses / "one.py"
+    path.mkdir() if kind == "folder" else path.symlink_to("nowhere.py")
+    survey = survey_analyses(project)
+    assert list(survey.analyses) == ["good"]
+    assert str(survey.problems["one"]).startswith("analyses/one.py: this file can't be read: ")
+
+
+def test_a_long_sum_is_read_although_it_is_nested_deeply(tmp_path: Path) -> None:
+    one, two = (read(tmp_path, script(f"x = {'+'.join(['1'] * 900)} + {end}")).code for end in (1, 2))
+    assert one != two
+
+
+@pytest.mark.parametrize(
+    ("title", "mended"),
+    [
+        ("Heads: which", '"Heads: which"'),
+        ("Heads:", '"Heads:"'),
+        ('"Why" is a question', "'\"Why\" is a question'"),
+        ("Don't: stop", '"Don\'t: stop"'),
+        ("*important*", '"*important*"'),
+        ("[Draft] Heads", '"[Draft] Heads"'),
+        ("@mentioned", '"@mentioned"'),
+        ("%CE recovered", '"%CE recovered"'),
+    ],
+)
+def test_a_value_that_needs_quotes_is_shown_in_quotes(tmp_path: Path, title: str, mended: str) -> None:
+    text = script("1").replace("# title: A title", f"# title: {title}")
+    said = error(tmp_path, text)
+    assert said.startswith("analyses/one.py:2: the header is not YAML")
+    assert said.endswith(f"put the value in quotes:  # title: {mended}")
+    assert ":" not in title or "a value that holds a colon stands in quotes" in said
+    assert read(tmp_path, text.replace(f"title: {title}", f"title: {mended}")).title == title
+
+
+@pytest.mark.parametrize("title", ["No", "2026", "1e3", "~", "2026-01-01"])
+def test_a_title_is_the_text_that_stands_there(tmp_path: Path, title: str) -> None:
+    assert read(tmp_path, script("1").replace("# title: A title", f"# title: {title}")).title == title
 
 
 @pytest.mark.parametrize(
@@ -125,7 +302,7 @@ def test_a_magic_is_refused_because_the_script_must_run_as_plain_python(tmp_path
         (lambda text: text.replace("# ---\n\n", "\n"), "the header is not closed"),
         (
             lambda text: text.replace("title: A title", "title: [unclosed"),
-            "analyses/one.py:3: the header is not YAML",
+            "analyses/one.py:2: the header is not YAML",
         ),
         (
             lambda text: text.replace("  needs:", "  need:"),
