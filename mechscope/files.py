@@ -26,7 +26,6 @@ _GIT_LOOKS_AT = 8000
 """Bytes in which git looks for a NUL, which no text has."""
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 """How texts of two or four bytes a letter begin (little-endian UTF-32 begins as UTF-16 does)."""
-_AS_UTF8 = "save it again as UTF-8 text"
 _BEFORE = 20
 """Characters shown before a byte that can't be read."""
 _SCALARS = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True)
@@ -148,8 +147,11 @@ def read_text(path: Path, shown: str = "") -> str:
 def decoded(raw: bytes, shown: str, encoding: str = "utf-8") -> str:
     """The text that `raw` is, as `read_text` gives it. Raises InvalidInput."""
     if raw.startswith(_WIDE):
-        raise InvalidInput(f"{shown}: this is UTF-16 or UTF-32 text, not UTF-8.", hint=_AS_UTF8)
+        raise InvalidInput(f"{shown}: this is UTF-16 or UTF-32 text, not UTF-8.", hint=_as_utf8(shown))
     raw = raw.removeprefix(codecs.BOM_UTF8)
+    if b"\0" in raw:
+        line = len(lines_of(raw[: raw.index(b"\0")].decode("latin-1") + "."))
+        raise InvalidInput(f"{shown}:{line}: this is no text: it has a NUL byte.", hint=_as_utf8(shown))
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
@@ -157,13 +159,14 @@ def decoded(raw: bytes, shown: str, encoding: str = "utf-8") -> str:
         before = lines[-1][:-1][-_BEFORE:]
         byte = f"byte 0x{raw[error.start]:02x}" + (f" after {before!r}" if before else "")
         raise InvalidInput(
-            f"{shown}:{len(lines)}: this is not {encoding.upper()} text: {byte}.", hint=_AS_UTF8
+            f"{shown}:{len(lines)}: this is not {encoding.upper()} text: {byte}.", hint=_as_utf8(shown)
         ) from error
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise InvalidInput(f"{shown}:{line}: this is no text: it has a NUL byte.", hint=_AS_UTF8)
-    return text
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _as_utf8(shown: str) -> str:
+    spreadsheet = ' (in a spreadsheet: "CSV UTF-8")' if shown.endswith(".csv") else ""
+    return f"save it again as UTF-8 text{spreadsheet}"
 
 
 def lines_of(text: str, *, keepends: bool = False) -> list[str]:

@@ -2,12 +2,15 @@
 
 A prompt set is a CSV file with a header, one prompt a row, and columns that were fixed before the prompts
 were run: a category, yes/no labels. Spaces belong to a prompt (" abortion is" and "abortion is" are different
-tokens), so nothing is stripped from it.
+tokens), so nothing is stripped from it. A file as a spreadsheet saves it is read as it is meant (byte order
+mark, line ends, empty rows and columns at the end), or refused with what has to be saved otherwise.
 """
 
 from __future__ import annotations
 
 import csv
+import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +20,14 @@ import pandas as pd
 from jaxtyping import Int
 
 from mechscope.errors import InvalidInput, UnknownName
+from mechscope.files import read_text
 from mechscope.project import find_project
 
 _YES_NO = {"yes": 1, "no": 0}
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_QUOTES = "“”„‟«»"
+_AFTER_SPACE = re.compile(r'\s+".*"\s*', re.DOTALL)
+_SPREADSHEET_ERROR = re.compile(r"#(NAME\?|REF!|VALUE!|DIV/0!|N/A|NUM!|NULL!)")
 
 
 @dataclass(frozen=True)
@@ -139,38 +147,102 @@ def _read_rows(path: Path, wanted: Sequence[str]) -> tuple[list[dict[str, str]],
     """The rows of a CSV file and the line each one ends on."""
     if not path.is_file():
         raise InvalidInput(f"{path}: there is no such file.", hint="name it relative to analyses/")
+    text = read_text(path)
+    _refuse_separator(path, text.partition("\n")[0], wanted)
     rows: list[dict[str, str]] = []
     lines: list[int] = []
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
-        try:
-            header = reader.fieldnames or []
-            for name in wanted:
-                if name not in header:
-                    raise UnknownName("column", name, header, where=f"{path}:1")
-            for row in reader:
-                _check_cells(path, reader.line_num, row, header)
-                rows.append({name: row[name] for name in header})
+    reader = csv.reader(io.StringIO(text), strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        _check_header(path, header, wanted)
+        for cells in reader:
+            if any(cells):  # a spreadsheet leaves empty rows below the last one
+                _check_cells(path, reader.line_num, cells, header, text)
+                named = [(name, cell) for name, cell in zip(header, cells, strict=False) if name]
+                rows.append(dict(named))
                 lines.append(reader.line_num)
-        except csv.Error as error:
-            line = reader.reader.line_num  # the row was never finished, so the outer count is one behind
-            raise InvalidInput(f"{path}:{line}: not valid CSV ({error}).") from error
-        except UnicodeDecodeError as error:
-            raise InvalidInput(f"{path}: not UTF-8 text ({error.reason}).") from error
+    except csv.Error as error:
+        raise InvalidInput(f"{path}:{reader.line_num}: not valid CSV ({error}).") from error
     if not rows:
         raise InvalidInput(f"{path}: no rows below the header.", hint="add at least one row")
     return rows, lines
 
 
-def _check_cells(path: Path, line: int, row: dict[str, str], header: Sequence[str]) -> None:
-    if None in row or None in row.values():
+def _refuse_separator(path: Path, first: str, wanted: Sequence[str]) -> None:
+    """Refuse a file whose first line shows that something else than commas separates its cells."""
+    as_csv = 'save it with commas (in a spreadsheet: "CSV UTF-8, comma delimited")'
+    if first.startswith("sep="):
         raise InvalidInput(
-            f"{path}:{line}: this row does not have the header's {len(header)} cells.",
-            hint='put quotes around a cell that holds a comma: "first, second"',
+            f"{path}:1: '{first}' tells a spreadsheet what separates cells; expected was the header.",
+            hint=f"take the line out; if the separator is no comma, {as_csv}",
         )
-    for name in header:
-        if not row[name].strip():
-            raise InvalidInput(f"{path}:{line}: '{name}' is empty.")
+    if wanted[0] in _names(first, ","):
+        return
+    for separator, word in _SEPARATORS.items():
+        names = _names(first, separator)
+        if len(names) > 1 and ("," not in first or set(wanted) & set(names)):
+            raise InvalidInput(
+                f"{path}:1: {word} ({separator!r}) separate the cells; expected were commas.", hint=as_csv
+            )
+
+
+def _names(line: str, separator: str) -> list[str]:
+    return [name.strip().strip('"') for name in line.split(separator)]
+
+
+def _check_header(path: Path, header: Sequence[str], wanted: Sequence[str]) -> None:
+    for name in wanted:
+        if name not in header and name in [other.strip(_QUOTES) for other in header]:
+            raise InvalidInput(
+                f"{path}:1: the column '{name}' is named in typographic quotes, which belong to the name.",
+                hint=f'write  {name}  or  "{name}"',
+            )
+        if name not in header:
+            raise UnknownName("column", name, filter(None, header), where=f"{path}:1")
+    for name in filter(None, header):
+        if header.count(name) > 1:
+            raise InvalidInput(f"{path}:1: there are {header.count(name)} columns called '{name}'.")
+
+
+def _check_cells(path: Path, line: int, cells: Sequence[str], header: Sequence[str], text: str) -> None:
+    """Whether a row fits the header.
+
+    Args:
+        text: The whole file.
+    """
+    where = f"{path}:{line}"
+    if len(cells) < len(header) or any(cells[len(header) :]):
+        raise InvalidInput(
+            f"{where}: this row does not have the header's {len(header)} cells.", hint=_why(cells)
+        )
+    for name, cell in zip(header, cells, strict=False):
+        if not name and cell:
+            raise InvalidInput(
+                f"{where}: {cell!r} stands in a column without a name.", hint="name it in line 1"
+            )
+        if name and not cell.strip():
+            raise InvalidInput(f"{where}: '{name}' is empty.")
+        if _SPREADSHEET_ERROR.fullmatch(cell):
+            raise InvalidInput(
+                f"{where}: '{name}' is {cell}, a spreadsheet's error.", hint="write it as text"
+            )
+        if _AFTER_SPACE.fullmatch(cell) and f",{cell}" in text:
+            raise InvalidInput(
+                f"{where}: '{name}' has a space before its quotation mark, which then belongs to the text.",
+                hint='quotes follow the comma at once: first,"second"',
+            )
+
+
+def _why(cells: Sequence[str]) -> str:
+    """What most often makes the cells of a row too many or too few, as far as they show it."""
+    for separator, word in _SEPARATORS.items():
+        if len(cells) == 1 and separator in cells[0]:
+            return f"commas separate cells, not {word}"
+    if any(cell.lstrip()[:1] in tuple(_QUOTES) for cell in cells):
+        return 'a cell is quoted with straight quotes ("), not with typographic ones'
+    if any(cell.lstrip() != cell and cell.lstrip().startswith('"') for cell in cells):
+        return 'quotes follow the comma at once: first,"second"'
+    return 'put quotes around a cell that holds a comma: "first, second"'
 
 
 def _refuse_duplicates(path: Path, cells: Sequence[str], lines: Sequence[int], name: str) -> None:

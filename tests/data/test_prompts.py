@@ -45,6 +45,113 @@ def test_a_faulty_prompt_set_is_refused_with_file_and_line(tmp_path, text, line,
     assert says in str(caught.value)
 
 
+EXCEL = 'prompt,topic,hot\n" The war, it is",politics,yes\n"He said ""no"" and",talk,no\nCafé Über,lang,yes\n'
+TWO_LINES = 'prompt,hot\n"one\ntwo",yes\n'
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\xef\xbb\xbf" + EXCEL.encode(),
+        EXCEL.replace("\n", "\r\n").encode(),
+        b"\xef\xbb\xbf" + EXCEL.replace("\n", "\r\n").encode(),
+        EXCEL.replace("\n", "\r").encode(),
+        EXCEL.replace("\n", ",,\n").encode(),
+        EXCEL.replace("hot\n", "hot,,\n").replace("yes\n", "yes,,\n").replace("no\n", "no,,\n").encode(),
+        f"{EXCEL},,\n,,\n\n".encode(),
+        EXCEL.replace("hot\n", " hot \n").encode(),
+        EXCEL.replace("prompt,topic,hot", '"prompt","topic","hot"').encode(),
+        EXCEL.rstrip("\n").encode(),
+    ],
+    ids=[
+        "mark",
+        "CRLF",
+        "mark, CRLF",
+        "CR",
+        "empty cells",
+        "empty columns",
+        "rows",
+        "spaces",
+        "quotes",
+        "end",
+    ],
+)
+def test_a_prompt_set_is_the_same_however_a_spreadsheet_saves_it(tmp_path, raw):
+    path = tmp_path / "prompts.csv"
+    path.write_bytes(raw)
+    found = load_prompts(path, columns=["topic"], labels=["hot"])
+    assert found.prompts == [" The war, it is", 'He said "no" and', "Café Über"]
+    assert found.label("hot").tolist() == [1, 0, 1]
+
+
+def test_a_cell_of_two_lines_is_the_same_before_and_after_git(tmp_path):
+    found = []
+    for end in ("\n", "\r\n"):
+        path = tmp_path / "prompts.csv"
+        path.write_bytes(TWO_LINES.replace("\n", end).encode())
+        found.append(load_prompts(path).prompts)
+    assert found == [["one\ntwo"]] * 2
+
+
+@pytest.mark.parametrize("separator", "\v\f\x1c\x1d\x1e\x85\u2028\u2029", ids=ascii)
+def test_a_separator_of_another_alphabet_stays_in_its_cell(tmp_path, separator):
+    path = written(tmp_path, f"prompt,hot\none{separator}two,yes\nthree,no\n")
+    assert load_prompts(path, labels=["hot"]).prompts == [f"one{separator}two", "three"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (EXCEL.replace(",", ";"), ":1: semicolons (';') separate the cells; expected were commas."),
+        (EXCEL.replace(",", "\t"), ":1: tabs ('\\t') separate the cells"),
+        (EXCEL.replace(",", "|"), ":1: vertical bars ('|') separate the cells"),
+        ('"prompt";"hot"\n"a";"yes"\n', ":1: semicolons (';') separate the cells"),
+        ("prompt;\na;\n", ":1: semicolons (';') separate the cells"),
+        ("promt;hot\na;yes\n", ":1: semicolons (';') separate the cells"),
+        ("sep=;\nprompt;hot\na;yes\n", ":1: 'sep=;' tells a spreadsheet what separates cells"),
+        (
+            "prompt,hot\na;yes\n",
+            ":2: this row does not have the header's 2 cells.\n  → commas separate cells",
+        ),
+        ("“prompt”,hot\na,yes\n", ":1: the column 'prompt' is named in typographic quotes"),
+        ("prompt,hot\n“a, b”,yes\n", "straight quotes"),
+        ('prompt,hot,x\na,yes, "b, c"\n', "quotes follow the comma at once"),
+        ('prompt,hot,x\na,yes, "b"\n', ":2: 'x' has a space before its quotation mark"),
+        ("prompt,hot,share\na,yes,0,5\n", ":2: this row does not have the header's 3 cells"),
+        ("prompt,hot,hot\na,yes,no\n", ":1: there are 2 columns called 'hot'"),
+        ("prompt,hot,\na,yes,b\n", ":2: 'b' stands in a column without a name"),
+        ("prompt,hot\n#NAME?,yes\n", ":2: 'prompt' is #NAME?, a spreadsheet's error"),
+        ("prompt,hot\na, yes\n", ":2: 'hot' is ' yes', but must be yes or no"),
+        ("prompt,hot\na,“yes”\n", ":2: 'hot' is '“yes”', but must be yes or no"),
+    ],
+)
+def test_what_a_spreadsheet_saved_otherwise_is_named(tmp_path, text, says):
+    with pytest.raises(InvalidInput) as caught:
+        load_prompts(written(tmp_path, text), labels=["hot"])
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "says"),
+    [
+        ("cp1252", ":4: this is not UTF-8 text: byte 0xe9 after 'Caf'."),
+        ("utf-16", "this is UTF-16 or UTF-32 text, not UTF-8."),
+        ("utf-16-le", ":1: this is no text: it has a NUL byte."),
+    ],
+)
+def test_another_encoding_is_named_with_what_to_save_instead(tmp_path, encoding, says):
+    path = tmp_path / "prompts.csv"
+    path.write_bytes(EXCEL.encode(encoding))
+    with pytest.raises(InvalidInput) as caught:
+        load_prompts(path)
+    assert says in str(caught.value) and '"CSV UTF-8"' in str(caught.value)
+
+
+def test_quotes_that_belong_to_a_prompt_are_kept(tmp_path):
+    path = written(tmp_path, 'prompt,hot\n" ""Hello"" is",yes\n“Hello” is,no\n')
+    assert load_prompts(path).prompts == [' "Hello" is', "“Hello” is"]
+
+
 def test_a_missing_column_names_the_nearest(tmp_path):
     path = written(tmp_path, "prompt,controversal\na,yes\n")
     with pytest.raises(UnknownName, match="did you mean 'controversal'"):
