@@ -12,7 +12,7 @@ from mechscope.ledger.schema import Inputs, LedgerFile
 from mechscope.ledger.store import BY_HAND, NOTEBOOK_NAME, read_ledger
 from mechscope.pipeline.displayed import notebook_problems
 from mechscope.pipeline.fingerprint import UpstreamMissing, present_inputs, why_stale
-from mechscope.pipeline.runs import Runs, parameters_of
+from mechscope.pipeline.runs import Runs, fitting, parameters_of
 from mechscope.pipeline.scripts import Analysis
 from mechscope.project import Project
 
@@ -59,7 +59,9 @@ def look(
         InvalidInput: The run gives a parameter a value of another type than its default has.
     """
     parameters = parameters_of(runs, run, analysis)
-    parameters |= {name: value for name, value in (overrides or {}).items() if name in parameters}
+    for name, value in (overrides or {}).items():
+        if name in parameters:
+            parameters[name] = fitting(value, analysis.parameters[name], f"-p {name}")
     inputs, problem, reasons = None, None, []
     try:
         inputs = present_inputs(project, run, analysis, parameters)

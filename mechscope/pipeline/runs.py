@@ -11,10 +11,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mechscope.errors import InvalidInput, UnknownName
-from mechscope.files import write_atomically
+from mechscope.files import read_text, write_atomically
 from mechscope.pipeline.profiles import write_profile
 from mechscope.pipeline.scripts import Analysis, is_plain
-from mechscope.pipeline.yamltext import end_of, flow, line_of, node_at
+from mechscope.pipeline.yamltext import PlainLoader, end_of, flow, line_of, node_at, problem_of
 from mechscope.project import Project
 
 RUN_PATTERN = r"^[a-z0-9][a-z0-9._-]*$"
@@ -61,14 +61,17 @@ def load_runs(project: Project) -> Runs:
         UnknownName: It has a field that there isn't, or its default is not one of its runs.
     """
     path = project.runs_file
-    text = path.read_text(encoding="utf-8")
     shown = project.shown(path)
+    text = read_text(path, shown)
     try:
-        content = yaml.safe_load(text)
+        content = yaml.load(text, Loader=PlainLoader)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{shown}:{mark.line + 1}" if mark else shown
-        raise InvalidInput(f"{place}: not YAML: {getattr(error, 'problem', None) or error}.") from error
+        line, problem, mended = problem_of(error, text)
+        what = problem if isinstance(error, yaml.constructor.ConstructorError) else f"not YAML: {problem}"
+        raise InvalidInput(
+            f"{shown}:{line}: {what}.",
+            hint=f"put the value in quotes:  {mended}" if mended else "",
+        ) from error
     try:
         runs = Runs.model_validate(content)
     except ValidationError as error:
@@ -99,8 +102,8 @@ def check_parameters(
         UnknownName: With the line and the nearest valid name.
         InvalidInput: A value is of another type than the parameter's default.
     """
-    text = project.runs_file.read_text(encoding="utf-8")
     shown = project.shown(project.runs_file)
+    text = read_text(project.runs_file, shown)
     every = {name for analysis in analyses.values() for name in analysis.parameters}
     for run_name, run in runs.runs.items():
         for name in run.parameters:
@@ -127,7 +130,7 @@ def parameters_of(runs: Runs, run: str, analysis: Analysis) -> dict[str, Any]:
     declared = runs.run(run)
     given = {**declared.parameters, **declared.analyses.get(analysis.name, {})}
     return {
-        name: _fitting(given[name], default, f"analyses/runs.yml, run '{run}': parameter '{name}'")
+        name: fitting(given[name], default, f"analyses/runs.yml, run '{run}': parameter '{name}'")
         if name in given
         else default
         for name, default in analysis.parameters.items()
@@ -138,38 +141,80 @@ def parse_overrides(texts: list[str] | tuple[str, ...], analyses: list[Analysis]
     """`key=value` pairs as the types that the parameters' defaults have.
 
     Raises:
-        InvalidInput: Not `key=value`, or not of that type.
+        InvalidInput: Not `key=value`, given twice, or not of that type.
         UnknownName: No selected analysis has such a parameter.
     """
-    defaults: dict[str, Any] = {}
-    for analysis in reversed(analyses):
-        defaults |= analysis.parameters
-    found = {}
+    known = [name for analysis in analyses for name in analysis.parameters]
+    given: dict[str, Any] = {}
     for text in texts:
         name, equals, raw = text.partition("=")
+        where = f"-p {text}"
         if not equals:
-            raise InvalidInput(f"-p {text}: a parameter is given as key=value.", hint=f"-p {text}=VALUE")
-        if name not in defaults:
-            raise UnknownName("parameter", name, defaults, where=f"-p {text}")
-        default = defaults[name]
-        try:
-            value = raw if isinstance(default, str) else yaml.safe_load(raw)
-        except yaml.YAMLError as error:
-            raise InvalidInput(f"-p {text}: '{raw}' is not a value.", hint="write it as in YAML") from error
-        found[name] = _fitting(value, default, f"-p {text}")
-    return found
+            raise InvalidInput(f"{where}: a parameter is given as key=value.", hint=f"{where}=VALUE")
+        if name not in known:
+            raise UnknownName("parameter", name, known, where=where)
+        if name in given:
+            raise InvalidInput(f"{where}: '{name}' is given twice.", hint="give it once")
+        defaults = [analysis.parameters[name] for analysis in analyses if name in analysis.parameters]
+        values = [_read(raw, default, where) for default in defaults]
+        if any(not _same(value, values[0]) for value in values):
+            users = [analysis.name for analysis in analyses if name in analysis.parameters]
+            raise InvalidInput(
+                f"{where}: '{name}' has values of different types in {', '.join(users)}.",
+                hint="name the analysis that should have it:  mechscope run ANALYSIS -p …",
+            )
+        # Where one takes whole numbers only, the whole number; `fitting` makes a float of it for the others.
+        given[name] = next((value for value in values if isinstance(value, int)), values[0])
+    return given
 
 
-def _fitting(value: Any, default: Any, where: str) -> Any:
-    """`value` if a parameter with this default can have it; a whole number can stand for a float."""
-    if isinstance(default, float) and type(value) in (int, str):
-        with suppress(ValueError):
-            value = float(value)  # YAML reads 1e-3 as a text
-    if not is_plain(value) or not (default is None or type(value) is type(default)):
-        expected = type(default).__name__
+def _same(value: Any, first: Any) -> bool:
+    return value == first and isinstance(value, bool) == isinstance(first, bool)
+
+
+def _read(raw: str, default: Any, where: str) -> Any:
+    """A parameter's value from the command line. Raises InvalidInput."""
+    if isinstance(default, str):
+        return raw
+    try:
+        value = yaml.load(raw, Loader=PlainLoader)
+    except yaml.constructor.ConstructorError as error:
+        raise InvalidInput(f"{where}: {error.problem}.") from error
+    except yaml.YAMLError as error:
         raise InvalidInput(
-            f"{where}: {value!r} is not of the default's type, {expected} (default {default!r})."
+            f"{where}: '{raw}' is not {_kind(default)}.", hint="write it as in YAML"
+        ) from error
+    if value is None and default is not None:
+        raise InvalidInput(f"{where}: '{raw}' is not {_kind(default)}, as the default {default!r} is.")
+    return fitting(value, default, where)
+
+
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", list: "a list"}
+
+
+def _kind(default: Any) -> str:
+    return _KINDS.get(type(default), "a value")
+
+
+def fitting(value: Any, default: Any, where: str) -> Any:
+    """`value` if a parameter with this default can have it; a whole number can stand for a float.
+
+    The items of a list are held against the default's, if those are all of one type.
+
+    Raises:
+        InvalidInput: It can't; with the type that was expected.
+    """
+    if isinstance(default, float) and type(value) is int:
+        with suppress(OverflowError):
+            value = float(value)
+    if not is_plain(value) or not (default is None or type(value) is type(default)):
+        quotes = isinstance(default, str) and not isinstance(value, list)
+        raise InvalidInput(
+            f"{where}: {value!r} is not {_kind(default)}, as the default {default!r} is.",
+            hint="put it in quotes: YAML reads yes, no, on, off, numbers and dates as such" if quotes else "",
         )
+    if isinstance(default, list) and len({type(item) for item in default}) == 1:
+        return [fitting(item, default[0], where) for item in value]
     return value
 
 
@@ -195,7 +240,7 @@ def declare_run(project: Project, name: str, *, title: str, parameters: dict[str
             )
     else:
         path = project.runs_file
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, project.shown(path))
         entry = {"title": title, "parameters": parameters}
         write_atomically(path, _with_entry(text, name, entry, project.shown(path)))
     write_profile(project, name, title)
@@ -218,8 +263,8 @@ def _with_entry(text: str, name: str, entry: dict[str, Any], shown: str) -> str:
         changed = f"{text[:cut]}\n{margin}{line}{text[cut:]}"
     else:
         changed = text
-    expected = yaml.safe_load(text)
+    expected = yaml.load(text, Loader=PlainLoader)
     expected["runs"] = {**(expected["runs"] or {}), name: entry}
-    if yaml.safe_load(changed) != expected:
+    if yaml.load(changed, Loader=PlainLoader) != expected:
         raise InvalidInput(f"cannot add a run to {shown} by itself.", hint=f"add under 'runs:'  {line}")
     return changed if changed.endswith("\n") else changed + "\n"

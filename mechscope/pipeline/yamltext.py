@@ -8,9 +8,48 @@ from typing import Any
 
 import yaml
 
+_POWER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
+_OCTAL = re.compile(r"[-+]?0\d+")
 _PAIR = re.compile(r"(?P<key>\s*(?:- )?[\w.-]+:[ \t]+)(?P<value>\S.*)", re.DOTALL)
-_QUOTED = re.compile(r"\".*\"|'.*'|\{.*\}|\[.*\]")
+_NO_TEXT = re.compile(r"\".*\"|'.*'|\{.*|\[.*\]|\[[^\]]*")
+"""What stands in quotes already, or begins a list or a map."""
 _COLON = re.compile(r":(\s|$)")
+
+
+class PlainLoader(yaml.SafeLoader):
+    """YAML in which numbers are what people read: 1e-3 is one; 010 (8 to YAML) and 1:30 (90) are errors."""
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        value: int = super().construct_yaml_int(node)
+        written = node.value.replace("_", "")
+        if _OCTAL.fullmatch(written):
+            meant = " or ".join(dict.fromkeys((str(int(written)), str(value))))
+            self._refuse(node, value, f"in base 8: write {meant}")
+        if ":" in written:
+            self._refuse(node, value, f"in base 60: write {value}, or put it in quotes")
+        return value
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        value: float = super().construct_yaml_float(node)
+        if ":" in node.value:
+            self._refuse(node, value, f"in base 60: write {value}, or put it in quotes")
+        return value
+
+    def _refuse(self, node: yaml.ScalarNode, value: float, why: str) -> None:
+        problem = f"'{node.value}' is {value} to YAML, {why}"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+PlainLoader.add_constructor("tag:yaml.org,2002:int", PlainLoader.construct_yaml_int)
+PlainLoader.add_constructor("tag:yaml.org,2002:float", PlainLoader.construct_yaml_float)
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Writes what `PlainLoader` reads: the text "1e3" in quotes."""
+
+
+for plain in (PlainLoader, _PlainDumper):
+    plain.add_implicit_resolver("tag:yaml.org,2002:float", _POWER, list("-+.0123456789"))
 
 
 def problem_of(error: yaml.YAMLError, text: str) -> tuple[int, str, str]:
@@ -22,11 +61,13 @@ def problem_of(error: yaml.YAMLError, text: str) -> tuple[int, str, str]:
         problem = colon
     last = mark.line if mark else 0
     lines = text.split("\n")
+    if isinstance(error, yaml.constructor.ConstructorError):
+        return last + 1, problem, ""  # it is YAML, and says something else than it seems to
     for n in range(
         min(last, len(lines) - 1), max(last - 2, -1), -1
     ):  # the parser notices it here or a line later
         pair = _PAIR.fullmatch(lines[n])
-        if not pair or _QUOTED.fullmatch(value := pair["value"].rstrip()):
+        if not pair or _NO_TEXT.fullmatch(value := pair["value"].rstrip()):
             continue
         quoted = f'"{value}"' if not {'"', "\\"} & set(value) else "'" + value.replace("'", "''") + "'"
         mended = f"{pair['key']}{quoted}"
@@ -47,8 +88,13 @@ def _fails_at(text: str) -> float:
 
 def flow(value: Any) -> str:
     """A value as YAML on one line."""
-    dumped: str = yaml.safe_dump(
-        value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6
+    dumped: str = yaml.dump(
+        value,
+        Dumper=_PlainDumper,
+        default_flow_style=True,
+        sort_keys=False,
+        allow_unicode=True,
+        width=10**6,
     )
     return dumped.removesuffix("\n").removesuffix("\n...")
 

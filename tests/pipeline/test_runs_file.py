@@ -56,9 +56,17 @@ def test_a_run_overrides_defaults_and_an_analysis_entry_overrides_the_run(tmp_pa
         ("default: b\nruns:\n  a: {title: A}\n", "analyses/runs.yml:1: unknown run 'b'"),
         (A + "{title: A, analyses: {one_analisis: {}}}", "did you mean 'one_analysis'?"),
         (A + "{title: A, analyses: {one_analysis: {sead: 1}}}", "unknown parameter of one_analysis 'sead'"),
-        (A + "{title: A, parameters: {seed: high}}", "'high' is not of the default's type, int"),
-        (A + "{title: A, parameters: {rate: fast}}", "'fast' is not of the default's type, float"),
+        (A + "{title: A, parameters: {seed: high}}", "'high' is not a whole number, as the default 0 is"),
+        (A + "{title: A, parameters: {rate: fast}}", "'fast' is not a number, as the default 0.5 is"),
         (A + "{title: A, needs: a GPU}", "analyses/runs.yml:3"),
+        (A + "{title: A, parameters: {seed: 010}}", "yml:3: '010' is 8 to YAML, in base 8: write 10 or 8"),
+        (A + "{title: A, parameters: {seed: 1:30}}", "runs.yml:3: '1:30' is 90 to YAML, in base 60"),
+        (A + "{title: A, parameters: {name: on}}", "True is not a text, as the default 'x' is.\n  → put"),
+        (A + "{title: A, parameters: {name: 1.10}}", "1.1 is not a text, as the default 'x' is.\n  → put"),
+        (A + "{title: A, parameters: {layers: [1, b]}}", "'b' is not a whole number, as the default"),
+        (A + "\n    title: GPT-2: small\n", "yml:4: not YAML: a value that holds a colon stands in quotes"),
+        (A + "\n    title: GPT-2: small\n", 'put the value in quotes:  title: "GPT-2: small"'),
+        (A + "{title: GPT-2: small}", "runs.yml:3: not YAML: "),
         ("default: a\nruns:\n  A b: {title: A}\n", "analyses/runs.yml:3"),
         ("default: a\nruns: {a: [\n", "analyses/runs.yml:3: not YAML"),
         ("", "analyses/runs.yml:1"),
@@ -76,6 +84,17 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, runs: str, says: str) 
         ("rate=2", 2.0),
         ("name=12", "12"),
         ("name=a=b", "a=b"),
+        ("name=on", "on"),
+        ("name=010", "010"),
+        ("name=", ""),
+        ("rate=1E+5", 100000.0),
+        ("rate=1.5e3", 1500.0),
+        ("rate=.5", 0.5),
+        ("seed=-1", -1),
+        ("seed=1_000", 1000),
+        ("seed=0x1f", 31),
+        ("quick=off", False),
+        ("layers=[]", []),
         ("quick=true", True),
         ("layers=[2, 3]", [2, 3]),
         ("limit=7", 7),
@@ -89,12 +108,65 @@ def test_an_override_has_the_type_of_the_default(tmp_path: Path, text: str, valu
 
 
 @pytest.mark.parametrize(
-    "text", ["seed=x", "seed=1.5", "rate=nan", "layers=[", "quick=1", "rate=fast", "layers=1", "seed"]
+    ("text", "says"),
+    [
+        ("seed=x", "'x' is not a whole number, as the default 0 is"),
+        ("seed=1.5", "1.5 is not a whole number"),
+        ("seed=1.0", "1.0 is not a whole number"),
+        ("seed=1e3", "1000.0 is not a whole number"),
+        ("seed=010", "'010' is 8 to YAML, in base 8: write 10 or 8"),
+        ("seed=-007", "'-007' is -7 to YAML, in base 8: write -7"),
+        ("seed=08", "'08' is not a whole number"),
+        ("seed=1:30", "'1:30' is 90 to YAML, in base 60"),
+        ("seed=", "'' is not a whole number"),
+        ("seed=true", "True is not a whole number"),
+        ("rate=nan", "'nan' is not a number"),
+        ("rate=.inf", "inf is not a number"),
+        ("rate=0,5", "'0,5' is not a number"),
+        ("rate=fast", "'fast' is not a number"),
+        ("rate=on", "True is not a number"),
+        ("rate=1" + 400 * "0", "is not a number"),
+        ("layers=[", "'[' is not a list"),
+        ("layers=1", "1 is not a list"),
+        ("layers=[1, 010]", "'010' is 8 to YAML"),
+        ("layers=[1, 2.5]", "2.5 is not a whole number"),
+        ("layers={a: 1}", "{'a': 1} is not a list"),
+        ("quick=1", "1 is not true or false, as the default False is"),
+        ("limit=1:30", "'1:30' is 90 to YAML"),
+        ("limit=2026-01-01", "is not a value"),
+        ("seed", "a parameter is given as key=value"),
+    ],
 )
-def test_an_override_of_another_type_is_refused(tmp_path: Path, text: str) -> None:
+def test_an_override_of_another_type_is_refused(tmp_path: Path, text: str, says: str) -> None:
     project = make_project(tmp_path / "p", scripts={"a": script("1", parameters=PARAMETERS)})
-    with pytest.raises(InvalidInput, match=f"-p {text.partition('=')[0]}"):
+    with pytest.raises(InvalidInput) as raised:
         parse_overrides([text], list(find_analyses(project).values()))
+    assert raised.value.message.startswith(f"-p {text}: ") and says in raised.value.message
+
+
+def test_an_override_that_several_analyses_have_fits_all_of_them(tmp_path: Path) -> None:
+    scripts = {
+        "a": script("1", parameters="seed = 0.5\nname = 'x'\nflag = 1"),
+        "b": script("1", parameters="seed = 0\nname = 1\nflag = True"),
+    }
+    analyses = list(find_analyses(make_project(tmp_path / "p", scripts=scripts)).values())
+    (value,) = parse_overrides(["seed=2"], analyses).values()
+    assert (value, type(value)) == (2, int)
+    for text in ("seed=2.5", "name=3", "flag=1"):
+        with pytest.raises(InvalidInput, match=f"-p {text}"):
+            parse_overrides([text], analyses)
+    with pytest.raises(InvalidInput, match="'seed' is given twice"):
+        parse_overrides(["seed=2", "seed=3"], analyses)
+
+
+def test_a_run_that_is_declared_means_what_was_given(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "p", scripts={"a": script("1", parameters=PARAMETERS)})
+    analyses = find_analyses(project)
+    given = parse_overrides(["name=1e3", "rate=1e-7", "layers=[3]"], list(analyses.values()))
+    declare_run(project, "new", title="010", parameters=given)
+    found = parameters_of(load_runs(project), "new", analyses["a"])
+    assert {name: found[name] for name in given} == {"name": "1e3", "rate": 1e-7, "layers": [3]}
+    assert load_runs(project).runs["new"].title == "010"
 
 
 def test_an_unknown_override_gets_the_nearest_name(tmp_path: Path) -> None:

@@ -302,7 +302,7 @@ def test_a_title_is_the_text_that_stands_there(tmp_path: Path, title: str) -> No
         (lambda text: text.replace("# ---\n\n", "\n"), "the header is not closed"),
         (
             lambda text: text.replace("title: A title", "title: [unclosed"),
-            "analyses/one.py:2: the header is not YAML",
+            "analyses/one.py:3: the header is not YAML",
         ),
         (
             lambda text: text.replace("  needs:", "  need:"),
