@@ -9,11 +9,13 @@ import os
 import platform
 import re
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import metadata
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +57,10 @@ _TRACEBACK_LINES = 12
 _AROUND = 4
 """Lines shown before and after the one that failed."""
 _FRAME = re.compile(r"^Cell In\[(\d+)\], line (\d+)")
+_BARE_ADDRESS = re.compile(r"\s*\d+:\s+0x[0-9a-f]+ - <unknown>")
+"""A call in the stack of a library that has no names."""
+_OF_THE_KERNEL = re.compile(r"/(IPython|ipykernel)/|^Extension modules:")
+_CELL_FILE = re.compile(r'File "[^"]*ipykernel_\d+[^"]*"')
 _OWN_ERRORS = {
     one.__name__ for one in vars(errors).values() if isinstance(one, type) and issubclass(one, MechscopeError)
 }
@@ -196,11 +202,17 @@ def _papermill(
     codes = notebooks.code_cells(prepared)
     numbers = {cell.id: number for number, cell in enumerate(codes, start=1)}
 
+    running = ""
+
     def begins(cell: Any, cell_index: int) -> None:
+        nonlocal running
+        running = cell.id
         if cell.id in numbers:
             on_cell(numbers[cell.id], len(codes))
+            running += f" (cell {numbers[cell.id]} of {len(codes)})"
 
     problem = ""
+    ended = _Ended(folder / _KERNEL_LOG)
     try:
         # In a context of its own: the client keeps its event loop in the context, and workers of a dask
         # cluster share one between threads.
@@ -214,7 +226,7 @@ def _papermill(
             progress_bar=False,
             start_timeout=120,
             kernel_manager_class=_kernel_manager(
-                _kernel_environment(project, state, analysis, folder), folder
+                _kernel_environment(project, state, analysis, folder), folder, ended
             ),
             resources={"metadata": {"path": str(project.analyses)}},
             on_cell_start=begins,
@@ -222,17 +234,67 @@ def _papermill(
     except papermill.exceptions.PapermillExecutionError:
         pass  # the notebook says which cell
     except DeadKernelError:
-        problem = "its kernel died; most often that is too little memory"
+        problem = f"its kernel ended {f'in {running}' if running else 'before the first cell'}{ended.how}"
     except RuntimeError as error:
-        problem = f"its kernel did not start: {error}"
+        problem = f"its kernel did not start: {error}{ended.how}"
     executed = nbformat.read(output, as_version=4) if output.is_file() else nbformat.from_dict(prepared)
     notebooks.name_injected(executed)
     if problem:
         kept = _keep(project, failed, executed)
+        said = ended.said()
         raise AnalysisFailed(
-            f"{analysis.name} in run {state.run}: {problem}.\n  The notebook is kept in {kept}"
+            "\n".join(
+                [
+                    f"{analysis.name} in run {state.run}: {problem}.",
+                    *(["  The last lines on its standard error:", _indented(said, "  | ")] if said else []),
+                    f"  The notebook is kept in {kept}",
+                ]
+            )
         )
     return executed
+
+
+class _Ended:
+    """A kernel's end, as far as it is known from outside.
+
+    Args:
+        log: What the process wrote to its standard error.
+
+    Attributes:
+        process: The kernel's, once it has started.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def how(self) -> str:
+        """The signal or the exit code that ended it, to end a sentence with; empty if there is none yet."""
+        code = self.process.poll() if self.process else None
+        if code is None:
+            return ""
+        if code >= 0:
+            return f", with exit code {code}"
+        with suppress(ValueError):
+            return f", by signal {-code} ({signal.Signals(-code).name})"
+        return f", by signal {-code}"
+
+    def said(self) -> list[str]:
+        """The last lines that cells or libraries wrote to standard error; of a crash, its beginning."""
+        if not self._log.is_file():
+            return []
+        text = self._log.read_text(encoding="utf-8", errors="replace")
+        lines = [
+            line.rstrip() for line in lines_of(text) if line.strip() and not _BARE_ADDRESS.fullmatch(line)
+        ]
+        crashes = [n for n, line in enumerate(lines) if line.startswith("Fatal Python error")]
+        if not crashes:
+            return lines[-_TRACEBACK_LINES:]
+        # Its stack has the innermost call first: what lies beyond the cells is IPython.
+        before, stack = lines[max(0, crashes[0] - _TRACEBACK_LINES) : crashes[0]], lines[crashes[0] :]
+        own = takewhile(lambda line: not _OF_THE_KERNEL.search(line), stack)
+        return [*before, *(_CELL_FILE.sub("a cell", line) for line in own)]
 
 
 def _kernel_environment(project: Project, state: State, analysis: Analysis, folder: Path) -> dict[str, str]:
@@ -283,8 +345,12 @@ def _weights(model: Model) -> list[Path]:
     return [Path(HF_HUB_CACHE) / f"models--{model.repo.replace('/', '--')}"]
 
 
-def _kernel_manager(variables: dict[str, str], folder: Path) -> type:
-    """A class of kernel managers that start our kernel, with these variables in its environment."""
+def _kernel_manager(variables: dict[str, str], folder: Path, ended: _Ended) -> type:
+    """A class of kernel managers that start our kernel, with these variables in its environment.
+
+    Args:
+        ended: Is told of the process.
+    """
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
@@ -321,6 +387,7 @@ def _kernel_manager(variables: dict[str, str], folder: Path) -> type:
         async def _async_post_start_kernel(self, **arguments: Any) -> None:
             self._log.close()
             _kernels.add(self.provisioner.pid)
+            ended.process = self.provisioner.process
             await super()._async_post_start_kernel(**arguments)
 
         post_start_kernel = _async_post_start_kernel

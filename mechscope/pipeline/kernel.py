@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import sys
+from typing import Any
 
 from mechscope.pipeline.reads import watch_as_told
 
@@ -27,9 +29,12 @@ def main() -> None:
     app = IPKernelApp.instance()
     app.initialize()
     app.shell.input_transformer_manager = PlainPython()
-    # What a library says before it ends the process must reach the log; a pipe to this process loses it.
+    # What cells and libraries say before the process ends must be in its log at once; what is on its way to a
+    # notebook is lost.
     os.dup2(log, 2)
-    faulthandler.enable(file=log)
+    stderr: Any = sys.stderr
+    stderr.echo = os.fdopen(log, "w", buffering=1, encoding="utf-8", errors="replace")
+    faulthandler.enable(file=stderr.echo, all_threads=False)
     app.start()
 
 

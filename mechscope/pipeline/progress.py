@@ -65,8 +65,8 @@ class Lines:
             self._running.pop(f"{outcome.run}:{outcome.analysis}", None)
         if outcome.what != "fresh":
             self.say(f"{outcome.run}:{outcome.analysis} {outcome.what} after {outcome.seconds:.1f} s")
-        if outcome.loss:
-            self.say(f"warning: {outcome.loss}")
+        for warning in outcome.warnings:
+            self.say(f"warning: {warning}")
 
     def _tell(self) -> None:
         """Until all is done: say where each analysis is."""
@@ -147,5 +147,5 @@ class Bars:
         task = self._tasks.pop(f"{outcome.run}:{outcome.analysis}", None)
         if task is not None:
             self._bars().remove_task(task)
-        if outcome.loss:
-            self._print(f"warning: {outcome.loss}")
+        for warning in outcome.warnings:
+            self._print(f"warning: {warning}")

@@ -26,6 +26,7 @@ from mechscope.pipeline.freshness import State, look
 from mechscope.pipeline.lock import results_lock
 from mechscope.pipeline.runs import Runs, check_parameters, load_runs, parse_overrides
 from mechscope.pipeline.scripts import Analysis, read_analysis, select, survey_analyses
+from mechscope.pipeline.sizes import oversized
 from mechscope.project import Project
 from mechscope.syntax import read_source
 
@@ -43,6 +44,7 @@ class Outcome:
         seconds: How long it took.
         folder: Where the results are, shown relative to the project.
         replaced: Files of the results that had been edited by hand, and that the run wrote anew.
+        large: Which files of the results are so large that they hurt the repository, a sentence each.
     """
 
     run: str
@@ -52,10 +54,16 @@ class Outcome:
     seconds: float = 0.0
     folder: str = ""
     replaced: tuple[str, ...] = ()
+    large: tuple[str, ...] = ()
 
     @property
     def succeeded(self) -> bool:
         return self.what in ("ran", "fresh")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What somebody should know although it succeeded, a sentence each."""
+        return (*([self.loss] if self.loss else []), *self.large)
 
     @property
     def loss(self) -> str:
@@ -325,7 +333,8 @@ def _attempt(project: Project, run: str, name: str, forced: bool, reporter: Repo
             return Outcome(run, name, "fresh", folder=folder)
         why = "; ".join(state.reasons) or "forced"
         _execute(project, state, analysis, why, reporter)
-        return Outcome(run, name, "ran", why, time.monotonic() - began, folder, state.edited)
+        large = oversized(project.found(run, name), folder)
+        return Outcome(run, name, "ran", why, time.monotonic() - began, folder, state.edited, large)
     except MechscopeError as error:
         return Outcome(run, name, "failed", str(error), time.monotonic() - began)
     except Exception as error:  # one analysis must not take the others with it

@@ -123,7 +123,7 @@ def render(
         report(f"preparing {run}")
         began = time.perf_counter() - took
         prepare(project, run, "skip", articles=only)
-        warnings = tuple(outcome.loss for outcome in ran if outcome.loss)
+        warnings = tuple(warning for outcome in ran for warning in outcome.warnings)
         warnings += () if mode == "skip" or only else (*unread(project), *stale_beside(project, wanted))
         ready = time.perf_counter()
         report(f"rendering {run} with {chosen}")

@@ -191,6 +191,10 @@ def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict
         "undeclared": "text = open('data/secret.csv').read()",
         "swallowed": "try:\n    open('data/secret.csv')\nexcept Exception:\n    pass",
         "dies": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
+        "exits": "import os\nos.write(2, b'from a library\\n')\nos._exit(3)",
+        "aborts": (
+            "import os, sys\ndef crash():\n    print('from a cell', file=sys.stderr)\n    os.abort()\ncrash()"
+        ),
         "leaves_early": "import sys\nsys.exit()",
         "no_record": "1",
         "twice": "\n" * 9 + "for _ in range(2):\n    ledger.statistic('y', 2, label='Y')",
@@ -213,7 +217,12 @@ def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict
         ("bare_chart", ["cell-03 shows a chart that is not recorded", "ledger.figure"]),
         ("undeclared", ["cell-03 reads analyses/data/secret.csv", "data: [data/secret.csv]"]),
         ("swallowed", ["reads analyses/data/secret.csv", "data: [data/secret.csv]"]),
-        ("dies", ["its kernel died"]),
+        ("dies", ["its kernel ended in cell-03 (cell 3 of 3), by signal 9 (SIGKILL).\n  The notebook"]),
+        ("exits", ["cell-03 (cell 3 of 3), with exit code 3", "standard error:\n  | from a library\n  The"]),
+        (
+            "aborts",
+            ["by signal 6 (SIGABRT)", "  | from a cell\n  | Fatal", "  |   a cell, line 4 in crash\n"],
+        ),
         ("leaves_early", ["cell-03 (cell 3 of 3) failed: SystemExit"]),
         ("no_record", ["records nothing"]),
         ("twice", ["cell-03 (cell 3 of 3) failed: InvalidRecord", "→ 29 |     ledger.statistic('y', 2"]),
@@ -490,3 +499,24 @@ def test_files_of_a_project_are_read_with_any_line_ends_and_a_byte_order_mark(pr
     for path in (project.runs_file, project.claims_lock, *project.analyses.glob("*.py")):
         path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
     assert what(run(project)) == {"source": "fresh", "derived": "fresh", "apart": "fresh"}
+
+
+def test_a_large_result_is_warned_of_with_what_makes_it_large(tmp_path: Path) -> None:
+    start = (
+        'from mechscope.ledger import Ledger\n\nledger = Ledger("{}")\nledger.statistic("x", 1, label="X")\n'
+    )
+    bodies = {
+        "prints": f'{start.format("prints")}\n# %%\nprint("word " * 10)\n\n# %%\nprint("word " * 1_200_000)',
+        "tells": start.format("tells")
+        + 'import pandas as pd\n\nframe = pd.DataFrame({"k": range(150_000), "v": "a longer text"})\n'
+        + 'ledger.table("long", frame, key="k", caption="C.")',
+        "short": start.format("short"),
+    }
+    project = make_project(tmp_path / "p", scripts={name: script(body) for name, body in bodies.items()})
+    outcomes = run(project)
+    assert what(outcomes) == dict.fromkeys(bodies, "ran")
+    (printed,) = outcomes["prints"].warnings
+    assert printed.startswith("results/one/prints/notebook.ipynb has 6.0 MB")
+    assert printed.endswith(": cell-04 shows 6.0 MB; let it show less")
+    assert any(": 'long' takes " in said for said in outcomes["tells"].warnings)
+    assert outcomes["short"].warnings == ()
