@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mechscope
 from mechscope.errors import InvalidInput
 from mechscope.files import (
     folder_in_place,
@@ -210,3 +211,11 @@ def test_text_that_changed_has_another_hash(tmp_path: Path) -> None:
         (tmp_path / "data").write_bytes(raw)
         hashes.add(hash_content(tmp_path / "data"))
     assert len(hashes) == 6
+
+
+def test_nothing_in_the_package_ends_lines_where_python_and_pandoc_do_not() -> None:
+    package = Path(mechscope.__file__).parent
+    callers = [
+        str(path) for path in package.rglob("*.py") if ".splitlines(" in path.read_text(encoding="utf-8")
+    ]
+    assert callers == []
