@@ -122,8 +122,11 @@ def _scalar(value: Any) -> str:
 
 
 def hash_text(text: str) -> str:
-    """SHA-256 of a text, as 64 hexadecimal digits."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    """SHA-256 of a text, as 64 hexadecimal digits; of a file with this text, `hash_content` gives the same.
+
+    A picture whose labels are tokens can hold a CR LF, which git makes an LF.
+    """
+    return hashlib.sha256(text.replace("\r\n", "\n").encode()).hexdigest()
 
 
 def hash_value(value: Any) -> str:

@@ -19,6 +19,7 @@ from mechscope.files import (
     folder_in_place,
     hash_content,
     hash_file,
+    hash_text,
     hash_value,
     lines_of,
     read_text,
@@ -203,6 +204,14 @@ def test_a_file_without_windows_line_ends_has_the_hash_of_its_bytes(raw: bytes) 
         path = Path(folder) / "data"
         path.write_bytes(raw)
         assert hash_content(path) == hash_file(path)
+
+
+@given(st.text(st.sampled_from("ab\n\r\x85é")))
+def test_a_text_has_the_hash_of_its_file(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "text"
+        write_atomically(path, text)
+        assert hash_content(path) == hash_text(text)
 
 
 def test_text_that_changed_has_another_hash(tmp_path: Path) -> None:
