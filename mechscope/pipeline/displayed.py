@@ -68,7 +68,11 @@ def prose_problems(path: Path, analysis: Analysis, ledger: LedgerFile) -> Iterat
     """
     if analysis.code != ledger.executed:
         return
-    script = from_script(analysis, read_source(analysis.path, analysis.path.name))
+    try:
+        script = from_script(analysis, read_source(analysis.path, analysis.path.name))
+    except MechscopeError as error:
+        yield f"can't be held against {analysis.path.name}: {error.message}"
+        return
     expected = {cell.id: cell.source for cell in script.cells}
     found = {cell["id"]: "".join(cell["source"]) for cell in _cells(path) if cell["id"] != INJECTED}
     update = f"(to bring it up to date:  mechscope run {analysis.name} --run {ledger.run})"

@@ -48,9 +48,9 @@ def from_script(analysis: Analysis, text: str) -> Notebook:
     Raises:
         InvalidInput: The cells are not the ones that were fingerprinted, or jupytext sees others.
     """
-    cells = script_cells(text, analysis.path.name)[1]
+    cells = script_cells(text, _shown(analysis))[1]
     if cells_hash(cell.source for cell in cells if cell.code and not cell.parameters) != analysis.code:
-        raise InvalidInput(f"{analysis.path.name} changed while it was read.", hint="run it again")
+        raise InvalidInput(f"{_shown(analysis)} changed while it was read.", hint="run it again")
     notebook = _converted(cells, analysis)
     number = other = 0
     for cell in notebook.cells:
@@ -71,6 +71,10 @@ def from_script(analysis: Analysis, text: str) -> Notebook:
     notebook.cells[0].source = f"---\n{front}---"
     notebook.metadata = {"kernelspec": dict(_KERNEL), "mechscope": {"script": hash_text(text)}}
     return notebook
+
+
+def _shown(analysis: Analysis) -> str:
+    return f"{analysis.path.parent.name}/{analysis.path.name}"
 
 
 def _converted(cells: list[Cell], analysis: Analysis) -> Notebook:
@@ -94,7 +98,7 @@ def _converted(cells: list[Cell], analysis: Analysis) -> Notebook:
     for made, cell in zip_longest(notebook.cells[1:], filled):
         tagged = made is not None and "parameters" in made.metadata.get("tags", [])
         if made is None or cell is None or (made.cell_type == "code", tagged) != (cell.code, cell.parameters):
-            where = f"{analysis.path.name}:{(cell or filled[-1]).first}"
+            where = f"{_shown(analysis)}:{(cell or filled[-1]).first}"
             raise InvalidInput(
                 f"{where}: jupytext can't read this cell's marker, or the prose below it.",
                 hint="begin each cell with '# %%' or '# %% [markdown]', and each line of prose with '# '",

@@ -181,7 +181,10 @@ def _all_fresh(
     outcomes = []
     for run, name in nodes:
         state = look(project, runs, run, analyses[name])
-        if not state.fresh or _refreshed(project, state, analyses[name]):
+        try:
+            if not state.fresh or _refreshed(project, state, analyses[name]):
+                return []
+        except MechscopeError:  # it is told when its turn comes, and the others have theirs
             return []
         outcomes.append(Outcome(run, name, "fresh", folder=project.shown(project.found(run, name))))
     return outcomes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
@@ -94,6 +96,21 @@ def test_a_render_stops_where_an_article_cites_it(project: Project) -> None:
             bring_up_to_date(project, "one", "run")
     finally:
         edit(index, "magic.x", "good.x")
+
+
+def test_a_marker_that_only_jupytext_reads_otherwise_stops_no_other(tmp_path: Path) -> None:
+    scripts = {name: script(f"{BODY.format(name)}\n\n# %%\ny = 1") for name in ("good", "odd")}
+    project = make_project(tmp_path / "p", scripts=scripts)
+    assert all(outcome.what == "ran" for outcome in run_analyses(project, Order()))
+    edit(project.analyses / "odd.py", "# %%\ny = 1", '# %% active="py"\ny = 1')
+    line = (project.analyses / "odd.py").read_text().split("\n").index('# %% active="py"') + 1
+    said = f"analyses/odd.py:{line}: jupytext can't read this cell's marker"
+    outcomes = {outcome.analysis: outcome for outcome in run_analyses(project, Order())}
+    assert (outcomes["good"].what, outcomes["odd"].what) == ("fresh", "failed")
+    assert said in outcomes["odd"].detail
+    checks = {check.subject: check.problems for check in quick(project)}
+    assert checks["one:good"] == ()
+    assert any(said in problem for problem in checks["one:odd"])
 
 
 def test_a_number_of_a_script_that_is_no_python_any_more_is_traced_without_its_lines(
