@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mechscope.files import lines_of
 from mechscope.project import Project
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def last_seconds(project: Project) -> dict[tuple[str, str], float]:
     """By run and analysis: how long it took the last time that it ran to its end here."""
     found: dict[tuple[str, str], float] = {}
     try:
-        lines = _log(project).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = lines_of(_log(project).read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return {}
     for line in lines:
