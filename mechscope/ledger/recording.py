@@ -20,6 +20,7 @@ from mechscope.errors import InvalidRecord, UnknownName
 from mechscope.files import hash_text, stable_json
 from mechscope.ledger.criterion import judge
 from mechscope.ledger.display import record_html, record_line
+from mechscope.ledger.drawing import draw
 from mechscope.ledger.formatting import format_value, statistic_text
 from mechscope.ledger.schema import (
     KINDS,
@@ -203,8 +204,6 @@ class Ledger:
         Raises:
             InvalidRecord: No alt text or caption, or a chart that Vega-Lite refuses.
         """
-        import vl_convert
-
         if not hasattr(chart, "to_dict"):
             raise InvalidRecord(
                 f"figure '{name}' is a {type(chart).__name__}, not a chart.",
@@ -212,7 +211,7 @@ class Ledger:
             )
         spec = chart.to_dict()
         try:
-            svg = vl_convert.vegalite_to_svg(spec, vl_version=vega_lite_version(spec))
+            svg = draw(spec)
         except Exception as error:
             raise InvalidRecord(f"figure '{name}' cannot be drawn: {error}.") from error
         by_column = {"*": tolerance} if isinstance(tolerance, Tolerance) else dict(tolerance or {})
@@ -488,9 +487,3 @@ def _check_unique(found: Sequence[tuple[Cell, ...]], keys: tuple[str, ...], name
                 hint="name the columns that tell rows apart",
             )
         seen.add(row_key)
-
-
-def vega_lite_version(spec: Mapping[str, Any]) -> str | None:
-    """The major.minor version in the specification's `$schema`, for the converter."""
-    found = re.search(r"/v(\d+\.\d+)", str(spec.get("$schema", "")))
-    return found.group(1) if found else None

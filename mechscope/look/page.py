@@ -199,7 +199,7 @@ def _power(value: float) -> str:
 def _figure(chart: Any, caption: str, alt: str) -> str:
     import vl_convert
 
-    from mechscope.ledger.recording import vega_lite_version
+    from mechscope.ledger.drawing import vega_lite_version
 
     spec = chart.to_dict()
     svg = vl_convert.vegalite_to_svg(spec, vl_version=vega_lite_version(spec))

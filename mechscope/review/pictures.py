@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from mechscope.ledger.recording import vega_lite_version
+from mechscope.ledger.drawing import draw, with_plain_ids
 from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import figure_files
 
@@ -20,30 +20,26 @@ _COORDINATES = re.compile(r'(?<= )(?:d|transform|width|height|viewBox|x|y|x1|x2|
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 
 
-def altered_pictures(ledger: LedgerFile, folder: Path, rerun: Path, converter: str) -> Iterator[str]:
-    """The figures whose picture in `folder` is not what their specification there draws, by name.
+def altered_pictures(ledger: LedgerFile, folder: Path, converter: str) -> Iterator[tuple[str, str]]:
+    """The figures whose picture in `folder` is not what their specification there draws: (name, a phrase).
 
     Args:
-        rerun: The folder of the rerun, whose pictures were drawn here.
-        converter: The version of vl-convert that drew them; another one draws in another way, and then
-            nothing can be said.
+        converter: The version of vl-convert here. The ledger's own word that another one drew its pictures
+            excuses nothing, for it can be edited; it is said beside what differs.
     """
-    if ledger.environment.get("vl-convert-python") != converter:
-        return
+    recorded = ledger.environment.get("vl-convert-python", "none")
+    versions = "" if recorded == converter else f" (by vl-convert {converter}; the ledger states {recorded})"
     for name in ledger.findings.figures:
         spec, svg = figure_files(folder, name)
-        here_spec, here_svg = figure_files(rerun, name)
         if not (spec.is_file() and svg.is_file()):
             continue  # said elsewhere
-        text = spec.read_text(encoding="utf-8")
-        same = here_spec.is_file() and here_spec.read_text(encoding="utf-8") == text
-        drawn = here_svg.read_text(encoding="utf-8") if same else _drawn(text)
+        drawn = _drawn(spec.read_text(encoding="utf-8"))
         if drawn is not None and not alike(svg.read_text(encoding="utf-8"), drawn):
-            yield name
+            yield name, f"its picture is not the one that its data draw{versions}"
 
 
 def alike(one: str, other: str) -> bool:
-    """Whether two SVG show the same, but for where fonts put it."""
+    """Whether two SVG show the same, but for how their ids are numbered and where fonts put it."""
     if one == other:
         return True
     (skeleton, numbers), (other_skeleton, other_numbers) = _taken_apart(one), _taken_apart(other)
@@ -62,16 +58,13 @@ def _taken_apart(svg: str) -> tuple[str, list[float]]:
         numbers.extend(float(number) for number in _NUMBER.findall(match[1]))
         return _NUMBER.sub("#", match[0])
 
-    return _COORDINATES.sub(without, svg), numbers
+    return _COORDINATES.sub(without, with_plain_ids(svg)), numbers
 
 
 def _drawn(spec: str) -> str | None:
     """The picture that a specification draws; None if it draws none, which its comparison says."""
-    import vl_convert
-
     try:
         content = json.loads(spec)
-        svg: str = vl_convert.vegalite_to_svg(content, vl_version=vega_lite_version(content))
+        return draw(content) if isinstance(content, dict) else None
     except ValueError:
         return None
-    return svg

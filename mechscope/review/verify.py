@@ -124,8 +124,8 @@ def _verdict(project: Project, declared: Runs, run: str, analysis: Analysis, rep
     seconds = time.monotonic() - began
     reporter.finished(Outcome(run, name, "ran", seconds=seconds))
     comparisons = compare_findings(name, ledger.findings, rerun.findings, folder, target)
-    altered = altered_pictures(ledger, folder, target, environment().get("vl-convert-python", ""))
-    problems += [f"{name}.{figure}: its picture is not the one that its data draw" for figure in altered]
+    altered = altered_pictures(ledger, folder, environment().get("vl-convert-python", ""))
+    problems += [f"{name}.{figure}: {problem}" for figure, problem in altered]
     problems += _shown_beside(project, folder, target)
     return replace(
         verdict,
