@@ -1,64 +1,62 @@
 """Whether an executed notebook shows what its ledger holds: it is where a click on a number leads.
 
 A ledger has the hashes of its findings and of its figures, not of its notebook, whose prose may change
-without a run. Code, parameters and everything that was found must stand in it nevertheless, and its prose
-must be the script's.
+without a run. So each record is displayed again here, from the ledger, and nothing in a display may differ;
+code, parameters and everything that was found must stand in it, and its prose must be the script's.
 """
 
 from __future__ import annotations
 
 import ast
+import io
 import json
 import re
+import tokenize
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
 from mechscope.errors import MechscopeError
-from mechscope.ledger.formatting import format_value
-from mechscope.ledger.schema import KINDS, Claim, Figure, LedgerFile, Passages, Statistic, Table
-from mechscope.pipeline.notebook import INJECTED, from_script
+from mechscope.ledger.schema import KINDS, LedgerFile
+from mechscope.pipeline.extract import display_of
+from mechscope.pipeline.notebook import INJECTED, from_script, imitates_record, is_readable
 from mechscope.pipeline.scripts import Analysis, cells_hash
 from mechscope.syntax import parse, read_source
 
-_RECORD = re.compile(r'id="record-([a-z0-9_]+)"')
-_CELL = re.compile(r"<td>(.*?)</td>", re.DOTALL)
-_PICTURE = re.compile(r'<img src="([^"]*)"')
-_TOKEN = re.compile(r'<span style="[^"]*" title="([^"]*)">(.*?)</span>', re.DOTALL)
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:e[-+]?\d+)?")
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
+"""What comes of reading a file as a notebook that is none."""
+
+_NUMBER = re.compile(r"[-+−]?\d+(?:[.,]\d+)*(?:e[-+]?\d+)?")
+_SPACES = re.compile(r" {2,}")
+_KEYS = {"cell_type", "id", "metadata", "source", "outputs", "execution_count"}
+_NEUTRAL: dict[str, Any] = {"execution_count": None, "metadata": {}}
+"""What an output may also say, and what it then says."""
 
 
 def notebook_problems(path: Path, ledger: LedgerFile) -> Iterator[tuple[str, str]]:
     """What a notebook shows otherwise than its ledger: (the record's key, or "" for all of it; a phrase)."""
     try:
-        codes = {cell["id"]: cell for cell in _cells(path) if cell["id"].startswith("cell-")}
-        sources = {name: "".join(cell["source"]) for name, cell in codes.items()}
-        tagged = [name for name, cell in codes.items() if "parameters" in cell["metadata"].get("tags", [])]
-        displays = {name: _displays(cell) for name, cell in codes.items()}
+        codes = [cell for cell in _cells(path) if cell["id"].startswith("cell-")]
+        sources = [(_joined(cell["source"]), _sets_parameters(cell)) for cell in codes]
+        displays = [*_displays(_cells(path), ledger)]
     except FileNotFoundError:
         yield "", "is missing"
         return
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except UNREADABLE:
         yield "", "is not a notebook that was executed here"
         return
-    set_by = [*tagged, *([INJECTED] if INJECTED in sources else [])]
     try:
-        executed = cells_hash([source for name, source in sources.items() if name not in set_by])
-        parameters = {name: value for cell in set_by for name, value in _assigned(sources[cell])}
+        executed = cells_hash([source for source, sets in sources if not sets])
+        parameters = {name: value for source, sets in sources if sets for name, value in _assigned(source)}
     except (SyntaxError, ValueError):
         executed, parameters = "", {}
     if executed != ledger.executed:
         yield "", "shows other code than the ledger was found with"
     elif parameters != ledger.inputs.parameters:
         yield "", "shows other parameters than the ledger was found with"
-    for kind in KINDS:
-        for name, record in sorted(getattr(ledger.findings, kind).items()):
-            display = displays.get(record.cell, {}).get(name)
-            with suppress(MechscopeError):  # a format that does not fit is the ledger's own fault
-                if display is None or not _shows(display, name, record):
-                    yield f"{ledger.analysis}.{name}", f"shows it otherwise, or not in {record.cell}"
+    yield from displays
 
 
 def prose_problems(path: Path, analysis: Analysis, ledger: LedgerFile) -> Iterator[str]:
@@ -73,39 +71,98 @@ def prose_problems(path: Path, analysis: Analysis, ledger: LedgerFile) -> Iterat
     except MechscopeError as error:
         yield f"can't be held against {analysis.path.name}: {error.message}"
         return
-    expected = {cell.id: cell.source for cell in script.cells}
-    found = {cell["id"]: "".join(cell["source"]) for cell in _cells(path) if cell["id"] != INJECTED}
+    expected = {cell.id: (cell.cell_type, dict(cell.metadata), cell.source) for cell in script.cells}
     update = f"(to bring it up to date:  mechscope run {analysis.name} --run {ledger.run})"
-    if list(found) != list(expected):
+    notebook = _notebook(path)
+    cells = notebook["cells"]
+    if {**notebook["metadata"], "mechscope": None} != {**script.metadata, "mechscope": None}:
+        yield "says something about itself that no run leaves there"
+    own = [cell for cell in cells if cell["id"] != INJECTED]
+    if [cell["id"] for cell in own] != list(expected) or len(cells) > len(own) + 1:
         yield f"has other cells than {analysis.path.name} {update}"
         return
-    for name, source in expected.items():
-        if found[name] != source:
+    for before, cell in zip([None, *cells], cells, strict=False):
+        name = cell["id"]
+        if name == INJECTED:
+            if before is None or not _tagged(before, "parameters") or not _only_sets_parameters(cell):
+                yield f"has other cells than {analysis.path.name}: {name} does more than set parameters"
+        elif _written(cell) != expected[name] or not _KEYS.issuperset(cell):
             yield f"says something else than {analysis.path.name} in {name} {update}"
 
 
-def unrecorded(path: Path) -> dict[str, list[str]]:
-    """What cells show beside their records, by the cell's id: no ledger vouches for it.
+def unrecorded(path: Path, ledger: LedgerFile) -> dict[str, list[str]]:
+    """What cells show beside the records of their ledger, by the cell's id: no ledger vouches for it.
 
     Numbers are replaced by #, because nothing says how much they may vary.
+
+    Raises:
+        UNREADABLE: It is no notebook.
     """
-    shown = {}
+    shown: dict[str, list[str]] = {}
+    expected = _expected(ledger)
     for cell in _cells(path):
+        own = expected.get(cell["id"], {}).values()
         texts = [
-            _NUMBER.sub("#", text)
-            for output in cell.get("outputs", [])
-            if not _RECORD.search(_html(output))
-            for text in ("".join(output.get("text", "")), *map("".join, output.get("data", {}).values()))
+            _SPACES.sub(" ", _NUMBER.sub("#", text))
+            for output in map(_output, cell.get("outputs", []))
+            if output not in own
+            for text in (output["text"], *output["data"].values())
             if text
         ]
         if texts:
-            shown[cell["id"]] = texts
+            shown.setdefault(cell["id"], []).extend(texts)
     return shown
 
 
 def _cells(path: Path) -> list[Any]:
-    cells: list[Any] = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    """Raises UNREADABLE."""
+    cells: list[Any] = _notebook(path)["cells"]
     return cells
+
+
+def _notebook(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_once)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; which of two entries of one name counts is for each reader to decide."""
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        raise ValueError("an object of JSON has two entries of one name")
+    return entries
+
+
+def _written(cell: Any) -> tuple[str, Any, str]:
+    return cell["cell_type"], cell["metadata"], _joined(cell["source"])
+
+
+def _tagged(cell: Any, tag: str) -> bool:
+    return tag in cell["metadata"].get("tags", [])
+
+
+def _sets_parameters(cell: Any) -> bool:
+    return cell["id"] == INJECTED or _tagged(cell, "parameters")
+
+
+def _only_sets_parameters(cell: Any) -> bool:
+    """Whether a cell is as papermill injects it: values by name, nothing in words, nothing displayed."""
+    source = _joined(cell["source"])
+    try:
+        body = parse(source).body
+        words = [
+            token
+            for token in tokenize.generate_tokens(io.StringIO(source).readline)
+            if token.type == tokenize.COMMENT
+        ]
+    except (SyntaxError, ValueError, tokenize.TokenError):
+        return False
+    return (
+        [token.string for token in words] == ["# Parameters"]
+        and len(body) == len(list(_assigned(source)))
+        and cell["metadata"] == {"tags": ["injected-parameters"]}
+        and not cell.get("outputs")
+        and _KEYS.issuperset(cell)
+    )
 
 
 def _assigned(source: str) -> Iterator[tuple[str, Any]]:
@@ -119,37 +176,65 @@ def _assigned(source: str) -> Iterator[tuple[str, Any]]:
                 yield name, ast.literal_eval(value)
 
 
-def _displays(cell: Any) -> dict[str, str]:
-    """The HTML of the records that a cell displays, by name."""
-    pages = [_html(output) for output in cell.get("outputs", [])]
-    return {match[1]: page for page in pages if (match := _RECORD.search(page))}
+def _expected(ledger: LedgerFile) -> dict[str, dict[str, dict[str, Any]]]:
+    """How each record is displayed, by its cell and its name."""
+    displays: dict[str, dict[str, dict[str, Any]]] = {}
+    for kind in KINDS:
+        for name, record in getattr(ledger.findings, kind).items():
+            with suppress(MechscopeError, ValueError):  # that it can't be displayed is the ledger's own fault
+                data = display_of(ledger.analysis, name, record)
+                displays.setdefault(record.cell, {})[name] = {
+                    "output_type": "display_data",
+                    "text": "",
+                    "data": data,
+                }
+    return displays
 
 
-def _html(output: Any) -> str:
-    return "".join(output.get("data", {}).get("text/html", ""))
+def _displays(cells: list[Any], ledger: LedgerFile) -> Iterator[tuple[str, str]]:
+    """Records that are not displayed as they are, and what looks like the display of one and is none."""
+    expected = _expected(ledger)
+    displayed: Counter[tuple[str, str]] = Counter()
+    strange: dict[str, None] = {}
+    for cell in cells:
+        own = expected.get(cell["id"], {})
+        if cell["cell_type"] != "code" and imitates_record(_joined(cell["source"])):
+            strange[cell["id"]] = None
+        for output in map(_output, cell.get("outputs", [])):
+            name = next((name for name, display in own.items() if display == output), None)
+            if name is not None:
+                displayed[cell["id"], name] += 1
+            elif not _is_left_by_runs(output):
+                strange[cell["id"]] = None
+    for kind in KINDS:
+        for name, record in sorted(getattr(ledger.findings, kind).items()):
+            if displayed[record.cell, name] == 0:
+                yield f"{ledger.analysis}.{name}", f"shows it otherwise, or not in {record.cell}"
+            elif displayed[record.cell, name] > 1:
+                yield f"{ledger.analysis}.{name}", f"shows it more than once in {record.cell}"
+    for cell in strange:
+        yield "", f"shows something in {cell} that imitates a record, or that no run leaves there"
 
 
-def _shows(html: str, name: str, record: Any) -> bool:
-    """Whether a display says what a record holds; how it is laid out may be an older version's way."""
-    match record:
-        case Statistic():
-            return f">{escape(record.text.full)}<" in html or record.value is None
-        case Claim():
-            return record.outcome in html and escape(record.sentence) in html
-        case Table():
-            known = {
-                escape(format_value(cell, column.format))
-                for row in record.rows
-                for cell, column in zip(row, record.columns, strict=False)
-            }
-            return known.issuperset(_CELL.findall(html))
-        case Figure():
-            pictures = [f"figures/{name}.svg"]
-            return _PICTURE.findall(html) == pictures and escape(record.caption) in html
-        case Passages():
-            texts = [pair for text in record.passages for pair in zip(text.tokens, text.values, strict=True)]
-            shown = [(unescape(token), value) for value, token in _TOKEN.findall(html)]
-            return shown == [(token, f"{value:.3g}") for token, value in texts[: len(shown)]] and (
-                bool(shown) or not texts
-            )
-    return True
+def _output(output: Any) -> dict[str, Any]:
+    """An output with its texts in one piece, without what says nothing. Raises UNREADABLE."""
+    rest = {key: value for key, value in output.items() if value != _NEUTRAL.get(key, ...)}
+    data = {kind: _joined(text) for kind, text in rest.pop("data", {}).items()}
+    return {**rest, "text": _joined(rest.pop("text", "")), "data": data}
+
+
+def _joined(text: Any) -> str:
+    """Notebooks hold a text as one or as a list of its lines."""
+    return text if isinstance(text, str) else "".join(text)
+
+
+def _is_left_by_runs(output: dict[str, Any]) -> bool:
+    """Whether a run leaves such an output in a notebook, beside its records."""
+    data = output["data"]
+    printed = output["output_type"] == "stream" and output.get("name") == "stdout" and not data
+    shown = output["output_type"] in ("display_data", "execute_result") and not output["text"]
+    return (
+        (printed or shown)
+        and {"output_type", "name", "text", "data"}.issuperset(output)
+        and all(is_readable(kind, text) and not imitates_record(text) for kind, text in data.items())
+    )

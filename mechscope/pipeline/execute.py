@@ -112,7 +112,7 @@ def execute(
             )
         _raise_cell_errors(executed, project.shown(analysis.path), script)
         found = extract(executed, analysis)
-        notebooks.normalise(executed, found.html)
+        notebooks.normalise(executed, found.displays)
         now = present_inputs(project, state.run, analysis, state.parameters)
         if changed := why_stale(state.inputs, now):
             raise AnalysisFailed(f"an input changed while it ran: {'; '.join(changed)}.", hint="run it again")

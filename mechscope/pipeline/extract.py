@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from mechscope.errors import InvalidRecord
 from mechscope.files import hash_text, stable_json
-from mechscope.ledger.display import record_html
+from mechscope.ledger.display import record_html, record_line
 from mechscope.ledger.recording import RecordPayload
 from mechscope.ledger.schema import (
     RECORD_MIME,
@@ -39,12 +39,12 @@ class Extracted:
 
     Attributes:
         figures: Specification (stable JSON) and SVG of each figure by name.
-        html: How each record looks in the committed notebook, by its cell's id and its name.
+        displays: What the committed notebook displays of each record, by its cell's id and its name.
     """
 
     findings: Findings
     figures: dict[str, tuple[str, str]]
-    html: dict[tuple[str, str], str]
+    displays: dict[tuple[str, str], dict[str, str]]
 
 
 def extract(notebook: Notebook, analysis: Analysis) -> Extracted:
@@ -56,7 +56,7 @@ def extract(notebook: Notebook, analysis: Analysis) -> Extracted:
     """
     by_kind: dict[str, dict[str, Any]] = {kind: {} for kind in _MODELS}
     figures: dict[str, tuple[str, str]] = {}
-    html: dict[tuple[str, str], str] = {}
+    displays: dict[tuple[str, str], dict[str, str]] = {}
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             raw = output.get("data", {}).get(RECORD_MIME)
@@ -78,14 +78,28 @@ def extract(notebook: Notebook, analysis: Analysis) -> Extracted:
             by_kind[payload.kind][name] = record
             if isinstance(record, Figure):
                 figures[name] = _figure(payload, record, cell.id)
-            html[cell.id, name] = record_html(analysis.name, name, record, picture=f"figures/{name}.svg")
-    if not html:
+            displays[cell.id, name] = display_of(analysis.name, name, record)
+    if not displays:
         raise InvalidRecord(
             f"the analysis '{analysis.name}' records nothing.",
             hint=f'ledger = Ledger("{analysis.name}"); ledger.statistic(…)',
         )
     _check_claims(by_kind["claims"], analysis)
-    return Extracted(Findings(**by_kind), figures, html)
+    return Extracted(Findings(**by_kind), figures, displays)
+
+
+def display_of(
+    analysis: str, name: str, record: Statistic | Figure | Table | Passages | Claim
+) -> dict[str, str]:
+    """What a committed notebook displays of a record: its texts by their MIME type, and nothing else.
+
+    Raises:
+        InvalidRecord: A value does not fit its format.
+    """
+    return {
+        "text/html": record_html(analysis, name, record, picture=f"figures/{name}.svg"),
+        "text/plain": record_line(f"{analysis}.{name}", record),
+    }
 
 
 def _payload(raw: Any, cell: str) -> RecordPayload:

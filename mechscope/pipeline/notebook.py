@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,11 @@ Notebook = Any
 INJECTED = "cell-parameters"
 """The id of the cell in which papermill sets the parameters."""
 _READABLE = ("text/html", "text/markdown", "text/latex", "text/plain")
+_IMITATION = re.compile(
+    r"""\b(?:id|name)\s*=\s*["']?\s*record-"""
+    r"""|\bclass\s*=\s*(?:"[^"]*|'[^']*|)\bms-(?:record|key|label|value|caption|note|held|failed|untestable)\b""",
+    re.IGNORECASE,
+)
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -129,15 +135,25 @@ def name_injected(notebook: Notebook) -> None:
             cell.id = INJECTED
 
 
-def normalise(notebook: Notebook, shown: dict[tuple[str, str], str]) -> None:
+def is_readable(kind: str, content: str) -> bool:
+    """Whether an output's MIME type and its content are text to read, which may stay in a notebook."""
+    return kind in _READABLE and not (kind == "text/html" and "<script" in content.lower())
+
+
+def imitates_record(text: str) -> bool:
+    """Whether a text is HTML with something in it that a reader, or a link, would take for a record."""
+    return bool(_IMITATION.search(unescape(text)))
+
+
+def normalise(notebook: Notebook, shown: dict[tuple[str, str], dict[str, str]]) -> None:
     """Leave in an executed notebook what a reader needs and what a second execution would repeat.
 
     Args:
-        shown: The HTML of each record, by its cell's id and its name; the record's data are taken out.
+        shown: What is displayed of each record, by its cell's id and its name; its data are taken out.
 
     Raises:
         InvalidRecord: A cell shows something that can't be committed: a chart or picture that is not
-            recorded, a script, the address of an object.
+            recorded, a script, the address of an object, something that imitates a record.
     """
     stamp = notebook.metadata.get("mechscope", {})
     notebook.metadata = {"kernelspec": dict(_KERNEL), "mechscope": stamp}
@@ -150,7 +166,7 @@ def normalise(notebook: Notebook, shown: dict[tuple[str, str], str]) -> None:
         cell.outputs = list(_merged(filter(None, (_output(output, cell, shown) for output in cell.outputs))))
 
 
-def _output(output: Any, cell: Any, shown: dict[tuple[str, str], str]) -> dict[str, Any] | None:
+def _output(output: Any, cell: Any, shown: dict[tuple[str, str], dict[str, str]]) -> dict[str, Any] | None:
     if output.output_type == "stream":
         if output.name == "stderr":
             return None
@@ -158,16 +174,20 @@ def _output(output: Any, cell: Any, shown: dict[tuple[str, str], str]) -> dict[s
         return {"output_type": "stream", "name": "stdout", "text": output.text}
     data = output.get("data", {})
     if RECORD_MIME in data:
-        name = data[RECORD_MIME]["name"]
-        kept = {"text/html": shown[cell.id, name], "text/plain": data["text/plain"]}
-        return {"output_type": "display_data", "data": kept, "metadata": {}}
+        kept = shown[cell.id, data[RECORD_MIME]["name"]]
+        return {"output_type": "display_data", "data": dict(kept), "metadata": {}}
     if any(kind.startswith("application/vnd.jupyter.widget") for kind in data):
         return None  # progress bars: gone with the kernel that drew them
     for kind, content in data.items():
-        if kind not in _READABLE or (kind == "text/html" and "<script" in content):
+        if not is_readable(kind, content):
             raise InvalidRecord(
                 f"{cell.id} shows {_what(kind)} that is not recorded.",
                 hint="record it:  ledger.figure(name, chart, caption=…, alt=…), or don't show it",
+            )
+        if imitates_record(content):
+            raise InvalidRecord(
+                f"{cell.id} shows HTML that looks like a record (an id 'record-…' or a class 'ms-…').",
+                hint="record what it shows, or give it other names",
             )
         _refuse_address(content, cell)
     result = {"output_type": output.output_type, "data": dict(data), "metadata": {}}

@@ -8,6 +8,7 @@ numbers than the ledger holds.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from mechscope.ledger.criterion import judge
 from mechscope.ledger.formatting import format_value, statistic_text
 from mechscope.ledger.schema import KINDS, Claim, Findings, LedgerFile, Passages, Statistic, Table
 from mechscope.ledger.store import NOTEBOOK_NAME
-from mechscope.pipeline.displayed import notebook_problems, prose_problems
+from mechscope.pipeline.displayed import UNREADABLE, notebook_problems, prose_problems
 from mechscope.pipeline.scripts import Analysis
 from mechscope.project import Project
 
@@ -31,7 +32,7 @@ def inconsistencies(project: Project, folder: Path, analysis: Analysis, ledger: 
     notebook, problems = project.shown(path), list(notebook_problems(path, ledger))
     for key, problem in problems:
         yield f"{key}: {notebook} {problem}" if key else f"{notebook} {problem}"
-    if all(key for key, _ in problems):  # else it is no notebook, or one of other code
+    with suppress(*UNREADABLE):  # that it is no notebook was said
         for problem in prose_problems(path, analysis, ledger):
             yield f"{notebook} {problem}"
 

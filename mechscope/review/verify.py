@@ -17,7 +17,7 @@ from mechscope.errors import LedgerDamaged, MechscopeError
 from mechscope.ledger.schema import KINDS, LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME, damages, inputs_hash, load_ledger
 from mechscope.pipeline.cores import analyses_at_a_time
-from mechscope.pipeline.displayed import unrecorded
+from mechscope.pipeline.displayed import UNREADABLE, unrecorded
 from mechscope.pipeline.fingerprint import why_stale
 from mechscope.pipeline.freshness import NEVER_RUN, State, look
 from mechscope.pipeline.lock import results_lock
@@ -31,9 +31,6 @@ from mechscope.review.differences import compare_findings
 from mechscope.review.lockfile import check_lock
 from mechscope.review.pictures import altered_pictures
 from mechscope.review.verification import Verdict, write_verification
-
-_NO_NOTEBOOK = (OSError, ValueError, KeyError, TypeError, AttributeError)
-"""What comes of reading a file as a notebook that is none."""
 
 
 def verify(
@@ -126,7 +123,7 @@ def _verdict(project: Project, declared: Runs, run: str, analysis: Analysis, rep
     comparisons = compare_findings(name, ledger.findings, rerun.findings, folder, target)
     altered = altered_pictures(ledger, folder, environment().get("vl-convert-python", ""))
     problems += [f"{name}.{figure}: {problem}" for figure, problem in altered]
-    problems += _shown_beside(project, folder, target)
+    problems += _shown_beside(project, folder, ledger, target, rerun)
     return replace(
         verdict,
         comparisons=tuple(comparisons),
@@ -152,11 +149,14 @@ def _standing(project: Project, run: str, analysis: Analysis) -> tuple[LedgerFil
     return ledger, [*found, *inconsistencies(project, folder, analysis, ledger)]
 
 
-def _shown_beside(project: Project, folder: Path, rerun: Path) -> Iterator[str]:
+def _shown_beside(
+    project: Project, folder: Path, ledger: LedgerFile, rerun_folder: Path, rerun: LedgerFile
+) -> Iterator[str]:
     """Where cells print something other than in the rerun, beside what they record."""
     try:
-        before, after = (unrecorded(one / NOTEBOOK_NAME) for one in (folder, rerun))
-    except _NO_NOTEBOOK:
+        before = unrecorded(folder / NOTEBOOK_NAME, ledger)
+        after = unrecorded(rerun_folder / NOTEBOOK_NAME, rerun)
+    except UNREADABLE:
         return  # it was named as none before
     for cell in sorted({*before, *after}):
         if before.get(cell) != after.get(cell):
@@ -252,8 +252,8 @@ def _check(project: Project, declared: Runs, run: str, analysis: Analysis) -> Ch
         looked_at = in_words({kind: len(getattr(ledger.findings, kind)) for kind in KINDS})
         for item in ledger.accepted:
             looked_at += f"; accepted without a rerun: {', '.join(item.changed)}, because {item.because}"
-        with suppress(*_NO_NOTEBOOK):
-            if beside := unrecorded(project.found(run, analysis.name) / NOTEBOOK_NAME):
+        with suppress(*UNREADABLE):
+            if beside := unrecorded(project.found(run, analysis.name) / NOTEBOOK_NAME, ledger):
                 looked_at += f"; not recorded, so held against nothing: what {', '.join(beside)} prints"
     return Check(f"{run}:{analysis.name}", looked_at, tuple(problems))
 

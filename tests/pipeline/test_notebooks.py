@@ -68,7 +68,7 @@ def test_a_record_knows_its_cell_and_leaves_its_data_behind(analysis: Analysis, 
     found = extract(executed, analysis)
     assert found.findings.statistics["size"].cell == "cell-02"
     assert found.findings.claims["big"].outcome == "held"
-    notebooks.normalise(executed, found.html)
+    notebooks.normalise(executed, found.displays)
     text = notebooks.notebook_text(executed)
     assert RECORD_MIME not in text
     assert 'id=\\"record-size\\"' in text
@@ -82,7 +82,7 @@ def test_a_figures_picture_is_linked_not_copied(analysis: Analysis, records: lis
     Ledger("one").figure("bars", Chart(), caption="A bar.", alt="One bar")
     executed = notebook(analysis, display(records[0]))
     found = extract(executed, analysis)
-    notebooks.normalise(executed, found.html)
+    notebooks.normalise(executed, found.displays)
     html = notebooks.code_cells(executed)[1].outputs[0]["data"]["text/html"]
     assert '<img src="figures/bars.svg" alt="One bar"' in html
     assert "<svg" not in html

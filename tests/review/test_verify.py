@@ -357,6 +357,244 @@ def test_quick_names_what_a_notebook_says_beside_the_numbers(
     line_with(result.output, named)
 
 
+SHOWN = ["longest", "bars", "prompts", "texts", "positive"]
+"""A record of each kind."""
+
+
+def find(notebook: Any, name: str) -> tuple[Any, Any]:
+    """The cell that displays a record, and the output that does."""
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            if f'id="record-{name}"' in "".join(output.get("data", {}).get("text/html", "")):
+                return cell, output
+    raise AssertionError(name)
+
+
+def html_edit(change: Callable[[str], str]) -> Callable[[Any, str], None]:
+    def forge(notebook: Any, name: str) -> None:
+        data = find(notebook, name)[1]["data"]
+        old = "".join(data["text/html"])
+        data["text/html"] = change(old)
+        assert data["text/html"] != old
+
+    return forge
+
+
+def _more(kind: str, content: Any) -> Callable[[Any, str], None]:
+    return lambda notebook, name: find(notebook, name)[1]["data"].update({kind: content})
+
+
+def _plain(notebook: Any, name: str) -> None:
+    find(notebook, name)[1]["data"]["text/plain"] = ["something else"]
+
+
+def _twice(notebook: Any, name: str) -> None:
+    cell, output = find(notebook, name)
+    cell["outputs"].append(output)
+
+
+def _elsewhere(notebook: Any, name: str) -> None:
+    cell, output = find(notebook, name)
+    cell["outputs"].remove(output)
+    next(one for one in notebook["cells"] if one["id"] == "cell-02")["outputs"].append(output)
+
+
+def _gone(notebook: Any, name: str) -> None:
+    cell, output = find(notebook, name)
+    cell["outputs"].remove(output)
+
+
+def _of_another_type(notebook: Any, name: str) -> None:
+    find(notebook, name)[1].update(output_type="execute_result", execution_count=None)
+
+
+DISPLAYS: dict[str, Callable[[Any, str], None]] = {
+    "words added inside": html_edit(lambda html: html.replace("</div>", " (a record!)</div>")),
+    "words added before": html_edit(lambda html: "The best of all: " + html),
+    "true text hidden": html_edit(lambda html: f"<i>99</i><p hidden>{html}</p>"),
+    "hidden by style": html_edit(lambda html: html.replace("<div ", '<div style="display:none" ', 1)),
+    "another key": html_edit(lambda html: html.replace("everything.", "everywhere.", 1)),
+    "another class": html_edit(lambda html: html.replace("ms-record", "ms-record ms-best", 1)),
+    "whitespace": html_edit(lambda html: html.replace("</div>", "\n</div>")),
+    "another MIME type": _more("text/markdown", "**99**"),
+    "a picture beside": _more("image/png", "aGk="),
+    "plain text": _plain,
+    "twice": _twice,
+    "in another cell": _elsewhere,
+    "not at all": _gone,
+    "another type of output": _of_another_type,
+}  # fmt: skip
+
+
+def forge(project: Project, change: Callable[[Any], None]) -> None:
+    path = folder_of(project) / "notebook.ipynb"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    change(notebook)
+    path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize("forgery", DISPLAYS)
+def test_nothing_in_the_display_of_a_record_is_let_stand(project: Project, forgery: str, name: str) -> None:
+    forge(project, lambda notebook: DISPLAYS[forgery](notebook, name))
+    result = mechscope(project, "verify", "everything", "--quick")
+    assert result.exit_code == 1
+    line_with(result.output, f"everything.{name}", "notebook.ipynb shows it")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        (">8<", '>88<i hidden>8</i><', "longest"),
+        ("ms-held\">✓ held", "ms-failed\">✗ failed", "positive"),
+        ("✓ held", "✓ held beyond doubt", "positive"),
+        ("weight &gt; 0", "weight &gt; -9", "positive"),
+        ("Two bars of different height", "Two bars of equal height", "bars"),
+        ("max-width:100%", "max-width:1%", "bars"),
+        (">War is<", ">War was<", "prompts"),
+        ("<td>6</td>", "<td>8</td>", "prompts"),
+        ("share</th>", "length</th>", "prompts"),
+        ("rgba(", "rgba(0,", "texts"),
+    ],
+)  # fmt: skip
+def test_a_careful_change_of_what_a_display_says_is_named(
+    project: Project, old: str, new: str, name: str
+) -> None:
+    forge(project, lambda notebook: html_edit(lambda html: html.replace(old, new))(notebook, name))
+    for arguments in (["--quick"], []):
+        result = mechscope(project, "verify", "everything", *arguments)
+        assert result.exit_code == 1
+        line_with(result.output, f"everything.{name}", "notebook.ipynb shows it otherwise")
+    assert "edited by hand" in mechscope(project, "status", "--run", "one").output
+
+
+def output(html: str, kind: str = "text/html") -> dict[str, Any]:
+    return {"output_type": "display_data", "metadata": {}, "data": {kind: html, "text/plain": "an object"}}
+
+
+def cell(notebook: Any, name: str) -> Any:
+    return next(one for one in notebook["cells"] if one["id"] == name)
+
+
+def _copied_cell(notebook: Any) -> None:
+    at = next(n for n, one in enumerate(notebook["cells"]) if one["cell_type"] == "markdown")
+    copied = json.loads(json.dumps(notebook["cells"][at]))
+    copied["source"] = ["# The best result"]
+    notebook["cells"].insert(at, copied)
+
+
+def _words_beside_parameters(notebook: Any) -> None:
+    cell(notebook, "cell-parameters")["source"].append("# seed 1 gives the same\n")
+
+
+def _code_beside_parameters(notebook: Any) -> None:
+    cell(notebook, "cell-parameters")["source"].append('"seed 1 gives the same"\n')
+
+
+def _parameters_elsewhere(notebook: Any) -> None:
+    moved = cell(notebook, "cell-parameters")
+    notebook["cells"].remove(moved)
+    notebook["cells"].append(moved)
+
+
+IMITATION = '<div class="ms-record" id="record-best"><strong>99</strong></div>'
+BESIDE: dict[str, tuple[Callable[[Any], None], str]] = {
+    "a record that is none": (
+        lambda notebook: cell(notebook, "cell-02")["outputs"].append(output(IMITATION)),
+        "shows something in cell-02 that imitates a record",
+    ),
+    "one of another analysis": (
+        lambda notebook: cell(notebook, "cell-02")["outputs"].append(
+            output(IMITATION.replace("best", "doubled"))
+        ),
+        "shows something in cell-02 that imitates a record",
+    ),
+    "an anchor": (
+        lambda notebook: cell(notebook, "cell-02")["outputs"].append(output("<a NAME = 'record-x'>9</a>")),
+        "shows something in cell-02 that imitates a record",
+    ),
+    "an id in disguise": (
+        lambda notebook: cell(notebook, "cell-02")["outputs"].append(output('<p id="&#114;ecord-x">9</p>')),
+        "shows something in cell-02 that imitates a record",
+    ),
+    "the looks of a record": (
+        lambda notebook: cell(notebook, "cell-02")["outputs"].append(output("<p class='x ms-value'>99</p>")),
+        "shows something in cell-02 that imitates a record",
+    ),
+    "one in Markdown": (
+        lambda notebook: cell(notebook, "cell-02")["outputs"].append(output(IMITATION, "text/markdown")),
+        "shows something in cell-02 that imitates a record",
+    ),
+    "a script": (
+        lambda notebook: cell(notebook, "cell-02")["outputs"].append(output("<SCRIPT>document</SCRIPT>")),
+        "or that no run leaves there",
+    ),
+    "a picture": (
+        lambda notebook: cell(notebook, "cell-02")["outputs"].append(output("aGk=", "image/png")),
+        "or that no run leaves there",
+    ),
+    "an error": (
+        lambda notebook: cell(notebook, "cell-02")["outputs"].append(
+            {"output_type": "error", "ename": "E", "evalue": "e", "traceback": []}
+        ),
+        "or that no run leaves there",
+    ),
+    "one in prose": (
+        lambda notebook: cell(notebook, "text-02")["source"].append(IMITATION),
+        "shows something in text-02 that imitates a record",
+    ),
+    "a cell twice": (_copied_cell, "has other cells than everything.py"),
+    "words beside parameters": (_words_beside_parameters, "cell-parameters does more than set parameters"),
+    "code beside parameters": (_code_beside_parameters, "cell-parameters does more than set parameters"),
+    "parameters elsewhere": (_parameters_elsewhere, "cell-parameters does more than set parameters"),
+    "parameters that print": (
+        lambda notebook: cell(notebook, "cell-parameters")["outputs"].append(output("99")),
+        "cell-parameters does more than set parameters",
+    ),
+    "a cell of another type": (
+        lambda notebook: cell(notebook, "text-02").update(cell_type="raw"),
+        "says something else than everything.py in text-02",
+    ),
+    "a tag": (
+        lambda notebook: cell(notebook, "cell-03")["metadata"].update(tags=["remove_output"]),
+        "says something else than everything.py in cell-03",
+    ),
+    "an attachment": (
+        lambda notebook: cell(notebook, "text-02").update(attachments={"x.png": {"image/png": "aGk="}}),
+        "says something else than everything.py in text-02",
+    ),
+    "a title of its own": (
+        lambda notebook: notebook["metadata"].update(title="A better title"),
+        "says something about itself",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("forgery", BESIDE)
+def test_what_is_put_beside_the_records_of_a_notebook_is_named(project: Project, forgery: str) -> None:
+    change, named = BESIDE[forgery]
+    forge(project, change)
+    result = mechscope(project, "verify", "everything", "--quick")
+    assert result.exit_code == 1
+    line_with(result.output, "results/one/everything/notebook.ipynb", named)
+
+
+def test_a_notebook_that_readers_may_read_differently_is_none(project: Project) -> None:
+    notebook = folder_of(project) / "notebook.ipynb"
+    edit(notebook, '"nbformat": 4', '"cells": [],\n "nbformat": 4')
+    result = mechscope(project, "verify", "everything", "--quick")
+    assert result.exit_code == 1
+    line_with(result.output, "notebook.ipynb is not a notebook that was executed here")
+
+
+def test_a_rerun_names_what_is_displayed_beside_records(project: Project) -> None:
+    forge(project, lambda notebook: cell(notebook, "cell-03")["outputs"].append(output("<b>All hold.</b>")))
+    assert mechscope(project, "verify", "everything", "--quick").exit_code == 0  # it says that nobody knows
+    result = mechscope(project, "verify", "everything")
+    assert result.exit_code == 1
+    line_with(result.output, "results/one/everything/notebook.ipynb shows something in cell-03")
+
+
 def test_quick_says_what_no_ledger_vouches_for(project: Project) -> None:
     output = mechscope(project, "verify", "--quick").output
     line_with(output, "one:everything", "not recorded, so held against nothing: what cell-02 prints")
