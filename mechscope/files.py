@@ -121,6 +121,24 @@ def _scalar(value: Any) -> str:
     return _SCALARS.encode(value)
 
 
+def parsed_json(text: str) -> Any:
+    """What a text of JSON says, to every reader: of two entries of one name each reader may take another.
+
+    Raises:
+        ValueError: It is not JSON, or an object in it has two entries of one name.
+    """
+    return json.loads(text, object_pairs_hook=_each_once)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object has two entries named '{twice}'")
+    return entries
+
+
 def hash_text(text: str) -> str:
     """SHA-256 of a text, as 64 hexadecimal digits; of a file with this text, `hash_content` gives the same.
 

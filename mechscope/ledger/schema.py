@@ -221,8 +221,10 @@ class LedgerFile(_Strict):
     accepted: tuple[Acceptance, ...] = ()
     findings: Findings
     sha256: str
-    """Hash of `findings` (figures by their own hashes): catches a hand-edited ledger, and is what a
-    downstream analysis depends on."""
+    """Hash of `findings` (figures by their own hashes): what a downstream analysis depends on."""
+    whole_sha256: str = ""
+    """Hash of everything else in the file and of `sha256`: catches a ledger that was edited by hand. It is
+    filled in when the file is written."""
 
     @property
     def executed(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mechscope.errors import InvalidInput, LedgerDamaged, UnknownName
-from mechscope.files import file_state, hash_content, hash_value, read_text, stable_json
+from mechscope.files import file_state, hash_content, hash_value, parsed_json, read_text, stable_json
 from mechscope.ledger.schema import SCHEMA_VERSION, Findings, Inputs, LedgerFile
 from mechscope.project import Project, find_project
 
@@ -31,9 +30,14 @@ def inputs_hash(inputs: Inputs) -> str:
     return hash_value(inputs.model_dump(mode="json"))
 
 
+def whole_hash(ledger: LedgerFile) -> str:
+    """SHA-256 of all that a ledger holds; its findings count by the hash that it states of them."""
+    return hash_value(ledger.model_dump(mode="json", exclude={"findings", "whole_sha256"}))
+
+
 def ledger_text(ledger: LedgerFile) -> str:
     """The bytes of `ledger.json`: sorted and stable, so that equal findings leave no diff."""
-    return stable_json(ledger.model_dump(mode="json"))
+    return stable_json({**ledger.model_dump(mode="json"), "whole_sha256": whole_hash(ledger)})
 
 
 def figure_files(folder: Path, name: str) -> tuple[Path, Path]:
@@ -69,8 +73,8 @@ def load_ledger(folder: Path) -> LedgerFile:
     """
     path = folder / LEDGER_NAME
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raw = parsed_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise LedgerDamaged(f"{_shown(path)} is not JSON: {error}.", hint=_mend(folder)) from error
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if version != SCHEMA_VERSION:
@@ -88,9 +92,13 @@ def load_ledger(folder: Path) -> LedgerFile:
 
 def damages(folder: Path, ledger: LedgerFile) -> Iterator[str]:
     """What in `folder` no longer has the hash that `ledger` states, a sentence each."""
+    path = _shown(folder / LEDGER_NAME)
     if findings_hash(ledger.findings) != ledger.sha256:
-        path = _shown(folder / LEDGER_NAME)
         yield f"{path} {BY_HAND}: its findings do not have the hash it states."
+    if not ledger.whole_sha256:
+        yield f"{path} states no hash of its whole, as every ledger of this mechscope does."
+    elif whole_hash(ledger) != ledger.whole_sha256:
+        yield f"{path} {BY_HAND}: its whole does not have the hash it states."
     for name, figure in ledger.findings.figures.items():
         expected = (figure.spec_sha256, figure.svg_sha256)
         for file, sha256 in zip(figure_files(folder, name), expected, strict=True):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import io
-import json
 import re
 import tokenize
 from collections import Counter
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mechscope.errors import MechscopeError
+from mechscope.files import parsed_json
 from mechscope.ledger.schema import KINDS, LedgerFile
 from mechscope.pipeline.extract import display_of
 from mechscope.pipeline.notebook import INJECTED, from_script, imitates_record, is_readable
@@ -121,15 +121,7 @@ def _cells(path: Path) -> list[Any]:
 
 
 def _notebook(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_once)
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; which of two entries of one name counts is for each reader to decide."""
-    entries = dict(pairs)
-    if len(entries) < len(pairs):
-        raise ValueError("an object of JSON has two entries of one name")
-    return entries
+    return parsed_json(path.read_text(encoding="utf-8"))
 
 
 def _written(cell: Any) -> tuple[str, Any, str]:

@@ -28,6 +28,13 @@ def inconsistencies(project: Project, folder: Path, analysis: Analysis, ledger: 
         for name, record in sorted(getattr(ledger.findings, kind).items()):
             for problem in _of_record(record, ledger.findings):
                 yield f"{ledger.analysis}.{name}: {problem}"
+    for field in ("title", "description"):
+        stated, written = getattr(ledger, field), getattr(analysis, field)
+        if stated != written:
+            yield (
+                f"the ledger states the {field} '{stated}', but {analysis.path.name} has '{written}' "
+                f"(to bring it up to date:  mechscope run {analysis.name} --run {ledger.run})"
+            )
     path = folder / NOTEBOOK_NAME
     notebook, problems = project.shown(path), list(notebook_problems(path, ledger))
     for key, problem in problems:
@@ -53,8 +60,11 @@ def _of_record(record: Any, findings: Findings) -> Iterator[str]:
                 if verdict.outcome != record.outcome:
                     yield f"'{record.outcome}' is stated, but the criterion gives '{verdict.outcome}'"
                 for name, value in verdict.evidence.items():
-                    if (stated := record.evidence.get(name)) != value:
+                    stated = record.evidence.get(name)
+                    if stated != value or type(stated) is not type(value):
                         yield f"its evidence states {name} = {stated}, which is {value}"
+                if more := sorted({*record.evidence} - {*verdict.evidence}):
+                    yield f"its evidence states {', '.join(more)}, which its criterion does not name"
     except MechscopeError as error:  # a format that does not fit, a criterion that cannot be computed
         yield error.message
 

@@ -18,6 +18,8 @@ from mechscope.ledger.store import figure_files
 
 _NOISE = 0.01
 """Pixels by which anything may differ."""
+_PIXELS = 6.0
+"""Pixels by which another edition of the font may move what makes room for texts."""
 _WIDEST = 24.0
 """Pixels that one letter may be wider in one font than in another."""
 _FOREIGN = re.compile("[^\\u0000-\\u052f\\u2010-\\u2026\\u2190-\\u2195\\u2212\\u2248\\u2260\\u2264\\u2265]")
@@ -30,7 +32,7 @@ _BY_FONTS = {
     "svg": "",
     "rect": "",
     "g": "marks|mark-group role-(?:scope|title|legend|[a-z]+-title).*",
-    "text": "mark-text role-[a-z]+-title",
+    "text": "$|mark-text role-[a-z]+-title",
 }
 """What lies where the widths of texts put it: tags, and the groups in which they stand."""
 
@@ -64,7 +66,7 @@ def alike(one: str, other: str) -> bool:
     texts = (text for text, _, _ in pieces if not text.startswith("<"))
     foreign = max((len(_FOREIGN.findall(text)) for text in texts), default=0)
     return all(
-        abs(a - b) <= _NOISE + _WIDEST * foreign * placed
+        abs(a - b) <= (_PIXELS + _WIDEST * foreign if placed else _NOISE)
         for (_, placed, before), (_, _, after) in zip(pieces, other_pieces, strict=True)
         for a, b in zip(before, after, strict=True)
     )

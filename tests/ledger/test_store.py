@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +59,48 @@ def test_a_number_edited_by_hand_is_caught(tmp_path: Path) -> None:
     path = written(tmp_path) / "ledger.json"
     path.write_text(path.read_text().replace('"value": 0.5', '"value": 0.6'))
     with pytest.raises(LedgerDamaged, match="edited by hand"):
+        read_ledger(path.parent)
+
+
+def _change(raw: dict[str, Any], field: str) -> None:
+    """Another value in a field, whatever it holds."""
+    match raw[field]:
+        case str() as text:
+            raw[field] = text + "x"
+        case list() as items:
+            raw[field] = [*items, {"changed": ["x"], "because": "x"}]
+        case dict() as entries:
+            inner = next((name for name in entries if name == "parameters"), None)
+            raw[field] = {**entries, inner: {"seed": 1}} if inner else {**entries, "python": "2.7"}
+
+
+@pytest.mark.parametrize("field", sorted({*LedgerFile.model_fields} - {"schema_version", "findings"}))
+def test_whatever_is_edited_in_a_ledger_is_caught(tmp_path: Path, field: str) -> None:
+    path = written(tmp_path) / "ledger.json"
+    raw = json.loads(path.read_text())
+    before = json.dumps(raw)
+    _change(raw, field)
+    assert json.dumps(raw) != before
+    path.write_text(stable_json(raw))
+    with pytest.raises(LedgerDamaged, match="edited by hand"):
+        read_ledger(path.parent)
+
+
+@pytest.mark.parametrize("title", ["Demo", "Another"])
+def test_the_hash_of_the_whole_cannot_be_left_out(tmp_path: Path, title: str) -> None:
+    path = written(tmp_path) / "ledger.json"
+    raw = json.loads(path.read_text())
+    del raw["whole_sha256"]
+    path.write_text(stable_json({**raw, "title": title}))
+    with pytest.raises(LedgerDamaged, match="states no hash of its whole") as caught:
+        read_ledger(path.parent)
+    assert caught.value.hint == "mechscope run demo --run r --force"
+
+
+def test_a_ledger_that_readers_may_read_differently_is_none(tmp_path: Path) -> None:
+    path = written(tmp_path) / "ledger.json"
+    path.write_text(path.read_text().replace('"title": "Demo"', '"title": "Other", "title": "Demo"'))
+    with pytest.raises(LedgerDamaged, match="two entries named 'title'"):
         read_ledger(path.parent)
 
 

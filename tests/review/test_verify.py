@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mechscope.cli import cli
-from mechscope.ledger.store import read_ledger
+from mechscope.ledger.store import ledger_text, load_ledger, read_ledger
 from mechscope.pipeline.schedule import Order, run_analyses
 from mechscope.project import Project
 from mechscope.publish.findings import Shelf
@@ -127,6 +127,102 @@ def test_a_picture_that_its_data_do_not_draw_is_named_though_all_hashes_are_righ
     assert result.exit_code == 1
     line_with(result.output, "everything.bars", "its picture is not the one that its data draw")
     assert verification(project)["ledgers"] == {}
+
+
+def edit_whole(project: Project, **fields: object) -> None:
+    """Change a ledger beside its findings, as a forger does who computes every hash anew."""
+    ledger = load_ledger(folder_of(project))
+    text = ledger_text(ledger.model_copy(update=fields))
+    (folder_of(project) / "ledger.json").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("version", ["0.1", None])
+def test_a_forged_picture_is_named_whatever_version_its_ledger_states(
+    project: Project, version: str | None
+) -> None:
+    edit_figure(project, "h18v150h-18Z", "h18v180h-18Z", mend=True, svg=True)
+    environment = dict(load_ledger(folder_of(project)).environment)
+    environment |= {"vl-convert-python": version} if version else {}
+    if not version:
+        del environment["vl-convert-python"]
+    edit_whole(project, environment=environment)
+    result = mechscope(project, "verify", "everything")
+    assert result.exit_code == 1
+    said = line_with(result.output, "everything.bars", "its picture is not the one that its data draw")
+    assert f"the ledger states {version or 'none'}" in said
+
+
+@pytest.mark.parametrize("field", ["title", "description"])
+def test_a_title_that_is_not_the_scripts_is_named_though_all_hashes_are_right(
+    project: Project, field: str
+) -> None:
+    edit_whole(project, **{field: "Nothing but the best"})
+    for arguments in (["--quick"], []):
+        result = mechscope(project, "verify", "everything", *arguments)
+        assert result.exit_code == 1
+        line_with(result.output, f"states the {field} 'Nothing but the best'", "everything.py has")
+    assert mechscope(project, "run", "everything").exit_code == 0
+    assert mechscope(project, "verify", "everything", "--quick").exit_code == 0
+
+
+def test_other_parameters_than_those_of_the_run_are_named_though_all_hashes_are_right(
+    project: Project,
+) -> None:
+    inputs = load_ledger(folder_of(project)).inputs
+    edit_whole(project, inputs=inputs.model_copy(update={"parameters": {**inputs.parameters, "seed": 7}}))
+    forge(project, lambda notebook: cell(notebook, "cell-parameters").update(source=[
+        "# Parameters\n", "seed = 7\n", 'model = "./model"\n',
+    ]))  # fmt: skip
+    for arguments in (["--quick"], []):
+        result = mechscope(project, "verify", "everything", *arguments)
+        assert result.exit_code == 1
+        line_with(result.output, "input", "parameter seed 7 → 0")
+
+
+CLAIMS: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
+    "caption of a figure": (lambda found: found["figures"]["bars"].update(caption="Best."), "caption"),
+    "alternative text": (lambda found: found["figures"]["bars"].update(alt="Two best bars"), "alt"),
+    "tolerance of a figure": (
+        lambda found: found["figures"]["bars"]["tolerance"]["*"].update(atol=9.0), "tolerance"
+    ),
+    "caption of a table": (lambda found: found["tables"]["prompts"].update(caption="Best."), "caption"),
+    "heading": (
+        lambda found: found["tables"]["prompts"]["columns"][1].update(label="width"), "label of column length"
+    ),
+    "label": (lambda found: found["statistics"]["longest"].update(label="Best prompt"), "label"),
+    "test": (lambda found: found["statistics"]["drawn"].update(test="exact"), "test"),
+    "caption of passages": (lambda found: found["passages"]["texts"].update(caption="Best."), "caption"),
+    "token": (
+        lambda found: found["passages"]["texts"]["passages"][0].update(tokens=["a", "c"]), "tokens of text 1"
+    ),
+    "title of a passage": (
+        lambda found: found["passages"]["texts"]["passages"][0].update(title="Best"), "text 1"
+    ),
+    "sentence": (lambda found: found["claims"]["positive"].update(sentence="All is well."), "sentence"),
+    "criterion": (lambda found: found["claims"]["positive"].update(criterion="weight > -1"), "criterion"),
+    "exploratory": (lambda found: found["claims"]["positive"].update(exploratory="no"), "exploratory"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("forgery", CLAIMS)
+def test_words_that_a_rerun_does_not_say_are_named_though_all_hashes_are_right(
+    project: Project, forgery: str
+) -> None:
+    change, place = CLAIMS[forgery]
+
+    edit_ledger(project, change, mend=True)
+    result = mechscope(project, "verify", "everything")
+    assert result.exit_code == 1
+    line_with(result.output, "everything.", "drifted", place)
+
+
+def test_evidence_that_no_criterion_names_is_named(project: Project) -> None:
+    edit_ledger(project, lambda found: found["claims"]["positive"]["evidence"].update(n=10_000), mend=True)
+    result = mechscope(project, "verify", "everything", "--quick")
+    assert result.exit_code == 1
+    line_with(
+        result.output, "everything.positive", "its evidence states n, which its criterion does not name"
+    )
 
 
 def test_changed_inputs_are_named_beside_what_they_change(project: Project) -> None:
