@@ -2,9 +2,9 @@
 
 An append-only file, a JSON object a line. A criterion gets an entry when a script that contains it is about
 to be run for the first time, and again whenever it changed. An entry names the runs that had results of
-that analysis by then: for those the claim is *exploratory*, because whoever wrote the criterion could have
-seen them. Entries of an analysis that is gone stay: it may be on another branch, and one that comes back with
-other criteria is no new one.
+that analysis by then, on disk or in a commit: for those the claim is *exploratory*, because whoever wrote the
+criterion could have seen them. Entries of an analysis that is gone stay: it may be on another branch, and one
+that comes back with other criteria is no new one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mechscope.errors import LedgerDamaged
-from mechscope.files import lines_of, read_text, write_atomically
+from mechscope.files import read_text, write_atomically
+from mechscope.ledger.history import results_ever
 from mechscope.ledger.store import LEDGER_NAME
 from mechscope.project import Project
 
@@ -43,6 +44,11 @@ class ClaimEntry(BaseModel):
     results_existed: tuple[str, ...]
 
 
+def lines_of_lock(text: str) -> list[str]:
+    """The lines of a lock; a sentence may hold characters that Python would also end a line at."""
+    return text.removesuffix("\n").split("\n") if text else []
+
+
 def read_claims(project: Project) -> list[ClaimEntry]:
     """All entries, oldest first.
 
@@ -53,7 +59,7 @@ def read_claims(project: Project) -> list[ClaimEntry]:
     if not path.is_file():
         return []
     entries = []
-    for number, line in enumerate(lines_of(read_text(path, project.shown(path))), start=1):
+    for number, line in enumerate(lines_of_lock(read_text(path, project.shown(path))), start=1):
         try:
             entries.append(ClaimEntry.model_validate_json(line))
         except ValidationError as error:
@@ -72,11 +78,12 @@ def register(project: Project, claims: Iterable[tuple[str, ClaimText]]) -> list[
     """
     new = unregistered(project, claims)
     if new:
-        lines = [
-            json.dumps(entry.model_dump(mode="json"), ensure_ascii=False, sort_keys=True)
-            for entry in read_claims(project) + new
+        path = project.claims_lock
+        before = lines_of_lock(path.read_text(encoding="utf-8")) if path.is_file() else []
+        added = [
+            json.dumps(entry.model_dump(mode="json"), ensure_ascii=False, sort_keys=True) for entry in new
         ]
-        write_atomically(project.claims_lock, "\n".join(lines) + "\n")
+        write_atomically(path, "\n".join([*before, *added]) + "\n")
     return new
 
 
@@ -87,16 +94,21 @@ def unregistered(project: Project, claims: Iterable[tuple[str, ClaimText]]) -> l
         LedgerDamaged: The lock can't be read.
     """
     latest = {(entry.analysis, entry.claim): entry.criterion for entry in read_claims(project)}
+    new = [
+        (analysis, claim)
+        for analysis, claim in claims
+        if latest.get((analysis, claim.name)) != claim.criterion
+    ]
+    ever = results_ever(project) if new else set()
     return [
         ClaimEntry(
             analysis=analysis,
             claim=claim.name,
             criterion=claim.criterion,
             sentence=claim.sentence,
-            results_existed=_runs_with_results(project, analysis),
+            results_existed=_runs_with_results(project, analysis, ever),
         )
-        for analysis, claim in claims
-        if latest.get((analysis, claim.name)) != claim.criterion
+        for analysis, claim in new
     ]
 
 
@@ -125,6 +137,8 @@ def latest_entry(entries: list[ClaimEntry], analysis: str, claim: str) -> ClaimE
     return next(same, None)
 
 
-def _runs_with_results(project: Project, analysis: str) -> tuple[str, ...]:
+def _runs_with_results(project: Project, analysis: str, ever: set[tuple[str, str]]) -> tuple[str, ...]:
+    """The runs that have results of an analysis on disk, and those that had some in a commit before."""
     ledgers = project.results.glob(f"[!.]*/{analysis}/{LEDGER_NAME}")
-    return tuple(sorted(path.parent.parent.name for path in ledgers))
+    there = {path.parent.parent.name for path in ledgers}
+    return tuple(sorted(there | {run for run, name in ever if name == analysis}))

@@ -223,8 +223,8 @@ class LedgerFile(_Strict):
     sha256: str
     """Hash of `findings` (figures by their own hashes): what a downstream analysis depends on."""
     whole_sha256: str = ""
-    """Hash of everything else in the file and of `sha256`: catches a ledger that was edited by hand. It is
-    filled in when the file is written."""
+    """Hash of everything else that the file holds: with `sha256` it catches a ledger that was edited by hand.
+    It is filled in when the file is written."""
 
     @property
     def executed(self) -> str:

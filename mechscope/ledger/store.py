@@ -31,8 +31,8 @@ def inputs_hash(inputs: Inputs) -> str:
 
 
 def whole_hash(ledger: LedgerFile) -> str:
-    """SHA-256 of all that a ledger holds; its findings count by the hash that it states of them."""
-    return hash_value(ledger.model_dump(mode="json", exclude={"findings", "whole_sha256"}))
+    """SHA-256 of all that a ledger holds beside its findings, which have a hash of their own."""
+    return hash_value(ledger.model_dump(mode="json", exclude={"findings", "sha256", "whole_sha256"}))
 
 
 def ledger_text(ledger: LedgerFile) -> str:

@@ -1,8 +1,8 @@
 """Whether `analyses/claims.lock` can be believed: whole, and by what git remembers only ever appended to.
 
 "Written before there were results" rests on this file alone, and anybody can edit it. What cannot be edited
-unseen is the history that it was committed with: an entry that was taken out or rewritten still stands
-there, and so do the results that lay in the project before the commit that added an entry.
+unseen is the history that it was committed with: an entry that was taken out, rewritten or moved still stands
+there as it was, and so does every result that any commit before the entry ever held, taken out since or not.
 
 Two things stay out of reach: a history that was rewritten as a whole, and results that were seen but never
 committed before the entry was.
@@ -10,16 +10,19 @@ committed before the entry was.
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import functools
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
 from mechscope.errors import LedgerDamaged
-from mechscope.files import lines_of, read_text
-from mechscope.ledger.claims import ClaimEntry, latest_entry, read_claims
-from mechscope.ledger.store import LEDGER_NAME, load_ledger
+from mechscope.ledger.claims import ClaimEntry, latest_entry, lines_of_lock, read_claims
+from mechscope.ledger.history import Node, changes, contents, git_prints, node_of
+from mechscope.ledger.store import load_ledger
 from mechscope.project import Project
 from mechscope.publish.findings import runs_with_results
 
@@ -46,11 +49,11 @@ def check_lock(project: Project, runs: Sequence[str], analyses: Sequence[str]) -
     history = _history(project)
     about = "no history of git to hold it against"
     if history is not None:
-        shallow = (_git(project, "rev-parse", "--is-shallow-repository") or "").strip() == "true"
+        shallow = (git_prints(project, "rev-parse", "--is-shallow-repository") or "").strip() == "true"
         about = f"held against {'the part of its history that is here' if shallow else 'its history'}"
     problems = [
         *_unregistered(project, entries, runs, analyses),
-        *_rewritten(project, entries, history or []),
+        *(_against(history, entries) if history else ()),
     ]
     return LockCheck(
         f"{len(entries)} {'entry' if len(entries) == 1 else 'entries'}, {about}",
@@ -78,87 +81,186 @@ def _unregistered(
 
 @dataclass(frozen=True)
 class _Added:
-    """An entry as a line, and the commit that added it first: its short name and the results before it."""
+    """An entry as a line, and the commit that added it first ("" for none yet)."""
 
     line: str
     commit: str
-    before: frozenset[tuple[str, str]]
+
+    @property
+    def where(self) -> str:
+        return self.commit[:7] or "this working copy"
 
 
-def _rewritten(project: Project, entries: list[ClaimEntry], history: list[_Added]) -> Iterator[str]:
-    """Entries that history has and the file lost, and entries that deny results that were there by then."""
-    now = set(lines_of(read_text(project.claims_lock))) if entries else set()
-    runs = set(runs_with_results(project))  # a run that is gone since is nobody's outcome
-    for added in history:
-        try:
-            entry = ClaimEntry.model_validate_json(added.line)
-        except ValidationError:
+@dataclass(frozen=True)
+class _History:
+    """What git remembers of the lock and of results.
+
+    Attributes:
+        versions: The lines of the lock after each commit that changed it, parents first; those of now last.
+        before: The ledgers that any ancestor of a commit ever held, by commit; of all commits under "".
+        ledgers: The last object of each ledger that there ever was.
+    """
+
+    project: Project
+    versions: Sequence[tuple[str, list[str]]]
+    before: Mapping[str, frozenset[Node]]
+    ledgers: Mapping[Node, str]
+    runs: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def added(self) -> list[_Added]:
+        """Every line that the lock ever had, as often as it stood there at a time, oldest first."""
+        first: dict[tuple[str, int], str] = {}
+        for commit, lines in self.versions:
+            counted: Counter[str] = Counter()
+            for line in lines:
+                counted[line] += 1
+                first.setdefault((line, counted[line]), commit)
+        return [_Added(line, commit) for (line, _), commit in first.items()]
+
+    def seen(self, commit: str, analyses: set[str]) -> dict[str, str]:
+        """The runs of now that had results of `analyses` before a commit, each with its name of then."""
+        runs: dict[str, str] = {}
+        for run, analysis in sorted(self.before.get(commit, ())):
+            if analysis in analyses:
+                runs.setdefault(self._present_names.get((run, analysis), run), run)
+        return {now: then for now, then in runs.items() if now in self.runs}
+
+    @functools.cached_property
+    def _present_names(self) -> dict[Node, str]:
+        """Runs that are gone and have another name now: one with the same parameters."""
+        gone = {node: blob for node, blob in self.ledgers.items() if node[0] not in self.runs}
+        texts = contents(self.project, list(gone.values()))
+        names = {}
+        for (run, analysis), blob in gone.items():
+            with suppress(ValueError, KeyError, TypeError):
+                parameters = json.loads(texts[blob])["inputs"]["parameters"]
+                for present in sorted(self.runs):
+                    with suppress(FileNotFoundError, LedgerDamaged):
+                        if load_ledger(self.project.found(present, analysis)).inputs.parameters == parameters:
+                            names[run, analysis] = present
+        return names
+
+    def names(self, entry: ClaimEntry, entries: Sequence[ClaimEntry]) -> set[str]:
+        """The analysis of an entry, and those that are gone and were this one under another name.
+
+        They are if git knows their script as renamed to this one's, or if they made the same claim.
+        """
+        return {entry.analysis} | {
+            name
+            for name in self._gone_analyses
+            if self._renamed.get(name) == entry.analysis
+            or any(
+                other.analysis == name and (other.claim == entry.claim or other.sentence == entry.sentence)
+                for other in entries
+            )
+        }
+
+    @functools.cached_property
+    def _gone_analyses(self) -> set[str]:
+        folder = self.project.analyses
+        return {name for _, name in self.before.get("", ()) if not (folder / f"{name}.py").is_file()}
+
+    @functools.cached_property
+    def _renamed(self) -> dict[str, str]:
+        """The present names of analyses whose scripts were renamed, by their names of before."""
+        if not self._gone_analyses:
+            return {}
+        folder = self.project.shown(self.project.analyses)
+        logged = git_prints(
+            self.project,
+            *("log", "--full-history", "--topo-order", "--reverse", "-m", "-M", "--diff-filter=R"),
+            *("--name-status", "--relative", "--format=", "--", folder),
+        )
+        names: dict[str, str] = {}
+        for line in (logged or "").split("\n"):
+            if line.startswith("R"):
+                old, new = (
+                    path.removeprefix(f"{folder}/").removesuffix(".py") for path in line.split("\t")[1:]
+                )
+                names = {name: new if now == old else now for name, now in names.items()} | {old: new}
+        return names
+
+
+def _against(history: _History, entries: list[ClaimEntry]) -> Iterator[str]:
+    """Entries that history has and the file lost or moved, and those that deny results that were there."""
+    lines = Counter(history.versions[-1][1])
+    known = [entry for added in history.added if (entry := _entry(added.line)) is not None]
+    counted: Counter[str] = Counter()
+    for added in history.added:
+        entry = _entry(added.line)
+        if entry is None:
             continue  # of another version, or mended since
         key = f"{entry.analysis}.{entry.claim}"
-        if added.line not in now:
-            yield f"{key}: the entry that {added.commit} added was taken out or rewritten"
+        counted[added.line] += 1
+        if counted[added.line] > lines[added.line]:
+            yield f"{key}: the entry that {added.where} added was taken out or rewritten"
             continue
-        seen = {run for run, analysis in added.before if analysis == entry.analysis} & runs
-        if denied := sorted(seen - set(entry.results_existed)):
+        seen = history.seen(added.commit, history.names(entry, known))
+        if denied := sorted(set(seen) - set(entry.results_existed)):
+            older = [f"{now} as {then}" if now != then else now for now, then in sorted(seen.items())]
+            named = [name for name, now in zip(older, sorted(seen), strict=True) if now in denied]
             yield (
-                f"{key}: its entry knows of no results of {' and '.join(denied)}, "
-                f"which were there before {added.commit} added it"
+                f"{key}: its entry knows of no results of {' and '.join(named)}, "
+                f"which were there before {added.where} added it"
             )
+    for commit, version in history.versions[:-1]:
+        for claim in sorted({(entry.analysis, entry.claim) for entry in entries}):
+            then, now = (_of_claim(listed, claim) for listed in (version, history.versions[-1][1]))
+            rest = iter(now)
+            if set(then) <= set(now) and not all(line in rest for line in then):
+                yield f"{'.'.join(claim)}: its entries stand in another order than in {commit[:7]}"
 
 
-def _history(project: Project) -> list[_Added] | None:
-    """Every line that the lock ever had, oldest first, what is not yet committed last; None without git."""
-    path = project.shown(project.claims_lock)
-    logged = _git(
-        project,
-        "log",
-        "-m",
-        "-p",
-        "--reverse",
-        "--topo-order",
-        "--unified=0",
-        "--format=commit %H %P",
-        "--",
-        path,
-    )
-    if logged is None:
-        return None
-    first: dict[str, tuple[str, ...]] = {}
-    commits: tuple[str, ...] = ()
-    for line in lines_of(logged):
-        if line.startswith("commit "):
-            commits = tuple(line.split()[1:])
-        elif line.startswith("+{"):
-            first.setdefault(line[1:], commits)
-    if project.claims_lock.is_file():
-        for line in lines_of(read_text(project.claims_lock)):
-            first.setdefault(line, ("", "HEAD"))
-    results = {parent: _results_in(project, parent) for _, *parents in first.values() for parent in parents}
+def _of_claim(lines: Sequence[str], key: tuple[str, str]) -> list[str]:
     return [
-        _Added(line, commit[:7] or "this working copy", frozenset().union(*(results[one] for one in parents)))
-        for line, (commit, *parents) in first.items()
+        line for line in lines if (entry := _entry(line)) is not None and (entry.analysis, entry.claim) == key
     ]
 
 
-def _results_in(project: Project, commit: str) -> frozenset[tuple[str, str]]:
-    """(run, analysis) of each ledger that a commit holds."""
-    folder = project.shown(project.results)
-    names = (_git(project, "ls-tree", "-r", "--name-only", commit, "--", folder) or "").split("\n")
-    parts = [name.removeprefix(f"{folder}/").split("/") for name in names]
-    return frozenset((part[0], part[1]) for part in parts if len(part) == 3 and part[2] == LEDGER_NAME)
-
-
-def _git(project: Project, *arguments: str) -> str | None:
-    """What git prints at the project's root; None where there is no git or no repository."""
+@functools.lru_cache(maxsize=4096)
+def _entry(line: str) -> ClaimEntry | None:
     try:
-        done = subprocess.run(
-            ["git", "-c", "core.quotePath=false", *arguments],
-            cwd=project.root,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=60,
-        )
-    except (OSError, subprocess.SubprocessError):
+        return ClaimEntry.model_validate_json(line)
+    except ValidationError:
         return None
-    return done.stdout if done.returncode == 0 else None
+
+
+def _history(project: Project) -> _History | None:
+    """None without git, or without a commit."""
+    path = project.shown(project.claims_lock)
+    listed = git_prints(project, "rev-list", "--topo-order", "--reverse", "--parents", "HEAD")
+    known = changes(project, project.shown(project.results), path)
+    if listed is None or known is None:
+        return None
+    ledgers: dict[Node, str] = {}
+    held: dict[str, set[Node]] = {}
+    locks: dict[str, str] = {}
+    for change in known:
+        node = node_of(project, change.path)
+        if node is not None and change.blob:
+            ledgers[node] = change.blob
+            held.setdefault(change.commit, set()).add(node)
+        elif change.path == path:
+            locks[change.commit] = change.blob
+    before: dict[str, frozenset[Node]] = {}
+    upto: dict[str, frozenset[Node]] = {}
+    for line in listed.split("\n")[:-1]:
+        commit, *parents = line.split(" ")
+        before[commit] = _union(upto.get(parent, frozenset()) for parent in parents)
+        upto[commit] = _union((before[commit], frozenset(held.get(commit, ()))))
+    before[""] = _union(upto.values())
+    texts = contents(project, [blob for blob in locks.values() if blob])
+    versions = [(commit, lines_of_lock(texts.get(blob, ""))) for commit, blob in locks.items()]
+    now = project.claims_lock.read_text(encoding="utf-8") if project.claims_lock.is_file() else ""
+    return _History(
+        project, [*versions, ("", lines_of_lock(now))], before, ledgers, frozenset(runs_with_results(project))
+    )
+
+
+def _union(sets: Iterable[frozenset[Node]]) -> frozenset[Node]:
+    """The union, sharing a set that holds it already: most commits add nothing."""
+    whole: frozenset[Node] = frozenset()
+    for one in sets:
+        whole = one if whole <= one else whole if one <= whole else whole | one
+    return whole

@@ -10,6 +10,7 @@ import pytest
 from mechscope.errors import InvalidInput, LedgerDamaged
 from mechscope.ledger import read_ledger
 from mechscope.ledger.schema import Inputs, ModelInput
+from mechscope.ledger.store import ledger_text, load_ledger
 from mechscope.pipeline.accept import accept
 from mechscope.pipeline.fingerprint import data_files, why_stale
 from mechscope.pipeline.freshness import NEVER_RUN, look_at_all
@@ -211,8 +212,8 @@ def test_a_new_claim_cannot_be_accepted(project: Project) -> None:
 
 def test_what_another_run_found_is_stale_here_though_all_inputs_are_the_same(project: Project) -> None:
     folder = project.found("one", "apart")
-    text = (folder / "ledger.json").read_text()
-    (folder / "ledger.json").write_text(text.replace('"run": "one"', '"run": "two"'))
+    other = load_ledger(folder).model_copy(update={"run": "two"})
+    (folder / "ledger.json").write_text(ledger_text(other))
     assert reasons(project)["apart"] == ["results/one/apart holds what apart found in two"]
 
 

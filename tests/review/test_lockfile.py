@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from mechscope.cli import cli
+from mechscope.ledger.claims import ClaimText, register
 from mechscope.ledger.store import read_ledger
 from mechscope.project import Project
 from mechscope.review.lockfile import check_lock
@@ -88,6 +89,121 @@ def test_what_was_done_to_the_lock_is_named(
     said = problems(project)
     for part in named.split("; "):
         assert any(part in problem and KEY in problem for problem in said), said
+
+
+def git(project: Project, *arguments: str) -> None:
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    subprocess.run(["git", *identity, *arguments], cwd=project.root, check=True, capture_output=True)
+
+
+def take_out(project: Project) -> Path:
+    """Commit that there are no results, and say where they are meanwhile."""
+    aside = project.root.with_name("taken out")
+    shutil.move(project.results, aside)
+    commit(project.root)
+    return aside
+
+
+def judge_anew(project: Project, aside: Path, **changed: object) -> None:
+    """Commit an entry that knows of no results, and results beside it."""
+    first = json.loads(project.claims_lock.read_text().splitlines()[0])
+    with project.claims_lock.open("a") as lock:
+        lock.write(json.dumps(first | {"criterion": "centred_max > 0"} | changed) + "\n")
+    shutil.move(aside, project.results)
+    commit(project.root)
+
+
+DENIED = f"its entry knows of no results of {OTHER} and {RUN}, which were there before"
+
+
+@pytest.mark.parametrize("between", [0, 1, 3])
+def test_results_that_were_taken_out_before_a_criterion_changed_are_remembered(
+    project: Project, between: int
+) -> None:
+    aside = take_out(project)
+    for number in range(between):
+        (project.root / "other.txt").write_text(str(number))
+        commit(project.root)
+    judge_anew(project, aside, criterion="centred_max > 0")
+    assert any(DENIED in problem for problem in problems(project)), problems(project)
+
+
+def test_results_of_a_branch_that_was_merged_without_them_are_remembered(project: Project) -> None:
+    aside = project.root.with_name("aside")
+    shutil.copytree(project.results, aside)
+    git(project, "checkout", "-q", "-b", "side", "HEAD~1")
+    (project.root / "side.txt").write_text("Nothing was ever found here.")
+    commit(project.root)
+    git(project, "merge", "-q", "-s", "ours", "-m", "without results", "-")
+    assert not project.results.exists()
+    judge_anew(project, aside)
+    assert any(DENIED in problem for problem in problems(project)), problems(project)
+
+
+def test_an_entry_of_a_branch_without_results_is_in_order_when_it_is_merged(project: Project) -> None:
+    git(project, "checkout", "-q", "-b", "side", "HEAD~1")
+    first = json.loads(project.claims_lock.read_text())
+    with project.claims_lock.open("a") as lock:
+        lock.write(json.dumps(first | {"claim": "late"}) + "\n")
+    commit(project.root)
+    git(project, "merge", "-q", "-m", "with results", "-")
+    assert project.results.exists()
+    assert problems(project) == ()
+
+
+def test_a_run_under_another_name_has_the_results_of_before(project: Project) -> None:
+    aside = take_out(project)
+    (aside / RUN).rename(aside / "renamed")
+    judge_anew(project, aside)
+    said = check_lock(project, ["renamed"], ["topic_geometry"]).problems
+    assert any(f"renamed as {RUN}" in problem for problem in said), said
+
+
+@pytest.mark.parametrize("kept", ["claim", "sentence", "script"])
+def test_an_analysis_under_another_name_has_the_results_of_before(project: Project, kept: str) -> None:
+    scripts = project.analyses
+    (scripts / "topic_geometry.py").write_text("".join(f"x{n} = {n}\n" for n in range(50)))
+    commit(project.root)
+    aside = take_out(project)
+    (scripts / "topic_geometry.py").rename(scripts / "other.py")
+    commit(project.root)
+    if kept != "script":
+        (scripts / "other.py").write_text("y = 2\n")
+        git(project, "add", "-A")
+        git(project, "commit", "-q", "--amend", "-m", "another script")
+    new: dict[str, object] = {"analysis": "other"}
+    new |= {} if kept == "claim" else {"claim": "other_claim"}
+    new |= {} if kept == "sentence" else {"sentence": "Another sentence."}
+    for run in (RUN, OTHER):
+        (aside / run / "topic_geometry").rename(aside / run / "other")
+    judge_anew(project, aside, **new)
+    assert any("other." in problem and "knows of no results" in problem for problem in problems(project))
+
+
+def test_entries_in_another_order_or_again_are_named(project: Project) -> None:
+    first = project.claims_lock.read_text()
+    owned = entry(project, criterion="centred_max > 0", results_existed=[OTHER, RUN])
+    project.claims_lock.write_text(first + owned)
+    commit(project.root)
+    project.claims_lock.write_text(owned + first)
+    assert any("stand in another order than in" in problem for problem in problems(project))
+    project.claims_lock.write_text(first + owned + first)
+    assert any(DENIED in problem for problem in problems(project))
+
+
+def test_a_criterion_is_registered_with_the_results_that_only_history_has(project: Project) -> None:
+    take_out(project)
+    (new,) = register(project, [("topic_geometry", ClaimText("late", "centred_max > 0", "It is.", 1))])
+    assert new.results_existed == (OTHER, RUN)
+    commit(project.root)
+    assert problems(project) == ()
+
+
+def test_a_sentence_may_hold_any_character(project: Project) -> None:
+    sentence = "One\u2028two\x85three\x0bfour."
+    register(project, [("topic_geometry", ClaimText("late", "centred_max > 0", sentence, 1))])
+    commit(project.root)
+    assert problems(project) == ()
 
 
 def test_an_entry_that_owns_up_to_the_results_of_its_time_is_in_order(project: Project) -> None:
