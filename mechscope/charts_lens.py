@@ -9,6 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from mechscope.characters import visible
 from mechscope.charts import NEUTRAL, PALETTE, WIDTH, themed
 from mechscope.errors import InvalidInput
 
@@ -29,6 +30,7 @@ def lens_grid(frame: pd.DataFrame, *, width: int = WIDTH) -> Any:
     _require(frame, ["layer", "position", "read", "says", "probability"])
     cells = frame.copy()
     cells["says"] = [shown_token(token) for token in cells["says"]]
+    cells["read"] = cells["read"].map(visible)
     cells["probability"] = cells["probability"].astype(float).round(6)
     n_positions, n_layers = cells["position"].nunique(), cells["layer"].nunique()
     height = 15 * n_layers
@@ -167,8 +169,12 @@ def value_by_layer(
 
 
 def shown_token(token: str) -> str:
-    """A token without the spaces around it; white space itself as it would be written in code."""
-    return token.strip() or repr(token)[1:-1].replace(" ", "␣")
+    """A token without the spaces around it; white space itself as it would be written in code.
+
+    Characters that no chart can draw are there by number: a form feed is "<U+000C>".
+    """
+    seen = visible(token)
+    return seen.strip() or repr(seen)[1:-1].replace(" ", "␣")
 
 
 def _require(frame: pd.DataFrame, wanted: Sequence[str]) -> None:

@@ -18,11 +18,11 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-def test_there_is_an_analysis_and_a_session() -> None:
-    assert len(BLOCKS) == 2
+def test_there_are_an_analysis_passages_and_a_session() -> None:
+    assert len(BLOCKS) == 3
 
 
-@pytest.mark.parametrize("code", BLOCKS, ids=["analysis", "session"])
+@pytest.mark.parametrize("code", BLOCKS, ids=["analysis", "passages", "session"])
 def test_its_python_runs(code: str, tmp_path: Path) -> None:
     script = tmp_path / "next_word.py"
     script.write_text(code, encoding="utf-8")

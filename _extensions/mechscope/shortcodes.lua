@@ -174,13 +174,19 @@ local function visible(token)
   return (token:gsub("\r?\n", "↵"):gsub("\r", "↵"):gsub("\t", "⇥"))
 end
 
+--- A token's value as it is read, with a true minus sign.
+local function number(value, digits)
+  return (string.format("%." .. (digits or 3) .. "g", value):gsub("-", "−"))
+end
+
 local function token_html(token, value, largest)
   local step, negative = shade(value, largest)
   local inlines = pandoc.Inlines({ pandoc.Str(visible(token)) })
   if token:find("\n") then inlines:insert(pandoc.RawInline("html", "<br>")) end
-  if step == 0 then return inlines end
-  local class = (negative and "ms-neg-" or "ms-pos-") .. step
-  return { pandoc.Span(inlines, pandoc.Attr("", { "ms-token", class }, { title = string.format("%.3g", value) })) }
+  local class = step > 0 and { "ms-token", (negative and "ms-neg-" or "ms-pos-") .. step } or { "ms-token" }
+  local said = number(value)
+  -- Pairs, because a table has no order and a page is the same each time.
+  return { pandoc.Span(inlines, pandoc.Attr("", class, { { "title", said }, { "aria-description", said } })) }
 end
 
 -- A Typst string, not markup: only backslash and quote mean anything in it.
@@ -192,6 +198,7 @@ local function token_typst(token, value, largest)
     local colour = negative and "rgb(51, 102, 153)" or "rgb(214, 120, 30)"
     code = string.format("#highlight(fill: %s.transparentize(%d%%), %s);", colour,
       math.floor(100 - 75 * step / STEPS), "[#" .. text .. "]")
+      .. string.format('#sub(typographic: false, size: 0.55em, "%s");', number(value, 2))
   end
   if token:find("\n") then code = code .. "#linebreak();" end
   return { pandoc.RawInline("typst", code) }
@@ -207,6 +214,22 @@ local function set_in(properties, blocks)
   set:extend(blocks)
   set:insert(pandoc.RawBlock("typst", "]"))
   return set
+end
+
+--- What the shades mean, in words: from the values themselves, because many have one sign only.
+local function scale(record)
+  local above, below = false, false
+  for _, passage in ipairs(record.passages) do
+    for _, value in ipairs(passage.values) do
+      above = above or value > 0
+      below = below or value < 0
+    end
+  end
+  if not (above or below) then return "All values are zero." end
+  local full = number(record.largest)
+  local said = above and "Full shade is " .. full .. "." or "Full shade (blue) is −" .. full .. "."
+  if above and below then said = "Full shade is ±" .. full .. ": orange above zero, blue below." end
+  return typst() and said .. " A small number is the value of the token before it." or said
 end
 
 local function passages(args, _, meta, _, context)
@@ -230,7 +253,7 @@ local function passages(args, _, meta, _, context)
     parts:insert(pandoc.Para(inlines))
     blocks:insert(pandoc.Div(parts, pandoc.Attr("", { "ms-passage" })))
   end
-  blocks:insert(pandoc.Div({ pandoc.Para(caption(found).content) }, pandoc.Attr("", { "ms-caption" })))
+  blocks:insert(pandoc.Div({ pandoc.Para(caption(found, scale(record)).content) }, pandoc.Attr("", { "ms-caption" })))
   return pandoc.Blocks({ pandoc.Div(blocks, pandoc.Attr("", { "ms-passages" })) })
 end
 

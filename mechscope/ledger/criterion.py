@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mechscope.characters import has_unseen, visible
 from mechscope.errors import InvalidRecord, UnknownName
 from mechscope.ledger.schema import Outcome, Statistic, Value
 from mechscope.syntax import parse
@@ -40,6 +41,13 @@ _PARTS: dict[str, Callable[[Statistic], Value | None]] = {
     "high": lambda statistic: statistic.ci[1] if statistic.ci else None,
     "n": lambda statistic: statistic.n,
 }
+_GIVEN_BY = {
+    "p": ("p-value", "p=…"),
+    "low": ("interval", "ci=(low, high)"),
+    "high": ("interval", "ci=(low, high)"),
+    "n": ("n", "n=…"),
+}
+"""What each part is called, and the argument that gives it."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,8 @@ def operand_names(criterion: str) -> list[str]:
 
 
 def _parsed(criterion: str) -> ast.expr:
+    if has_unseen(criterion):
+        raise InvalidRecord(f"criterion '{visible(criterion)}' has a character that can't be seen.")
     try:
         return parse(criterion.strip(), mode="eval").body
     except SyntaxError as error:
@@ -148,8 +158,10 @@ def _operand(node: ast.expr, statistics: Mapping[str, Statistic]) -> Value | Non
         raise UnknownName("part", node.attr, _PARTS, where=f"criterion: '{name}.{node.attr}'")
     part = _PARTS[node.attr](statistic)
     if part is None:
+        what, argument = _GIVEN_BY[node.attr]
         raise InvalidRecord(
-            f"the criterion asks for '{name}.{node.attr}', but '{name}' was recorded without it."
+            f"the criterion asks for '{name}.{node.attr}', but '{name}' has no {what}.",
+            hint=f'record it:  ledger.statistic("{name}", …, {argument})',
         )
     return part
 

@@ -12,6 +12,8 @@ from mechscope.ledger.formatting import format_value
 from mechscope.ledger.schema import Claim, Figure, Passages, Statistic, Table
 
 MARKS = {"held": "✓", "failed": "✗", "untestable": "?"}
+_ABOVE, _BELOW, _FULL = "214,120,30", "51,102,153", 0.64
+"""Tokens with values above zero in orange, below in blue; never so dense that text is hard to read on it."""
 _ROWS = 20
 _TEXTS = 5
 
@@ -99,15 +101,21 @@ def _table(record: Table) -> str:
 
 def _passages(record: Passages) -> str:
     def shaded(token: str, value: float) -> str:
-        share = max(0.0, value / record.largest) if record.largest > 0 else 0.0
-        colour = f"background:rgba(214,110,30,{share:.2f})"
-        return f'<span style="{colour}" title="{value:.3g}">{escape(token)}</span>'
+        share = min(1.0, abs(value) / record.largest) if record.largest > 0 else 0.0
+        colour = f"background:rgba({_BELOW if value < 0 else _ABOVE},{_FULL * share:.2f})"
+        said = format_value(value, ".3g")
+        return f'<span style="{colour}" aria-description="{said}" title="{said}">{escape(token)}</span>'
 
     texts = []
     for passage in record.passages[:_TEXTS]:
         title = f"<em>{escape(passage.title)}</em> " if passage.title else ""
         tokens = zip(passage.tokens, passage.values, strict=True)
-        texts.append("<p>" + title + "".join(shaded(token, value) for token, value in tokens) + "</p>")
+        texts.append(
+            '<p style="white-space:pre-wrap">'
+            + title
+            + "".join(shaded(token, value) for token, value in tokens)
+            + "</p>"
+        )
     more = len(record.passages) - len(texts)
     rest = f'<p class="ms-note">and {more:,} more</p>' if more > 0 else ""
     return f'{"".join(texts)}{rest}<p class="ms-caption">{escape(record.caption)}</p>'

@@ -9,9 +9,15 @@ one font that vl-convert brings along, and shown in the chart's own.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Any
 
+from mechscope.characters import has_unseen, visible
+
+_EXPRESSIONS = ("calculate", "expr", "filter", "labelExpr", "test", "and", "or", "not")
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))")
 _BROUGHT_ALONG = "Liberation Sans, "
 """Before the chart's own fonts, so that it is the one that texts are measured in."""
 _TAG = re.compile(r"<[^<>]*>")
@@ -26,8 +32,8 @@ def draw(spec: Mapping[str, Any]) -> str:
     """
     import vl_convert
 
-    svg = vl_convert.vegalite_to_svg(
-        _measured_alike(spec),
+    svg: str = vl_convert.vegalite_to_svg(
+        _measured_alike(printable(spec)),  # an unseen character would end the process
         vl_version=vega_lite_version(spec),
         config={"font": f"{_BROUGHT_ALONG}sans-serif"},
         allowed_base_urls=[],
@@ -79,3 +85,61 @@ def _with_font(fonts: Any) -> Any:
         case {"expr": str() as expression}:
             return {"expr": f"'{_BROUGHT_ALONG}' + ({expression})"}
     return fonts
+
+
+def draws_nothing(svg: str) -> bool:
+    """Whether a picture has axes and titles at most: no mark stands in it."""
+    return not any(
+        _is_drawn(element)
+        for group in ElementTree.fromstring(svg).iter()
+        if "role-mark" in group.get("class", "").split()
+        for element in group
+    )
+
+
+def _is_drawn(element: ElementTree.Element) -> bool:
+    tag = element.tag.rpartition("}")[2]
+    if "NaN" in element.get("transform", "") + element.get("d", ""):
+        return False
+    if tag == "path":
+        return bool(element.get("d"))
+    return bool("".join(element.itertext()).strip()) if tag == "text" else True
+
+
+def printable(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The specification with characters that can be shown; texts that differ stay different."""
+    texts = set(_texts(spec))
+    if not any(map(has_unseen, texts)):
+        return spec
+    brackets = next(n for n in count(1) if len({visible(text, n) for text in texts}) == len(texts))
+    changed: dict[str, Any] = _changed(spec, brackets)
+    return changed
+
+
+def _texts(node: Any) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict):
+        yield from (key for key in node if isinstance(key, str))
+        for part in node.values():
+            yield from _texts(part)
+    elif isinstance(node, (list, tuple)):
+        for part in node:
+            yield from _texts(part)
+
+
+def _changed(node: Any, brackets: int, key: str = "") -> Any:
+    if isinstance(node, str):
+        if key in _EXPRESSIONS:  # Altair writes a form feed as '\x0c' there
+            node = _ESCAPE.sub(lambda match: _unescaped(match, brackets), node)
+        return visible(node, brackets)
+    if isinstance(node, dict):
+        return {_changed(name, brackets): _changed(part, brackets, name) for name, part in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [_changed(part, brackets, key) for part in node]
+    return node
+
+
+def _unescaped(match: re.Match[str], brackets: int) -> str:
+    character = chr(int(match[1] or match[2], 16))
+    return visible(character, brackets) if has_unseen(character) else match[0]

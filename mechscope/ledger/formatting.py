@@ -29,7 +29,7 @@ def format_value(value: Value | bool | None, spec: str, unit: str = "") -> str:
         return value
     try:
         text = format(value, spec)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise InvalidRecord(
             f"format '{spec}' does not fit {value!r}: {error}.",
             hint="use a Python format specification such as '.2f', ',d', '.1%' or '.3g'",

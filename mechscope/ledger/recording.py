@@ -7,7 +7,6 @@ script, an analysis prints its records instead.
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import sys
@@ -16,12 +15,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mechscope.errors import InvalidRecord, UnknownName
+from mechscope.characters import visible
+from mechscope.errors import InvalidRecord
 from mechscope.files import hash_text, stable_json
 from mechscope.ledger.criterion import judge
 from mechscope.ledger.display import record_html, record_line
-from mechscope.ledger.drawing import draw
+from mechscope.ledger.drawing import draw, draws_nothing
 from mechscope.ledger.formatting import format_value, statistic_text
+from mechscope.ledger.frames import by_name, read_frame
 from mechscope.ledger.schema import (
     KINDS,
     NAME_PATTERN,
@@ -36,8 +37,11 @@ from mechscope.ledger.schema import (
     Statistic,
     Table,
     Tolerance,
-    Value,
+    largest_value,
+    passages_problem,
 )
+from mechscope.ledger.specification import specification
+from mechscope.ledger.values import interval, plain, share, whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +76,16 @@ class Chart(Protocol):
     """Anything that gives a Vega-Lite specification; every Altair chart does."""
 
     def to_dict(self) -> dict[str, Any]: ...
+
+
+class TokensWithValues(Protocol):
+    """A text as tokens, with one value a token; it may have a title."""
+
+    @property
+    def tokens(self) -> Sequence[str]: ...
+
+    @property
+    def values(self) -> Sequence[float]: ...
 
 
 class RecordPayload(BaseModel):
@@ -140,9 +154,10 @@ class Ledger:
             tolerance: How much a rerun may differ; default `EXACT` for integers and texts, else `FLOAT32`.
 
         Raises:
-            InvalidRecord: Duplicate name, non-finite value, interval ends out of order, p outside (0, 1].
+            InvalidRecord: Duplicate name, non-finite value, interval ends out of order, p outside (0, 1], an
+                n that is no number of items, a level that is no share.
         """
-        value = _plain(value, f"statistic '{name}'")
+        value = plain(value, f"statistic '{name}'")
         if isinstance(value, bool):
             raise InvalidRecord(
                 f"statistic '{name}' is yes or no.", hint="record the number behind it, and a claim about it"
@@ -152,16 +167,15 @@ class Ledger:
                 f"statistic '{name}' has no value and no reason.",
                 hint='because="why it could not be measured"',
             )
-        ends = None
-        if ci is not None:
-            low, high = (_plain(end, f"interval of '{name}'") for end in ci)
-            if not isinstance(low, (int, float)) or not isinstance(high, (int, float)) or low > high:
-                raise InvalidRecord(f"interval of '{name}': {low!r} to {high!r} is not low to high.")
-            ends = (low, high)
+        ends = None if ci is None else interval(ci, f"interval of '{name}'")
+        level = share(level, f"level of '{name}'", "a share:  level=0.95")
         if p is not None:
-            p = float(p)
+            hint = "a permutation p-value is (1 + exceedances) / (permutations + 1)"
+            p = share(p, f"p-value of '{name}'", hint)
+        count = None if n is None else whole(n, f"n of '{name}'", least=0 if value is None else 1)
+        draws = None if resamples is None else whole(resamples, f"resamples of '{name}'", least=1)
+        unit = visible(unit)
         spec = format if format is not None else (",d" if isinstance(value, int) else ".2f")
-        count = None if n is None else int(n)
         text = statistic_text(value, spec=spec, unit=unit, ci=ends, level=level, p=p, n=count)
         default = FLOAT32 if isinstance(value, float) else EXACT
         self._record(
@@ -169,7 +183,7 @@ class Ledger:
             name,
             _checked(
                 Statistic,
-                label=_sentence("label", name, label),
+                label=_sentence("label", f"statistic '{name}'", label),
                 value=value,
                 because=because,
                 ci=ends,
@@ -177,7 +191,7 @@ class Ledger:
                 n=count,
                 p=p,
                 test=test,
-                resamples=None if resamples is None else int(resamples),
+                resamples=draws,
                 unit=unit,
                 format=spec,
                 tolerance=tolerance or default,
@@ -204,22 +218,31 @@ class Ledger:
         Raises:
             InvalidRecord: No alt text or caption, or a chart that Vega-Lite refuses.
         """
-        if not hasattr(chart, "to_dict"):
-            raise InvalidRecord(
-                f"figure '{name}' is a {type(chart).__name__}, not a chart.",
-                hint="an Altair chart, or anything with a to_dict() that gives Vega-Lite",
-            )
-        spec = chart.to_dict()
+        caption = _sentence("caption", f"figure '{name}'", caption)
+        alt = _sentence(
+            "alt text",
+            f"figure '{name}'",
+            alt,
+            hint='what it shows, in words:  alt="A line that …"',
+        )
+        spec = specification(chart, name)
         try:
             svg = draw(spec)
-        except Exception as error:
-            raise InvalidRecord(f"figure '{name}' cannot be drawn: {error}.") from error
+        except ValueError as error:
+            reason = str(error).partition("\n    at ")[0]  # without JavaScript's stack
+            raise InvalidRecord(f"figure '{name}' cannot be drawn: {reason}.") from error
+        if draws_nothing(svg):
+            raise InvalidRecord(
+                f"figure '{name}' draws nothing: no mark is left of its data.",
+                hint="it may have no rows, a filter may let none through, or a channel's values may all be "
+                "missing or of another type",
+            )
         by_column = {"*": tolerance} if isinstance(tolerance, Tolerance) else dict(tolerance or {})
         by_column.setdefault("*", FLOAT32)
         record = _checked(
             Figure,
-            caption=_sentence("caption", name, caption),
-            alt=_sentence("alt text", name, alt),
+            caption=caption,
+            alt=alt,
             spec_sha256=hash_text(stable_json(spec)),
             svg_sha256=hash_text(svg),
             tolerance=by_column,
@@ -230,67 +253,61 @@ class Ledger:
     def table(
         self,
         name: str,
-        frame: pd.DataFrame,
+        frame: pd.DataFrame | pd.Series,
         *,
-        key: str | Sequence[str],
+        key: Any,
         caption: str,
-        labels: Mapping[str, str] | None = None,
-        formats: Mapping[str, str] | None = None,
-        tolerance: Tolerance | Mapping[str, Tolerance] | None = None,
+        labels: Mapping[Any, str] | None = None,
+        formats: Mapping[Any, str] | None = None,
+        tolerance: Tolerance | Mapping[Any, Tolerance] | None = None,
         shown: int | None = None,
     ) -> None:
         """Record a table.
 
         Args:
-            frame: Columns of numbers, texts or booleans; NaN and None are missing.
-            key: The column(s) that identify a row, by which two tables are compared.
+            frame: Columns of numbers, texts, dates or booleans; NaN and None are missing. Labels that are no
+                texts become texts: 0 is "0", ("score", "mean") is "score_mean".
+            key: The column(s), or levels of the index, that identify a row, by which two tables are compared.
             labels: Headings by column; default the column's name with spaces.
             formats: Format specifications by column; default ",d" for integers and ".3g" for floats.
             tolerance: For all float columns, or by column ("*" stands for the rest).
             shown: How many rows articles print (default: all); all are kept.
 
         Raises:
-            InvalidRecord: Unknown key column, rows that share a key, infinite values, mixed types.
+            InvalidRecord: Columns of one name, rows that share a key, infinite values, mixed types.
+            UnknownName: A key, or a column in `labels`, `formats` or `tolerance`, that is not there.
         """
-        keys = (key,) if isinstance(key, str) else tuple(key)
-        if any(index in keys for index in frame.index.names):
-            frame = frame.reset_index()
-        names = [str(column) for column in frame.columns]
-        for column in (*keys, *(labels or {}), *(formats or {})):
-            if column not in names:
-                raise UnknownName("column", column, names, where=f"table '{name}'")
-        by_column = {"*": tolerance} if isinstance(tolerance, Tolerance) else dict(tolerance or {})
-        columns, values = [], []
-        for column in names:
-            cells = [_cell(cell, f"table '{name}', column '{column}'") for cell in frame[column].tolist()]
-            cells = _shortened(cells, str(frame[column].dtype))
-            kind = _column_kind(cells, f"table '{name}', column '{column}'")
-            if kind == "float":
-                cells = [float(cell) if cell is not None else None for cell in cells]
-            default = by_column.get("*", FLOAT32) if kind == "float" else EXACT
-            columns.append(
-                _checked(
-                    Column,
-                    name=column,
-                    label=(labels or {}).get(column, column.replace("_", " ")),
-                    kind=kind,
-                    format=(formats or {}).get(column, {"int": ",d", "float": ".3g"}.get(kind, "")),
-                    tolerance=by_column.get(column, default),
-                )
+        where = f"table '{name}'"
+        read, keys = read_frame(frame, key, name)
+        headings, specs = by_name(labels, read, where), by_name(formats, read, where)
+        tolerances = by_name({"*": tolerance} if isinstance(tolerance, Tolerance) else tolerance, read, where)
+        most = None if shown is None else whole(shown, f"{where}: shown", least=1)
+        columns = tuple(
+            _checked(
+                Column,
+                name=column.name,
+                label=headings.get(column.name, column.heading),
+                kind=column.kind,
+                format=specs.get(column.name, {"int": ",d", "float": ".3g"}.get(column.kind, "")),
+                tolerance=tolerances.get(
+                    column.name, tolerances.get("*", FLOAT32) if column.kind == "float" else EXACT
+                ),
             )
-            values.append(cells)
-        rows = tuple(zip(*values, strict=True))
+            for column in read
+        )
+        rows = tuple(zip(*(column.cells for column in read), strict=True))
+        names = [column.name for column in read]
         positions = [names.index(column) for column in keys]
         _check_unique([tuple(row[at] for at in positions) for row in rows], keys, name)
         text = tuple(
-            tuple(format_value(cell, column.format) for cell, column in zip(row, columns, strict=True))
-            for row in rows[:shown]
+            tuple(_formatted(cell, column, where) for cell, column in zip(row, columns, strict=True))
+            for row in rows[:most]
         )
         record = _checked(
             Table,
-            caption=_sentence("caption", name, caption),
+            caption=_sentence("caption", where, caption),
             key=keys,
-            columns=tuple(columns),
+            columns=columns,
             rows=rows,
             text=text,
             cell=_OWN_CELL,
@@ -300,29 +317,42 @@ class Ledger:
     def passages(
         self,
         name: str,
-        passages: Sequence[Passage],
+        passages: Sequence[TokensWithValues],
         *,
         caption: str,
         tolerance: Tolerance | None = None,
     ) -> None:
         """Record texts whose tokens carry a value each.
 
+        Args:
+            passages: `Passage`s, or anything with tokens, values and a title, as
+                `mechscope.lens.neuron_texts.neuron_passages` gives them.
+
         Raises:
-            InvalidRecord: No passage, or one whose tokens and values differ in number.
+            InvalidRecord: No passage, or one whose tokens and values differ in number, or a value that is not
+                finite.
         """
-        if not passages:
-            raise InvalidRecord(f"passages '{name}' are empty.")
-        for number, passage in enumerate(passages, start=1):
-            if len(passage.tokens) != len(passage.values) or not passage.tokens:
+        where = f"passages '{name}'"
+        if not isinstance(passages, Sequence) or isinstance(passages, str):
+            raise InvalidRecord(f"{where} are a {type(passages).__name__}, not a list.", hint="[Passage(…)]")
+        for text in passages:
+            if not (hasattr(text, "tokens") and hasattr(text, "values")):
                 raise InvalidRecord(
-                    f"passages '{name}', text {number}: {len(passage.tokens)} tokens but "
-                    f"{len(passage.values)} values."
+                    f"{where} hold a {type(text).__name__}, not a passage.", hint="Passage.of(tokens, values)"
                 )
+        texts = tuple(
+            text
+            if isinstance(text, Passage)
+            else Passage.of(text.tokens, text.values, title=getattr(text, "title", ""))
+            for text in passages
+        )
+        if problem := passages_problem(texts):
+            raise InvalidRecord(f"{where}{problem}")
         record = _checked(
             Passages,
-            caption=_sentence("caption", name, caption),
-            passages=tuple(passages),
-            largest=max(max(passage.values) for passage in passages),
+            caption=_sentence("caption", where, caption),
+            passages=texts,
+            largest=largest_value(texts),
             tolerance=tolerance or FLOAT32,
             cell=_OWN_CELL,
         )
@@ -345,7 +375,7 @@ class Ledger:
         verdict = judge(criterion, self._statistics)
         record = _checked(
             Claim,
-            sentence=_sentence("sentence", name, sentence),
+            sentence=_sentence("sentence", f"claim '{name}'", sentence),
             criterion=criterion,
             outcome=verdict.outcome,
             evidence=verdict.evidence,
@@ -409,71 +439,42 @@ def _in_notebook() -> bool:
 
 
 def _check_name(kind: str, name: str) -> None:
-    if not isinstance(name, str) or not re.match(NAME_PATTERN, name):
+    if not isinstance(name, str) or not re.fullmatch(NAME_PATTERN, name):
         raise InvalidRecord(
             f"'{name}' cannot name a record of the {kind}: lower-case letters, digits and underscores, "
             "beginning with a letter."
         )
 
 
-def _sentence(what: str, name: str, text: str) -> str:
+def _sentence(what: str, record: str, text: str, hint: str = "") -> str:
     if not isinstance(text, str) or not text.strip():
-        raise InvalidRecord(f"'{name}' has no {what}.", hint=f"every such record says its {what}")
-    return " ".join(text.split())
+        raise InvalidRecord(f"{record} has no {what}.", hint=hint or f"every such record says its {what}")
+    return visible(" ".join(text.split()))
+
+
+def _formatted(value: Cell, column: Column, where: str) -> str:
+    try:
+        return format_value(value, column.format)
+    except InvalidRecord as error:
+        raise InvalidRecord(f"{where}, column '{column.name}': {error.message}", hint=error.hint) from error
 
 
 def _checked(model: type[_Model], **fields: Any) -> _Model:
     try:
-        return model(**fields)
+        return model(**{name: _visible(value) for name, value in fields.items()})
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise InvalidRecord(f"{model.__name__.lower()}: {place}: {first['msg']}.") from error
 
 
-def _plain(value: Any, where: str) -> Value | bool | None:
-    """A Python number or text from a numpy or torch scalar."""
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if hasattr(value, "item"):
-        try:
-            value = value.item()
-        except (RuntimeError, ValueError) as error:
-            shape = tuple(value.shape)
-            raise InvalidRecord(f"{where} is an array of shape {shape}, not one number.") from error
-        return _plain(value, where)
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise InvalidRecord(
-                f"{where} is {value}, not a finite number.",
-                hint='what could not be measured is None, in a statistic with because="why"',
-            )
-        return value
-    raise InvalidRecord(f"{where} is a {type(value).__name__}, not a number or a text.")
-
-
-def _cell(value: Any, where: str) -> Cell:
-    if (isinstance(value, float) and math.isnan(value)) or type(value).__name__ in ("NAType", "NaTType"):
-        return None
-    return _plain(value, where)
-
-
-def _shortened(cells: list[Cell], dtype: str) -> list[Cell]:
-    """float32 columns with the digits that float32 has: 0.1, not 0.10000000149011612."""
-    if dtype.lower() != "float32":
-        return cells
-    import numpy as np
-
-    return [float(str(np.float32(cell))) if isinstance(cell, float) else cell for cell in cells]
-
-
-def _column_kind(cells: Sequence[Cell], where: str) -> str:
-    kinds = {type(cell).__name__ for cell in cells if cell is not None}
-    if kinds <= {"int", "float"}:
-        return "float" if "float" in kinds or not kinds else "int"
-    if len(kinds) > 1:
-        raise InvalidRecord(f"{where} mixes {' and '.join(sorted(kinds))}.")
-    return kinds.pop()
+def _visible(value: Any) -> Any:
+    """A field of a record without characters that no page can show."""
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, tuple):
+        return tuple(map(_visible, value))
+    return value
 
 
 def _check_unique(found: Sequence[tuple[Cell, ...]], keys: tuple[str, ...], name: str) -> None:

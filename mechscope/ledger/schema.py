@@ -7,9 +7,25 @@ not here.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    field_validator,
+)
+
+from mechscope.characters import visible
+from mechscope.errors import InvalidRecord
 
 SCHEMA_VERSION = 1
 """Raised when a ledger of before can no longer be read as one of now; every analysis is then stale."""
@@ -120,22 +136,77 @@ class Table(_Strict):
     cell: str
 
 
+def _plain_list(values: Any) -> Any:
+    """Numbers out of an array or tensor, and texts without characters that no page can show."""
+    values = values.tolist() if hasattr(values, "tolist") else values
+    if isinstance(values, (list, tuple)):
+        return tuple(visible(value) if isinstance(value, str) else value for value in values)
+    return visible(values) if isinstance(values, str) else values
+
+
 class Passage(_Strict):
     """A text as tokens, with one value a token (an activation, say)."""
 
-    tokens: tuple[str, ...]
-    values: tuple[float, ...]
-    title: str = ""
+    model_config = ConfigDict(allow_inf_nan=True)  # refused with the passages, where text and token are named
+
+    tokens: Annotated[tuple[str, ...], BeforeValidator(_plain_list)]
+    values: Annotated[tuple[float, ...], BeforeValidator(_plain_list)]
+    title: Annotated[str, BeforeValidator(_plain_list)] = ""
+
+    @classmethod
+    def of(cls, tokens: Iterable[str], values: Any, *, title: str = "") -> Passage:
+        """A passage from tokens and a list, array or tensor of values.
+
+        Raises:
+            InvalidRecord: Another number of values than of tokens, or what is no text or finite number.
+        """
+        try:
+            passage = cls(tokens=tuple(tokens), values=values, title=title)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = " ".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"])
+            raise InvalidRecord(f"a passage's {place} can't be read: {first['msg']}.") from error
+        if problem := passages_problem([passage]):
+            raise InvalidRecord(f"passage{problem}")
+        return passage
+
+
+def passages_problem(passages: Sequence[Passage]) -> str:
+    """What is wrong with texts and their values, as what follows the name of what they are; "" if nothing."""
+    if not passages:
+        return " are empty: there is no text."
+    for number, passage in enumerate(passages, start=1):
+        text = f", text {number} ('{passage.title or ''.join(passage.tokens)[:40]}')"
+        if not passage.tokens and not passage.values:
+            return f"{text} has no tokens."
+        if len(passage.tokens) != len(passage.values):
+            return f"{text}: {len(passage.tokens)} tokens but {len(passage.values)} values; each has one."
+        for at, (token, value) in enumerate(zip(passage.tokens, passage.values, strict=True), start=1):
+            if not math.isfinite(value):
+                return f"{text}: token {at}, {token!r}, has the value {value}, not a finite number."
+    return ""
+
+
+def largest_value(passages: Sequence[Passage]) -> float:
+    """The largest absolute value, which gets the full shade."""
+    return max((abs(value) for passage in passages for value in passage.values), default=0.0)
 
 
 class Passages(_Strict):
-    """Texts whose tokens are shaded by value; `largest` is the value of full shade."""
+    """Texts whose tokens are shaded by value; `largest` is the absolute value of full shade."""
 
     caption: str
     passages: tuple[Passage, ...]
     largest: float
     tolerance: Tolerance
     cell: str
+
+    @field_validator("passages")
+    @classmethod
+    def _are_finite(cls, passages: tuple[Passage, ...]) -> tuple[Passage, ...]:
+        if not math.isfinite(sum(abs(value) for passage in passages for value in passage.values)):
+            raise ValueError("a value is not a finite number")
+        return passages
 
 
 class Claim(_Strict):

@@ -14,7 +14,8 @@ from transformer_lens.model_bridge import TransformerBridge
 from mechscope.errors import InvalidInput
 from mechscope.lens.neurons import NeuronStatistics
 from mechscope.lens.readout import last_only, read_positions, require_layers
-from mechscope.lens.texts import Padding, TokenisedTexts, batches
+from mechscope.lens.texts import Padding, TokenisedTexts, batches, tokenise
+from mechscope.lens.token_text import ValuedText, valued_text
 
 _CELLS = 40_000_000  # units × draws × topics held at a time: 160 MB of float32
 
@@ -154,6 +155,33 @@ def token_activations(
         for row, part in zip(batch.rows.tolist(), each.split(lengths), strict=True):
             found[row] = part
     return found
+
+
+def neuron_passages(
+    bridge: TransformerBridge,
+    texts: Sequence[str],
+    neuron: tuple[int, int],
+    *,
+    titles: Sequence[str] = (),
+    batch_size: int = 32,
+) -> list[ValuedText]:
+    """What a neuron, (layer, neuron), does at every token of some texts: `ledger.passages` takes it as it is.
+
+    Args:
+        titles: What stands above each text; nothing by default.
+
+    Raises:
+        InvalidInput: No texts, a text without tokens, a neuron that is not there, or another number of
+            titles than of texts.
+    """
+    if titles and len(titles) != len(texts):
+        raise InvalidInput(f"{len(texts)} texts, but {len(titles)} titles.", hint="one title for each text")
+    tokenised = tokenise(bridge, texts)
+    activations = token_activations(bridge, tokenised, [neuron], batch_size=batch_size)
+    return [
+        valued_text(bridge, ids[tokenised.n_special :], values[:, 0], title=title)
+        for ids, values, title in zip(tokenised.ids, activations, titles or [""] * len(texts), strict=True)
+    ]
 
 
 def last_token_neurons(

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mechscope.charts_lens import lens_grid, value_by_layer, waterfall
+from mechscope.ledger.drawing import draw
 from mechscope.ledger.formatting import MINUS, format_value
 from mechscope.look.findings import Look, differing_heads, largest_parts, shared_parts, summary
 from mechscope.look.tokens import dotted, quoted, shortened
@@ -197,12 +198,7 @@ def _power(value: float) -> str:
 
 
 def _figure(chart: Any, caption: str, alt: str) -> str:
-    import vl_convert
-
-    from mechscope.ledger.drawing import vega_lite_version
-
-    spec = chart.to_dict()
-    svg = vl_convert.vegalite_to_svg(spec, vl_version=vega_lite_version(spec))
+    svg = draw(chart.to_dict())
     picture = f'<div role="img" aria-label="{escape(alt)}">{svg}</div>'
     return f"<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>"
 

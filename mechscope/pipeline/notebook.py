@@ -17,10 +17,12 @@ from typing import Any
 
 import yaml
 
+from mechscope.characters import visible
 from mechscope.errors import InvalidInput, InvalidRecord
 from mechscope.files import hash_text, lines_of
 from mechscope.ledger.schema import RECORD_MIME
 from mechscope.pipeline.cells import Cell
+from mechscope.pipeline.foreign import foreign
 from mechscope.pipeline.scripts import Analysis, cells_hash, has_code, script_cells
 
 Notebook = Any
@@ -137,7 +139,12 @@ def name_injected(notebook: Notebook) -> None:
 
 def is_readable(kind: str, content: str) -> bool:
     """Whether an output's MIME type and its content are text to read, which may stay in a notebook."""
-    return kind in _READABLE and not (kind == "text/html" and "<script" in content.lower())
+    return not _unreadable(kind, content)
+
+
+def _unreadable(kind: str, content: str) -> str:
+    """What an output is, if no notebook may keep it: no text to read, or one that loads or runs something."""
+    return foreign(kind, content) if kind in _READABLE else _what(kind)
 
 
 def imitates_record(text: str) -> bool:
@@ -153,7 +160,8 @@ def normalise(notebook: Notebook, shown: dict[tuple[str, str], dict[str, str]]) 
 
     Raises:
         InvalidRecord: A cell shows something that can't be committed: a chart or picture that is not
-            recorded, a script, the address of an object, something that imitates a record.
+            recorded, what runs or loads something (also in Markdown), the address of an object, something
+            that imitates a record.
     """
     stamp = notebook.metadata.get("mechscope", {})
     notebook.metadata = {"kernelspec": dict(_KERNEL), "mechscope": stamp}
@@ -161,6 +169,9 @@ def normalise(notebook: Notebook, shown: dict[tuple[str, str], dict[str, str]]) 
     for cell in notebook.cells:
         cell.metadata = {key: cell.metadata[key] for key in ("tags", "title") if cell.metadata.get(key)}
         if cell.cell_type != "code":
+            is_header = cell is notebook.cells[0]  # written by `from_script`
+            if not is_header and (what := foreign("text/markdown", cell.source)):
+                raise _unfit(cell, what)
             continue
         cell.execution_count = None
         cell.outputs = list(_merged(filter(None, (_output(output, cell, shown) for output in cell.outputs))))
@@ -171,7 +182,7 @@ def _output(output: Any, cell: Any, shown: dict[tuple[str, str], dict[str, str]]
         if output.name == "stderr":
             return None
         _refuse_address(output.text, cell)
-        return {"output_type": "stream", "name": "stdout", "text": output.text}
+        return {"output_type": "stream", "name": "stdout", "text": _printable(output.text)}
     data = output.get("data", {})
     if RECORD_MIME in data:
         kept = shown[cell.id, data[RECORD_MIME]["name"]]
@@ -179,19 +190,29 @@ def _output(output: Any, cell: Any, shown: dict[tuple[str, str], dict[str, str]]
     if any(kind.startswith("application/vnd.jupyter.widget") for kind in data):
         return None  # progress bars: gone with the kernel that drew them
     for kind, content in data.items():
-        if not is_readable(kind, content):
-            raise InvalidRecord(
-                f"{cell.id} shows {_what(kind)} that is not recorded.",
-                hint="record it:  ledger.figure(name, chart, caption=…, alt=…), or don't show it",
-            )
+        if what := _unreadable(kind, content):
+            raise _unfit(cell, what)
         if imitates_record(content):
             raise InvalidRecord(
                 f"{cell.id} shows HTML that looks like a record (an id 'record-…' or a class 'ms-…').",
                 hint="record what it shows, or give it other names",
             )
         _refuse_address(content, cell)
-    result = {"output_type": output.output_type, "data": dict(data), "metadata": {}}
+    data = {kind: _printable(content) for kind, content in data.items()}
+    result = {"output_type": output.output_type, "data": data, "metadata": {}}
     return {**result, "execution_count": None} if output.output_type == "execute_result" else result
+
+
+def _unfit(cell: Any, what: str) -> InvalidRecord:
+    return InvalidRecord(
+        f"{cell.id} shows {what} that is not recorded; a page loads nothing and runs nothing of its own.",
+        hint="record it:  ledger.figure(name, chart, caption=…, alt=…), or don't show it",
+    )
+
+
+def _printable(text: str) -> str:
+    """What was shown, without colours of a terminal and without characters that no page can show."""
+    return visible(_ANSI.sub("", text))
 
 
 def _what(kind: str) -> str:

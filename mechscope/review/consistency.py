@@ -15,7 +15,17 @@ from typing import Any
 from mechscope.errors import MechscopeError
 from mechscope.ledger.criterion import judge
 from mechscope.ledger.formatting import format_value, statistic_text
-from mechscope.ledger.schema import KINDS, Claim, Findings, LedgerFile, Passages, Statistic, Table
+from mechscope.ledger.schema import (
+    KINDS,
+    Claim,
+    Findings,
+    LedgerFile,
+    Passages,
+    Statistic,
+    Table,
+    largest_value,
+    passages_problem,
+)
 from mechscope.ledger.store import NOTEBOOK_NAME
 from mechscope.pipeline.displayed import UNREADABLE, notebook_problems, prose_problems
 from mechscope.pipeline.scripts import Analysis
@@ -52,9 +62,11 @@ def _of_record(record: Any, findings: Findings) -> Iterator[str]:
             case Table():
                 yield from _of_table(record)
             case Passages():
-                largest = max((max(text.values, default=0.0) for text in record.passages), default=0.0)
+                if problem := passages_problem(record.passages):
+                    yield f"its passages{problem.rstrip('.')}"
+                largest = largest_value(record.passages)
                 if record.largest != largest:
-                    yield f"states {record.largest} as its largest value, which is {largest}"
+                    yield f"states {record.largest} as its largest absolute value, which is {largest}"
             case Claim():
                 verdict = judge(record.criterion, findings.statistics)
                 if verdict.outcome != record.outcome:

@@ -5,6 +5,7 @@ import pytest
 
 from mechscope.charts_lens import lens_grid, shown_token, value_by_layer, waterfall
 from mechscope.errors import InvalidInput
+from mechscope.ledger.drawing import draw
 
 
 def rows_of(chart) -> list[dict]:
@@ -39,3 +40,18 @@ def test_curves_have_bands_only_where_there_are_intervals():
 
 def test_white_space_is_shown_as_it_would_be_written():
     assert [shown_token(token) for token in (" a", " ", "\n")] == ["a", "␣", "\\n"]
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x01", "\x0c", "\x1b", "\x85", "\u2028", "\ufffe", "\ud800"])
+def test_a_token_that_no_chart_can_draw_is_shown_by_its_number(character: str) -> None:
+    assert shown_token(f" {character}a") == f"<U+{ord(character):04X}>a"
+    frame = pd.DataFrame(
+        {
+            "layer": [-1, 0],
+            "position": [0, 0],
+            "read": pd.Series([character] * 2, dtype=object),
+            "says": pd.Series([" the", character], dtype=object),
+            "probability": [0.5, 0.3],
+        }
+    )
+    assert f"U+{ord(character):04X}" in draw(lens_grid(frame).to_dict())

@@ -95,3 +95,26 @@ def test_arithmetic_agrees_with_python(a: float, b: float, c: float) -> None:
     assert judge(written, known).outcome == (
         "held" if eval(written, {"abs": abs}, {"a": a, "b": b, "c": c}) else "failed"
     )
+
+
+@pytest.mark.parametrize(
+    ("part", "said", "argument"),
+    [
+        ("p", "no p-value", "p=…"),
+        ("low", "no interval", "ci="),
+        ("high", "no interval", "ci="),
+        ("n", "no n", "n=…"),
+    ],
+)
+def test_a_part_that_a_statistic_lacks_is_named_with_the_argument_that_gives_it(
+    part: str, said: str, argument: str
+) -> None:
+    with pytest.raises(InvalidRecord, match=f"'b' has {said}") as error:
+        judge(f"b.{part} > 0", KNOWN)
+    assert argument in error.value.hint and '"b"' in error.value.hint
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x0c", "\u2028", "\ud800"])
+def test_a_criterion_has_no_character_that_cannot_be_seen(character: str) -> None:
+    with pytest.raises(InvalidRecord, match="a character that can't be seen"):
+        judge(f"x == '{character}'", {})

@@ -9,9 +9,12 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from mechscope.errors import InvalidInput
+from mechscope.ledger import Ledger, recording
+from mechscope.lens import token_text
 from mechscope.lens.neuron_texts import (
     among_top,
     last_token_neurons,
+    neuron_passages,
     one_topic_rates,
     same_length,
     shared_neurons,
@@ -165,3 +168,27 @@ def test_neurons_that_are_not_there_are_refused(bridge, texts):
         token_activations(bridge, tokenised, [(3, 0)])
     with pytest.raises(InvalidInput, match="no top 0"):
         among_top(np.zeros((1, 4)), 0)
+
+
+def test_a_neurons_passages_are_recorded_as_they_come(bridge, texts, monkeypatch):
+    records = []
+    monkeypatch.setattr(recording, "_show", lambda payload, record: records.append(record))
+    passages = neuron_passages(bridge, texts, (1, 7), titles=[text.upper() for text in texts])
+    each = token_activations(bridge, tokenise(bridge, texts), [(1, 7)])
+    for text, passage, values in zip(texts, passages, each, strict=True):
+        assert "".join(passage.tokens).split() == text.split() or " ".join(passage.tokens) == text
+        assert passage.values == pytest.approx(values[:, 0].tolist(), abs=5e-5)
+        assert passage.title == text.upper()
+    Ledger("demo").passages("neuron", passages, caption="C")
+    assert records[0].passages[0].values == passages[0].values
+    with pytest.raises(InvalidInput, match="6 texts, but 1 titles"):
+        neuron_passages(bridge, texts, (1, 7), titles=["one"])
+    with pytest.raises(InvalidInput, match="layer 1 has no neuron"):
+        neuron_passages(bridge, texts, (1, 10**6))
+
+
+def test_a_piece_of_several_tokens_has_the_value_that_is_farthest_from_0(bridge, monkeypatch):
+    pieces = [("é", slice(0, 2)), ("!", slice(2, 3))]
+    monkeypatch.setattr(token_text, "readable_pieces", lambda *_: pieces)
+    made = token_text.valued_text(bridge, [1, 2, 3], torch.tensor([0.5, -2.0, 1.00004]), title="T")
+    assert made == token_text.ValuedText(("é", "!"), (-2.0, 1.0), "T")

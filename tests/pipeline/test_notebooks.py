@@ -130,6 +130,13 @@ def test_a_claim_that_does_not_stand_in_the_script_is_an_error(
             {"text/html": "<div id=vis></div><script>vegaEmbed()</script>", "text/plain": "x"},
             "that is not recorded",
         ),
+        ({"text/markdown": "![](https://x.org/a.png)", "text/plain": "x"}, "shows a picture"),
+        ({"text/markdown": "<iframe src='//x.org'></iframe>", "text/plain": "x"}, "shows another page"),
+        ({"text/latex": r"\includegraphics{a}", "text/plain": "x"}, "shows LaTeX that loads something"),
+        ({"text/html": "<img src='https://x.org/a.png'>", "text/plain": "x"}, "shows a picture"),
+        ({"image/svg+xml": "<svg/>", "text/plain": "x"}, "shows a picture"),
+        ({"application/javascript": "1", "text/plain": "x"}, "shows something .application/javascript."),
+        ({"application/vnd.vega.v6+json": {}, "text/plain": "x"}, "shows a chart"),
         ({"text/plain": "<Model object at 0x7f3f2c1d5e80>"}, "shows a bare object"),
         ({"text/html": "<p>1</p>", "text/plain": "<Styler at 0x7f3f2c1d5e80>"}, "shows a bare object"),
     ],
@@ -139,6 +146,22 @@ def test_what_cannot_be_repeated_is_refused_with_its_cell(
 ) -> None:
     with pytest.raises(InvalidRecord, match=f"cell-02.*{says}|cell-02 {says}"):
         normalised(analysis, display(data))
+
+
+def test_prose_loads_nothing_either(analysis: Analysis) -> None:
+    executed = notebook(analysis)
+    prose = next(cell for cell in executed.cells if "Prose." in cell.source)
+    prose.source += "\n\n![](https://x.org/a.png)"
+    with pytest.raises(InvalidRecord, match=f"{prose.id} shows a picture"):
+        notebooks.normalise(executed, {})
+
+
+def test_what_is_printed_can_be_shown(analysis: Analysis) -> None:
+    printed = nbformat.v4.new_output("stream", text="\x1b[31mred\x1b[0m \x0c\x00\n")
+    shown = nbformat.v4.new_output("display_data", data={"text/plain": "\x1b"})
+    found = normalised(analysis, printed, shown)
+    assert found[0]["text"] == "red <U+000C><U+0000>\n"
+    assert found[1]["data"] == {"text/plain": "<U+001B>"}
 
 
 def test_printing_an_object_is_refused_too(analysis: Analysis) -> None:

@@ -110,10 +110,39 @@ def test_what_a_model_printed_is_escaped_everywhere(prepared: Project) -> None:
 def test_tokens_are_shaded_by_value_and_sign(prepared: Project) -> None:
     page = lua(prepared, "passages", "topic_geometry.neuron")[0]
     assert 'class="ms-token ms-pos-9" title="1"' in page
-    assert 'class="ms-token ms-neg-6" title="-0.7"' in page
-    assert page.index("<p>The") > 0  # a token of value 0 is left plain
+    assert 'class="ms-token ms-neg-6" title="−0.7" aria-description="−0.7"' in page
+    assert 'class="ms-token" title="0"' in page  # a token of value 0 has no shade
     typst = lua(prepared, "passages", "topic_geometry.neuron", format="typst")[0]
     assert r'[#"\"quoted\" \\"]' in typst
+
+
+@pytest.mark.parametrize(
+    ("values", "classes", "scale"),
+    [
+        ((-1.0, -3.0), ("ms-neg-3", "ms-neg-9"), "Full shade (blue) is −3."),
+        ((1.0, 3.0), ("ms-pos-3", "ms-pos-9"), "Full shade is 3."),
+        ((1.0, -3.0), ("ms-pos-3", "ms-neg-9"), "Full shade is ±3: orange above zero, blue below."),
+        ((0.0, 0.0), ("ms-token", "ms-token"), "All values are zero."),
+    ],
+)
+def test_values_of_any_sign_are_shaded_and_said(
+    prepared: Project, values: tuple[float, float], classes: tuple[str, str], scale: str
+) -> None:
+    path = prepared.results / "smollm2-135m" / "topic_geometry" / "ledger.json"
+    ledger = json.loads(path.read_text())
+    ledger["findings"]["passages"]["neuron"] |= {
+        "passages": [{"tokens": ["one", " two"], "values": values, "title": ""}],
+        "largest": max(map(abs, values)),
+    }
+    path.write_text(json.dumps(ledger))
+    page = lua(prepared, "passages", "topic_geometry.neuron")[0]
+    typst = lua(prepared, "passages", "topic_geometry.neuron", format="typst")[0]
+    for token, value, class_ in zip(("one", " two"), values, classes, strict=True):
+        said = f"{value:.3g}".replace("-", "−")
+        assert re.search(f'{class_}" title="{said}" aria-description="{said}">{token}<', page)
+        assert (f'"{said}"' in typst) == (value != 0)
+    assert scale in html.unescape(re.sub(r"\s+", " ", page))
+    assert "Full shade" in typst or "All values" in typst
 
 
 def test_a_figure_has_alt_text_a_caption_and_a_way_to_its_code(prepared: Project) -> None:

@@ -408,7 +408,7 @@ def _largest(findings: dict[str, Any]) -> None:
         (statistic("longest", "n", 12), "everything.longest: is printed as '8' (full)"),
         (_table_text, "everything.prompts: row 2, column share is printed as '1.41'"),
         (_evidence, "everything.positive: its evidence states weight = 7.0, which is 1.0"),
-        (_largest, "everything.texts: states 1.5 as its largest value, which is 0.75"),
+        (_largest, "everything.texts: states 1.5 as its largest absolute value, which is 0.75"),
     ],
     ids=["printed", "table", "evidence", "passages"],
 )
