@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mechscope.review.lint.markdown import MARK, NAME, heading_identifier, scan
+from mechscope.review.lint.markdown import heading_identifier, scan
+from mechscope.review.lint.reading import GONE, MARK, NAME, read
 
 PIECES = [
     *"ab1 \n`~$*_[](){}<>!@#:|\\-.\"'=/",
@@ -28,7 +29,7 @@ PIECES = [
 
 def words(text: str) -> list[str]:
     """What is left as prose."""
-    return scan(text).prose.replace(MARK, " ").replace(NAME, " ").split()
+    return read(scan(text).prose.replace(MARK, " ").replace(NAME, " ")).text.split()
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=60).map("".join))
@@ -39,7 +40,7 @@ def test_a_mask_is_as_long_as_the_text_and_keeps_its_lines(text: str) -> None:
     assert [at for at, char in enumerate(found.prose) if char == "\n"] == [
         at for at, char in enumerate(text) if char == "\n"
     ]
-    assert all(mask in (char, " ", MARK, NAME) for mask, char in zip(found.prose, text, strict=True))
+    assert all(mask in (char, " ", MARK, NAME, GONE) for mask, char in zip(found.prose, text, strict=True))
     assert all(0 <= block.start <= block.end <= len(text) for block in found.blocks)
 
 
@@ -113,7 +114,7 @@ def test_prose_is_left_as_it_is(text: str, prose: list[str]) -> None:
 
 def test_attributes_that_are_read_aloud_are_prose() -> None:
     text = '![cap](x.png){fig-alt="17 bars" width=18}\n\n<img src="y.png" alt="19 dots">'
-    assert [text[start:end] for start, end in scan(text).asides] == ["17 bars", "19 dots"]
+    assert [text[aside.start : aside.end] for aside in scan(text).asides] == ["17 bars", "19 dots"]
 
 
 def test_sentences_end_where_they_do() -> None:

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mechscope.review.lint.markdown import scan
+from mechscope.review.lint.formulas import stated
 from mechscope.review.lint.names import Names
-from mechscope.review.lint.numerals import numerals, states_a_value, value_of
+from mechscope.review.lint.numerals import numerals, value_of
 
 CORPUS = Path(__file__).with_name("numerals.csv")
 """Sentences, and the typed numbers in each, separated by " | "."""
@@ -116,7 +117,7 @@ def test_number_words_are_found_whatever_their_case_and_across_lines() -> None:
     ],
 )
 def test_math_states_a_value_only_as_a_number_or_after_a_relation(math: str, expected: bool) -> None:
-    assert states_a_value(math) is expected
+    assert bool(stated(math)) is expected
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def _typed(document: Document, names: Names) -> Iterator[Finding]:
     for number in numerals(document.scan, names):
         yield Finding(
             document.file,
-            *document.place(number.start),
+            *document.place(number.place),
             "numeral",
             f"'{number.text}' is typed: it comes from no ledger and isn't marked as given",
             _ASIDE if number.aside else _GIVEN % number.text,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from mechscope.files import lines_of
 from mechscope.publish.sources import (
@@ -20,13 +21,10 @@ from mechscope.publish.sources import (
     attributes,
     fenced,
 )
+from mechscope.review.lint import embedded
 from mechscope.review.lint.fences import read_fences
-
-MARK = "\ufffc"
-"""Stands in the mask for what may be a number: a shortcode, math, what is marked as given."""
-
-NAME = "\ufffb"
-"""Stands in the mask for what is printed but is neither prose nor a number: code, citations, addresses."""
+from mechscope.review.lint.reading import GONE, MARK, NAME
+from mechscope.review.lint.terms import COUNTED
 
 CROSS_REFERENCES = (
     "fig",
@@ -46,14 +44,19 @@ CROSS_REFERENCES = (
 )
 """What identifiers of Quarto's cross-references begin with, before a hyphen."""
 
-_YAML_PROSE = {"title", "subtitle", "description", "abstract", "plain-language-summary"}
-_PROSE_ATTRIBUTES = {"alt", "fig-alt", "fig-cap", "tbl-cap", "lst-cap", "title", "aria-label", "description"}
+_YAML_PROSE = {
+    "title", "subtitle", "description", "abstract", "plain-language-summary", "pagetitle", "shorttitle", "thanks",
+    "keywords", "categories", "image-alt", "fig-cap", "fig-alt", "tbl-cap", "page-footer", "announcement", "content",
+    "summary", "key-points", "highlights", "note", "notes", "status", "epigraph", "acknowledgements", "text",
+}  # fmt: skip
+"""Keys of the front matter, at any depth, whose values are printed."""
 
 _SPARED = re.compile(
     r"""(?P<escape>\\[!-/:-@\[-`{-~])
     | (?P<comment><!--[\s\S]*?-->)
-    | (?P<ticks>(?<!`)`+(?!`))(?:(?!\n[ \t]*\n)[\s\S])*?(?<!`)(?P=ticks)(?!`)
-    | (?P<math>\$\$(?:(?!\n[ \t]*\n)[\s\S])+?\$\$|
+    | (?P<ticks>(?<!`)`+(?!`))(?P<code>(?:(?!\n[ \t]*\n)[\s\S])*?)(?<!`)(?P=ticks)(?!`)(?:\{=(?P<format>\w+)\})?
+    | (?P<math>\\begin\{(?P<set>(?:equation|align|gather|multline|eqnarray|displaymath|flalign|math)\*?)\}[\s\S]*?\\end\{(?P=set)\}
+        |\$\$(?:(?!\n[ \t]*\n)[\s\S])+?\$\$|
         \$(?![\s$])(?:(?!\n[ \t]*\n)(?:\\.|[^$\\]))*?(?<!\s)\$(?!\d))
     | (?P<script><(?P<raw>script|style)\b[\s\S]*?</(?P=raw)>)
     | (?P<address><[A-Za-z][\w+.-]*:[^\s<>]*>|<[\w.+-]+@[\w.-]+>
@@ -61,13 +64,19 @@ _SPARED = re.compile(
     | (?P<tag></?[A-Za-z][\w-]*(?:\s+[\w:@-]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'=<>`]+))?)*\s*/?>)""",
     re.VERBOSE,
 )
-_HTML_ATTRIBUTE = re.compile(r"""([\w:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_CELL_OPTION = re.compile(
+    r"^[ \t>]*(?:#|%%|//|--)\|[ \t]*(?P<name>(?:fig|tbl|lst)-(?:cap|alt|subcap|scap)|lst-cap|title|alt)[ \t]*:(?P<value>.*)$",
+    re.MULTILINE,
+)
+_INFO = re.compile(
+    r"[ \t>]*(?:`{3,}|~{3,})[ \t]*(?:\{[ \t]*=(?P<raw>\w+)[ \t]*\}|\{?[ \t]*\.?(?P<language>[\w+-]*))"
+)
 _BRACES = re.compile(rf"\{{(?:{QUOTED}|[^{{}}\"'])*\}}")
 _TARGET = re.compile(
-    r"\((?:\s*<(?P<angle>[^<>\n]*)>|(?P<plain>(?:[^\s()]|\([^\s()]*\))*))(?:\s+(?:\"[^\"]*\"|'[^']*'))?\s*\)"
+    r"\((?:\s*<(?P<angle>[^<>\n]*)>|(?P<plain>(?:[^\s()]|\([^\s()]*\))*))(?:\s+(?:\"(?P<title>[^\"]*)\"|'(?P<title2>[^']*)'))?\s*\)"
 )
 _DEFINITION = re.compile(
-    r"^ {0,3}\[(?!\^)(?P<name>[^\]\n]+)\]:[ \t]+<?(?P<target>\S+?)>?[ \t]*(?:[\"'(].*)?$", re.MULTILINE
+    r"^ {0,3}\[(?!\^)(?P<name>[^\]\n]+)\]:[ \t]+<?(?P<target>\S+?)>?[ \t]*(?P<title>[\"'(].*)?$", re.MULTILINE
 )
 _CITATION = re.compile(r"(?<![\w@./])-?@(?:\{(?P<braced>[^}\s]+)\}|(?P<key>\w(?:[\w:.#$%&+?<>~/-]*\w)?))")
 _OPEN_SHORTCODE = "this shortcode is not closed"
@@ -77,7 +86,9 @@ _ITEM = re.compile(
 )
 _EXAMPLE = re.compile(r"^[ \t]*\(@([\w-]+)\)[ \t]", re.MULTILINE)
 _INDENTED = re.compile(r" {4}|\t")
-_NUMBERING = re.compile(r"[ \t]*(?:\d+(?:\.\d+)*[.)]|\d+(?:\.\d+)+|\d{1,2}(?=[ \t]+[A-Z])|[A-Z]\.)(?=[ \t])")
+_NUMBERING = re.compile(
+    rf"[ \t]*(?:(?!0\.)\d{{1,2}}(?:\.\d+)*[.)]|(?!0\.)\d{{1,2}}(?:\.\d+)*(?=[ \t]+[A-Z])(?![ \t]+(?:Of|Out|(?i:{COUNTED}))\b)|[A-Z]\.)(?=[ \t])"
+)
 
 
 @dataclass(frozen=True)
@@ -117,6 +128,22 @@ class Citation:
 
 
 @dataclass(frozen=True)
+class Aside:
+    """What is printed, or read aloud, from the middle of something else: an attribute, raw text, a diagram.
+
+    Attributes:
+        start: Where `prose` begins, a mask of the text from there on.
+    """
+
+    start: int
+    prose: str
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.prose)
+
+
+@dataclass(frozen=True)
 class Div:
     """A fenced Div, with everything inside."""
 
@@ -133,9 +160,9 @@ class Scan:
     text: str
     prose: str = ""
     blocks: list[Block] = field(default_factory=list)
-    asides: list[tuple[int, int]] = field(default_factory=list)
-    """Prose in attributes (alternative texts, captions), which stands in the middle of other text."""
+    asides: list[Aside] = field(default_factory=list)
     math: list[tuple[int, int, str]] = field(default_factory=list)
+    """Where math stands, with its marks, and what is between them, padded to the same length."""
     citations: list[Citation] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     images: list[Image] = field(default_factory=list)
@@ -164,7 +191,9 @@ class Scan:
         yield start, block.end
 
 
-_SENTENCE_END = re.compile(rf"[.!?][\"'”’)\]*_]*(?=\s+[\"'“‘(\[*_]*[A-Z0-9{MARK}{NAME}])")
+_SENTENCE_END = re.compile(
+    rf"[.!?][\"'”’)\]*_{GONE}]*(?=\s[\s{GONE}]*[\"'“‘(\[*_{GONE}]*[A-Z0-9{MARK}{NAME}])"
+)
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|al|approx|resp|ca|c|Figs?|Eqs?|Secs?|Tabs?|No|Nos|Dr|Prof|St|pp?)|\b[A-Z])\.$"
 )
@@ -181,6 +210,35 @@ def heading_identifier(title: str) -> str:
     return re.sub(r"^[^a-z]+", "", re.sub(r"\s+", "-", plain.strip())) or "section"
 
 
+_COMMENTS = re.compile(r"<!--[\s\S]*?-->")
+
+
+def _spaces(match: re.Match[str]) -> str:
+    return " " * len(match.group())
+
+
+def _printed_by(code: str) -> list[str]:
+    """What a shortcode prints of the front matter: the names of values."""
+    words = code.split()
+    return words[1:2] if words and words[0] == "meta" else []
+
+
+def _scalars(node: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    """The values of a YAML tree: where each is found, its key's node and its own."""
+    import yaml
+
+    if not isinstance(node, yaml.MappingNode):
+        return
+    for key, value in node.value:
+        here = (*path, str(key.value))
+        items = value.value if isinstance(value, yaml.SequenceNode) else [value]
+        for item in items:
+            if isinstance(item, yaml.ScalarNode):
+                yield here, key, item
+            else:
+                yield from _scalars(item, here)
+
+
 class _Scanner:
     def __init__(self, text: str) -> None:
         self.found = Scan(text)
@@ -194,19 +252,25 @@ class _Scanner:
     def run(self) -> Scan:
         self._front_matter()
         for start, end, _ in fenced(self.text, self.body):
-            self._blank(start, end)
+            self._fence(start, end)
         for match in SHORTCODE.finditer(self._now()):
             if len(match["open"]) == 2 and "{{<" in match["body"]:
                 self.found.unclosed.append((match.start(), _OPEN_SHORTCODE))
+            else:
+                self._printed_arguments(match)
             self._blank(*match.span(), MARK)
         self._spared()
         self.found.unclosed += [
             (match.start(), _OPEN_SHORTCODE) for match in re.finditer(r"\{\{<", self._now())
         ]
+        for match in embedded.SETTINGS_OF_LATEX.finditer(self._now()):
+            self._blank(*match.span())
         self._div_fences()
         for match in _DEFINITION.finditer(self._now()):
             start, end = match.span("target")
             self.found.links.append(Link(start, self.text[start:end]))
+            if match["title"]:
+                self._aside(*match.span("title"))
             self._blank(*match.span())
         self._headings()
         self._brackets()
@@ -217,10 +281,12 @@ class _Scanner:
         for start, end in self.found.given:
             self._blank(start, end, MARK)
         self.found.prose = self._now()
-        self.found.asides.sort()
+        self.found.asides.sort(key=lambda aside: aside.start)
         self.found.citations.sort(key=lambda citation: citation.start)
         self.found.math = [math for math in self.found.math if not self._is_given(math[0], math[1])]
-        self.found.asides = [span for span in self.found.asides if not self._is_given(*span)]
+        self.found.asides = [
+            aside for aside in self.found.asides if not self._is_given(aside.start, aside.end)
+        ]
         return self.found
 
     def _now(self) -> str:
@@ -230,6 +296,15 @@ class _Scanner:
         for at in range(start, end):
             if self.mask[at] != "\n":
                 self.mask[at] = fill
+
+    def _printed_arguments(self, code: re.Match[str]) -> None:
+        """What a shortcode of Quarto prints: keys, and titles."""
+        body = code["body"]
+        if body.split()[:1] == ["kbd"]:
+            self._aside(code.start("body"), code.end("body"))
+        for name, start, end in embedded.attribute_values(body):
+            if embedded.is_shown(name):
+                self._aside(code.start("body") + start, code.start("body") + end)
 
     def _is_given(self, start: int, end: int) -> bool:
         return any(first <= start and end <= last for first, last in self.found.given)
@@ -249,50 +324,99 @@ class _Scanner:
             root = yaml.compose(self.text[inner : closing + 1], Loader=yaml.SafeLoader)
         except yaml.YAMLError:
             return  # whoever renders it says so, with the line
-        if not isinstance(root, yaml.MappingNode):
-            return
-        for key, value in root.value:
-            if key.value not in _YAML_PROSE or not isinstance(value, yaml.ScalarNode):
+        printed = {
+            words[0] for match in SHORTCODE.finditer(self.text) if (words := _printed_by(match["body"]))
+        }
+        for path, key, value in _scalars(root, ()):
+            shown_by_name = ".".join(path) in printed
+            if not shown_by_name and not _YAML_PROSE.intersection(path):
                 continue
             start, end = inner + value.start_mark.index, inner + value.end_mark.index
-            if value.style in ("|", ">"):
+            if shown_by_name and not _YAML_PROSE.intersection(path):
+                start = inner + key.start_mark.index  # "version: 2.1" is known by its name
+            elif value.style in ("|", ">"):
                 start = self.text.index("\n", start) + 1
             elif value.style:
                 start, end = start + 1, end - 1
             self.mask[start:end] = self.text[start:end]
             self.breaks.add(self.text.count("\n", 0, start))
 
+    def _aside(self, start: int, end: int, prose: str | None = None) -> None:
+        """What readers see of the text from `start` to `end` (default: all of it)."""
+        shown = self.text[start:end] if prose is None else prose
+        for match in SHORTCODE.finditer(self.text[start:end]):
+            first, last = match.span()
+            shown = shown[:first] + MARK * (last - first) + shown[last:]
+        if any(char.isalnum() or char == "&" for char in shown):
+            self.found.asides.append(Aside(start, shown))
+
+    def _fence(self, start: int, end: int) -> None:
+        """Fenced text: what is printed of raw text, diagrams and output, and captions in cell options."""
+        lines = self.text[start:end].splitlines(keepends=True)
+        info = _INFO.match(lines[0])
+        first, last = start + len(lines[0]), end - len(lines[-1] if len(lines) > 1 else "")
+        body = self.text[first:last]
+        if info and info["raw"]:
+            shown = embedded.RAW.get(info["raw"].lower(), embedded.html)(body)
+            self.found.comments += [
+                (first + match.start(), first + match.end()) for match in _COMMENTS.finditer(body)
+            ]
+        elif info:
+            shown = embedded.BLOCKS.get(info["language"].lower(), embedded.code)(body)
+        else:
+            shown = ""
+        if shown:
+            self._aside(first, last, shown)
+        for option in _CELL_OPTION.finditer(self.text, first, last):
+            self._aside(*option.span("value"))
+        title = re.compile(r"(?:fig-cap|lst-cap|fig-alt|filename|title)\s*=\s*\"([^\"]*)\"").search(lines[0])
+        if title:
+            self._aside(start + title.start(1), start + title.end(1))
+        self._blank(start, end)
+
     def _spared(self) -> None:
         """Comments, inline code, math, addresses and tags: whichever comes first wins."""
         for match in _SPARED.finditer(self._now()):
-            if match["escape"] or match["script"]:
-                self._blank(*match.span())
+            start, end = match.span()
+            if match["escape"]:
+                self._blank(start, end)
+            elif match["script"]:
+                self._aside(start, end, embedded.hidden_text(match["script"]))
+                self._blank(start, end)
             elif match["comment"]:
-                self.found.comments.append(match.span())
-                self._blank(*match.span())
+                self.found.comments.append((start, end))
+                self._blank(start, end, GONE)
             elif match["math"]:
-                self.found.math.append((*match.span(), match["math"].strip("$")))
-                self._blank(*match.span(), MARK)
+                body = match["math"].strip("$")
+                self.found.math.append((start, end, match["math"].replace("$", " ") if body else ""))
+                self._blank(start, end, MARK)
+            elif match["ticks"]:
+                body = match["code"]
+                shown = embedded.RAW.get(match["format"] or "", embedded.inline_code)(
+                    re.sub(r"^\{?[A-Za-z]+\}?\s(?=[\d.]+$)", _spaces, body)
+                )
+                self._aside(*match.span("code"), shown)
+                self._blank(start, end, NAME)
             elif match["tag"]:
                 self._tag(match)
             else:
-                self._blank(*match.span(), NAME)
+                self._blank(start, end, NAME)
 
     def _tag(self, match: re.Match[str]) -> None:
-        self._blank(*match.span())
-        name = re.match(r"</?([\w-]+)", match["tag"])
+        tag = match["tag"]
+        name = embedded.tag_name(tag)
+        self._blank(*match.span(), " " if embedded.parts_words(tag) else GONE)
         values = {}
-        for found in _HTML_ATTRIBUTE.finditer(match["tag"]):
-            group = 2 if found[2] is not None else 3
-            values[found[1].lower()] = found[group]
-            start = match.start() + found.start(group)
-            if found[1].lower() in _PROSE_ATTRIBUTES:
-                self.found.asides.append((start, start + len(found[group])))
-            elif found[1].lower() in ("href", "src"):
-                self.found.links.append(Link(start, found[group]))
-            elif found[1].lower() in ("id", "name"):
-                self.found.identifiers.add(found[group])
-        if name and name[1].lower() == "img":
+        for attribute, first, last in embedded.attribute_values(tag):
+            values[attribute] = tag[first:last]
+            start = match.start() + first
+            if embedded.is_shown(attribute, name):
+                self._aside(start, match.start() + last)
+            elif attribute in ("href", "src"):
+                self.found.links.append(Link(start, values[attribute]))
+            elif attribute in ("id", "name"):
+                self.found.identifiers.add(values[attribute])
+        if name == "img":
             self.found.images.append(Image(match.start(), "alt" in values))
 
     def _div_fences(self) -> None:
@@ -355,10 +479,10 @@ class _Scanner:
         """The classes and settings between braces; notes identifiers, and prose among the settings."""
         words, settings = attributes(body)
         self.found.identifiers.update(word[1:] for word in words if word.startswith("#"))
-        for name in _PROSE_ATTRIBUTES & settings.keys():
-            at = re.compile(rf"(?<![\w-]){name}\s*=\s*[\"']?").search(body)
-            if at:
-                self.found.asides.append((start + at.end(), start + at.end() + len(settings[name])))
+        for name in settings:
+            at = re.compile(rf"(?<![\w-]){re.escape(name)}\s*=\s*[\"']?").search(body)
+            if at and embedded.is_shown(name):
+                self._aside(start + at.end(), start + at.end() + len(settings[name]))
         return tuple(word[1:] for word in words if word.startswith(".")), settings
 
     def _brackets(self) -> None:
@@ -383,6 +507,9 @@ class _Scanner:
             group = "angle" if target["angle"] is not None else "plain"
             start_of, end_of = target.span(group)
             self.found.links.append(Link(start_of, self.text[start_of:end_of]))
+            for title in ("title", "title2"):
+                if target[title]:
+                    self._aside(*target.span(title))
             after = target.end()
         elif reference and not now.startswith("[^", after) and not _CITATION.search(reference.group()):
             after = reference.end()
@@ -400,10 +527,12 @@ class _Scanner:
             self._blank(start, after, NAME)
         if image and (target or reference):
             self.found.images.append(Image(start - 1, described))
-        self._blank(end + 1, after)
-        if after > end + 1 or now.startswith("[^", start):
-            self._blank(start - image, start + 1)
-            self._blank(end, end + 1)
+        note = now.startswith("[^", start)
+        fill = " " if note else GONE
+        self._blank(end + 1, after, fill)
+        if after > end + 1 or note:
+            self._blank(start - image, start + 1, fill)
+            self._blank(end, end + 1, fill)
 
     def _cite(self, start: int, end: int) -> None:
         for match in _CITATION.finditer(self._now(), start, end):
@@ -479,5 +608,5 @@ class _Scanner:
         close(len(self.text))
 
     def _emphasis(self) -> None:
-        for match in re.finditer(r"\*+|(?<![^\W_])_+|_+(?![^\W_])", self._now()):
-            self._blank(*match.span())
+        for match in re.finditer(r"\*+|(?<![^\W_])_+|_+(?![^\W_])|~~", self._now()):
+            self._blank(*match.span(), GONE)

@@ -6,62 +6,15 @@ import re
 from collections.abc import Iterable
 
 from mechscope.project import Project
+from mechscope.review.lint.terms import TERMS, bounds
 
-_MONTH = (
-    r"(?:January|February|March|April|May|June|July|August|September|October|November|December"
-    r"|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?)"
-)
-_YEAR = r"(?:1[89]|20)\d\d"
-_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
-_STOP = r"(?=\s*(?:[.,;:)?!—–]|$))"
-_AFTER_YEAR = (
-    r"(?=\s+(?:and|or|to|that|the|a|an|we|it|they|by|with|as|but|was|were|is|has|have|when|which)\b)"
-)
-_NUMBERS = r"\#?\d+(?:\.\d+)*[a-z]?(?:(?:\s*(?:,|–|-)\s*|\s+(?:and|to|or)\s+)\d+(?:\.\d+)*[a-z]?\b)*"
-
-_SOFTWARE = (
-    r"(?:CC(?:[ -]BY)?(?:[ -](?:SA|NC|ND))*|Apache|L?GPL|ISO|RFC|PEP|CODECHECK|HTML|CSS|Python|Quarto|Pandoc"
-    r"|Typst|PyTorch|NumPy|CUDA|Debian|Ubuntu|macOS|Windows|Vega|Vega-Lite|[Vv]ersions?|[Rr]elease)"
-)
-_FAMILY = (
-    r"(?:GPT|Llama|Gemma|Qwen|Pythia|Claude|Gemini|Mistral|Mixtral|Phi|Falcon|OLMo|SmolLM|TinyStories|BERT)"
-)
-_REFERENCE = (
-    r"(?:\b(?:[Ss]ections?|Secs?\.|[Ff]igures?|Figs?\.|[Tt]ables?|Tabs?\.|[Ee]quations?|Eqs?\.|[Aa]ppendix"
-    r"|Appendices|[Cc]hapters?|Part|Step|[Pp]ages?|pp?\.|[Ll]ines?|[Ff]ootnotes?|Notes?|Theorem|Lemma|Definition"
-    r"|Proposition|Corollary|Algorithm|Listing|Example|Panel|Experiment|Study|Vol(?:ume|\.)|Nos?\.|[Ii]ssue"
-    r"|Question|[Pp]hases?|Hypothesis|Box|Item|Claim)\s+|§{1,2}\s?)"
-)
-
-_GENERAL = [
-    # Python 3.11 · version 2 · CC BY-SA 4.0 · 2.13.0
-    rf"\b{_SOFTWARE}[ -]v?\d+(?:\.\d+)*\b(?!\s*%)",
-    r"\b\d+(?:\.\d+){2,}\b",
-    # Llama 3.2 1B · Pythia 70M
-    rf"\b{_FAMILY}[ -]\d+(?:\.\d+)?[MB]?\b(?:[ -]\d+(?:\.\d+)?[MB]\b)?(?!\s*%)",
-    r"\barXiv:\S+|\bdoi:\S+|\b10\.\d{4,9}/\S+",
-    # 2026-11-21 · 10:30 · 21 November 2026 · November 21, 2026 · February 2026
-    r"\b\d{4}-\d\d-\d\d\b|\b\d\d?:\d\d(?::\d\d)?\b",
-    rf"\b{_DAY}(?:\s*[–-]\s*\d{{1,2}})?\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR}\b)?",
-    rf"\b{_MONTH}\s+{_DAY}\b(?:,?\s+{_YEAR}\b)?(?!\.\d)",
-    rf"\b{_MONTH},?\s+{_YEAR}\b",
-    # the 1990s · (2024) · 2019–2021 · Elhage et al. 2021 · in 2019, · the 2024 paper · 2024's
-    rf"\b{_YEAR}s\b|\({_YEAR}[a-z]?\)|\b{_YEAR}\s*[–/-]\s*(?:{_YEAR}|\d\d)\b|\bet\s+al\.?,?\s+{_YEAR}[a-z]?\b",
-    rf"\b(?:[Ii]n|[Ss]ince|[Uu]ntil|[Aa]fter|of|[Dd]uring)\s+(?:early\s+|late\s+|mid-)?{_YEAR}\b{_STOP}",
-    rf"\b(?:[Ee]arly|[Ll]ate|[Mm]id)[\s-]+(?:in\s+)?{_YEAR}\b{_STOP}",
-    rf"\b[Ii]n\s+(?:early\s+|late\s+|mid-)?{_YEAR}\b{_AFTER_YEAR}",
-    rf"\b{_YEAR}(?=\s+(?:paper|release|write-up|article|post|version|edition|study|survey|work|report)\b|['’]s\b)",
-    # Figure 2a · Sections 3 and 4 · § 5 · #12
-    rf"{_REFERENCE}\(?{_NUMBERS}(?![\d.]*\d|\s*%)",
-    r"(?<!\w)#\d+\b",
-    # n − 1 · 1/(n−1): 1 and 2 in a formula are symbols
-    r"(?<![^\W\d_])(?:[A-Za-z]|\))\s?[−+-]\s?[12]\b(?![.,]?\d)|[-−]?\b[12]\s?/\s?\(?(?=[A-Za-z√])",
-    # 2D · 4-bit · 2-gram
-    r"\b[123]-?D\b|\b\d{1,3}-?bit\b|\b\d-?grams?\b",
-]
 _WORD = re.compile(r"(?<![\w.])[^\W\d_](?:\w|[-‑.](?=\w)|[\^~](?=\w)|(?<=\w)[\^~](?!\w))*")
 _COORDINATE = re.compile(
     r"L\d+\.?[HNF]\d+|L\d+\.\d+|[aA]\d+\.[hH]\d+|L(?:[3-9]|\d\d+)|H\d\d+|MLP-?\d+|N\d\d+"
+)
+_FOUND = re.compile(
+    r"\b(?:is|are|was|were|be|peaks?|rises?|begins?|ends?|happens?|appears?)\s+(?:at\s+|in\s+|by\s+|after\s+|before\s+|with\s+)?"
+    r"(?:the\s+)?(?:heads?\s+|layers?\s+|neurons?\s+|blocks?\s+)?$"
 )
 
 
@@ -76,22 +29,33 @@ class Names:
         literal = [
             rf"(?<!\w){re.escape(name)}(?![\w.]*\d|\w)" for name in sorted(known, key=len, reverse=True)
         ]
-        self._pattern = re.compile("|".join([*literal, *_GENERAL]))
+        self._patterns = [
+            re.compile("|".join(patterns)) for patterns in (literal, *TERMS.values()) if patterns
+        ]
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """Where names stand; a word with digits that begins with a letter is one ("top-50", "L0")."""
-        found = [match.span() for match in self._pattern.finditer(text)]
-        found += [
+        """Where names stand; a word with digits that begins with a letter is one ("top-50", "L0H3")."""
+        found = [match.span() for pattern in self._patterns for match in pattern.finditer(text)]
+        found += bounds(text)
+        places = coordinates(text)
+        return found + [
             match.span()
             for match in _WORD.finditer(text)
-            if re.search(r"\d", match.group()) and not _COORDINATE.fullmatch(match.group())
+            if re.search(r"\d", match.group()) and match.span() not in places
         ]
-        return found
 
 
 def coordinates(text: str) -> list[tuple[int, int]]:
-    """Where a head, neuron or layer of a model is named by its place, as "L5H3": a result, not a name."""
-    return [match.span() for match in _WORD.finditer(text) if _COORDINATE.fullmatch(match.group())]
+    """Where a sentence says which head, neuron or layer it is, as "the best one is L5H3": a result.
+
+    Elsewhere such a name only says what is spoken of.
+    """
+    return [
+        match.span()
+        for match in _WORD.finditer(text)
+        if _COORDINATE.fullmatch(match.group())
+        and _FOUND.search(text, max(0, match.start() - 30), match.start())
+    ]
 
 
 def project_names(project: Project) -> Names:

@@ -14,11 +14,14 @@ a number, or after a relation (`$p < 0.05$`, but not `$T > 0$` or `$1/(n-1)$`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mechscope.review.lint.markdown import MARK, NAME, Block, Scan
+from mechscope.review.lint.formulas import stated
+from mechscope.review.lint.markdown import Block, Scan
 from mechscope.review.lint.names import Names, coordinates
+from mechscope.review.lint.reading import MARK, NAME, Reading, read
+from mechscope.review.lint.terms import COUNTED, any_of, decided
 
 _ONES = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 _TEENS = ["ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"]
@@ -29,29 +32,18 @@ _VALUES = {word: value for value, word in enumerate(["zero", *_ONES, *_TEENS])}
 _VALUES |= {word: 10 * value for value, word in enumerate(_TENS, start=2)} | {"a": 1, "dozen": 12}
 
 
-def _any(words: Iterable[str] | str) -> str:
-    return "(?:" + "|".join(words.split() if isinstance(words, str) else words) + ")"
-
-
-_SMALL = _any(_ONES[1:])
-_PLAIN = rf"(?:{_any(_TENS)}(?:[\s-]{_any(_ONES)})?|{_any(_TEENS)}|{_any(_ONES)})"
-_SCALED = rf"(?:(?:a|{_PLAIN})[\s-]+)?{_any(_SCALES)}(?:[\s-]+(?:and[\s-]+)?(?:{_PLAIN}|{_any(_SCALES)})\b)*"
-_LARGE = rf"(?:{_SCALED}|{_any(_TENS)}(?:[\s-]{_any(_ONES)})?|{_any(_TEENS)})"
-_ANY = rf"(?:{_LARGE}|{_any(_ONES)}|\d+)"
+_SMALL = any_of(_ONES[1:])
+_PLAIN = rf"(?:{any_of(_TENS)}(?:[\s-]{any_of(_ONES)})?|{any_of(_TEENS)}|{any_of(_ONES)})"
+_SCALED = (
+    rf"(?:(?:a|{_PLAIN})[\s-]+)?{any_of(_SCALES)}(?:[\s-]+(?:and[\s-]+)?(?:{_PLAIN}|{any_of(_SCALES)})\b)*"
+)
+_LARGE = rf"(?:{_SCALED}|{any_of(_TENS)}(?:[\s-]{any_of(_ONES)})?|{any_of(_TEENS)})"
+_ANY = rf"(?:{_LARGE}|{any_of(_ONES)}|\d+)"
 _OTHER = rf"(?:{_ANY}\b|{MARK})"
 """Any number: in words, in digits, or from a ledger."""
 
-_COUNTED = _any(
-    """heads? layers? blocks? neurons? features? latents? dimensions? directions? components? circuits?
-    edges? nodes? parameters? positions? subspaces? clusters? groups? hits? tokens? words? topics?
-    prompts? sentences? texts? passages? examples? items? pairs? cases? documents? samples? concepts?
-    facts? times percent per\\s+cent percentage points? nats? bits? deviations?
-    orders\\s+of\\s+magnitude errors? hours? minutes? seconds? days? weeks? epochs?"""
-)
-"""What experiments count or measure in; not labels, methods, models, questions, which authors choose."""
-
-_PLACE = _any("layer block head neuron feature latent position dimension rank token component")
-_LINKING = _any(
+_PLACE = any_of("layer block head neuron feature latent position dimension rank token component place")
+_LINKING = any_of(
     """the a an of in on at to and or but nor that which who whose is are was were be been has have had do
     does did can above below could may might will would should if when where while so as than not with
     without by for from per about across against after before between into over under through only each
@@ -60,14 +52,22 @@ _LINKING = _any(
 _WITHIN = rf"(?:\s+(?!{_LINKING}\b)[A-Za-z][\w'’-]*){{0,2}}\s+"
 """Up to two words between a number and what it counts ("three abstract topics"), none of which links."""
 
+_THINGS = (
+    rf"(?:\s+(?!{_LINKING}\b)[\w'’-]+){{0,3}}?\s+(?!{_LINKING}\b)"
+    r"(?:[\w'’-]*[^\Wsu]s|[\w-]+s['’]|people|data|criteria|phenomena|indices|matrices|children|men|women|corpora|hypotheses|series"
+    r"|species|media|bases|axes|analyses|processes|passes|biases|losses|classes|places|sizes|kinds|halves)\b"
+)
+"""What a number counts: up to four words on, a plural. Without one it stands for the things themselves."""
+_NOT_AFTER = r"(?=[\s.,;:)?!—–]|$)"
+
 _AFTER = r"(?=\s*(?:[.,;:)?!—–]|$)|\s+(?:to|and|or|in|at|after|when|for|with|on|per|out)\b)"
-_STATING = _any(
+_STATING = any_of(
     """is are was were equals? reaches reached to by than from only exactly nearly almost about roughly around
     least most fewer approximately"""
 )
-_ROUGHLY = _any("by than nearly almost about over roughly least only exactly")
-_NTH = _any("third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth twentieth")
-_PARTS = _any("third quarter fifth sixth seventh eighth ninth tenth hundredth thousandth")
+_ROUGHLY = any_of("by than nearly almost about over roughly least only exactly")
+_NTH = any_of("third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth twentieth")
+_PARTS = any_of("third quarter fifth sixth seventh eighth ninth tenth hundredth thousandth")
 _PLACED = rf"(?=\s+(?:(?!of\b)[\w-]+\s+)?(?:{_PLACE}|percentile)s?\b)"
 
 _BEFORE_PLACE = re.compile(_PLACED)
@@ -76,13 +76,20 @@ _WORDS = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         # twelve · twenty-one · a hundred and five
-        rf"(?<!few\s)(?<!several\s)(?<!many\s)\b(?P<n>{_LARGE})\b",
+        rf"\b(?P<n>{_LARGE})\b",
+        # zero point nine three
+        rf"\b(?P<n>(?:{any_of(['zero', 'oh', *_ONES])}\s+)?point(?:[\s-]+{any_of(['zero', 'oh', *_ONES])}\b)+)",
+        # XIV heads
+        rf"(?-i:\b(?P<n>(?=[IVXLC]{{2,}}\b)(?:XC|XL|L?X{{0,3}})(?:IX|IV|V?I{{0,3}}))\b)(?={_WITHIN}{COUNTED}\b)",
+        # six, to be exact
+        rf"\b(?P<n>{_SMALL})\s+(?:to\s+be\s+(?:exact|precise)|in\s+(?:all|total|number)|altogether)\b",
         # half a dozen · two dozen
         rf"\b(?P<n>(?:half\s+a\s+|a\s+|{_PLAIN}\s+)?dozen)\b",
         # a third of · two thirds · two and a half
-        rf"\b(?P<n>(?:a|an|one)[\s-]{_PARTS})\b(?=\s+(?:of|as|more|less|fewer|higher|lower|larger|smaller)\b)",
+        rf"\b(?P<n>(?:a|an|one)[\s-]{_PARTS})\b(?=\s+(?:of|as|more|less|fewer|higher|lower|larger|smaller|the|its|their)\b)",
         rf"\b(?P<n>(?:a|an|one)[\s-]{_PARTS})\b(?=\s*(?:[.,;:)?!—–]|$))",
         rf"\b{_ROUGHLY}\s+(?P<n>(?:a|an|one)[\s-]{_PARTS})\b",
+        rf"\b(?P<n>(?:a|an|one)[\s-]{_PARTS})\b(?=\s+(?:is|are|was|were|do|does|did|remain|survive|fire|keep|fail|[a-z]+[^suia]s)\b)",
         rf"\b(?P<n>{_ANY}[\s-]{_PARTS}s)\b",
         rf"\b(?P<n>(?:{_ANY}|a)\s+and\s+a\s+half|one[\s-]half)\b(?!-)",
         # half of · half the · more than half
@@ -93,17 +100,22 @@ _WORDS = [
         # twice as · more than twice · doubled · threefold
         r"\b(?P<n>twice|thrice)\b(?=\s+(?:as|the|that|those|its|their|our|what|more|larger|smaller)\b)",
         rf"\b{_ROUGHLY}\s+(?P<n>twice|thrice)\b",
-        r"\b(?P<n>doubled|tripled|trebled|quadrupled|halved)\b",
-        r"\b(?P<n>doubles|triples|quadruples)\b(?!\s+as\b)",
-        r"(?<!the\s)(?<!both\s)(?<!two\s)\b(?P<n>halves)\b(?=\s+(?:the|a|its|their)\b)",
+        r"(?<!\bthe\s)(?<!\ba\s)\b(?P<n>doubled|tripled|trebled|quadrupled|quintupled|halved)\b",
+        r"\b(?P<n>doubles|triples|trebles|quadruples|quintuples)\b(?!\s+as\b)",
+        rf"(?:,|\b(?:and|{_ROUGHLY}))\s+(?P<n>doubling|tripling|trebling|quadrupling|halving)\b",
+        rf"\b(?:to|will|would|can|could|may|might|not|does|did)\s+(?:{_ROUGHLY}\s+)?(?P<n>double|triple|treble|quadruple|halve)\b(?!-)",
+        rf"(?<!\bof\s)(?<!\bin\s)(?<!\bas\s)(?<!\binto\s)(?<!\b(?:the|two|its|our|all)\s)(?<!\b(?:both|text)\s)"
+        rf"(?<!\b(?:these|those|other|their)\s)\b(?P<n>halves)\b(?!\s+of\b)",
         r"\b(?P<n>double|triple|quadruple)\b(?=\s+(?:the|its|their|that|what|as)\b)",
-        rf"\b(?P<n>(?:{_any(_ONES[2:])}|{_LARGE})-?fold)\b",
-        r"\b(?P<n>two-?fold)\b(?=\s+(?:increase|decrease|rise|drop|reduction|higher|lower|more|less)\b)",
+        rf"\b(?P<n>(?:{any_of(_ONES[1:])}|{_LARGE})-?fold)\b(?!\s+(?:cross|CV|split))",
+        # an order of magnitude
+        rf"\b(?P<n>(?:an?|one|two|{_ANY}|several|some)\s+orders?\s+of\s+magnitude)\b",
         # the twelfth layer
         rf"\b(?P<n>{_NTH})\b{_PLACED}",
         # seven of the ten · one in three
         rf"\b(?P<n>zero|{_SMALL})\b(?=\s+(?:out\s+)?of\s+(?:(?:the|all|these|those|its|their|our|them)\b|[\w{NAME}]+['’]|{_OTHER}))",
         rf"(?:\b{_ANY}|{MARK})\s+(?:out\s+)?of\s+(?:(?:the|all|these|those|its|their|our)\s+)?(?P<n>{_SMALL})\b",
+        rf"\b(?:both|most|none|few|half|neither)\s+of\s+(?:the|these|those|its|their|our)\s+(?P<n>{_SMALL})\b",
         rf"\b(?P<n>one)\b(?=\s+(?:out\s+of|of|in)\s+(?:every\s+)?{_OTHER})",
         rf"\b(?P<n>{_SMALL})\b(?=\s+(?:out\s+of|in)\s+(?:every\s+)?{_OTHER})",
         rf"\bout\s+of\s+(?P<n>{_SMALL})\b(?!-)",
@@ -114,11 +126,28 @@ _WORDS = [
         rf"\b(?:between|from)\s+(?P<n>one|{_SMALL})\b(?=\s+(?:and|to)\s+{_OTHER})",
         rf"\bbetween\s+(?:{_ANY}|{MARK}+)\s+and\s+(?P<n>{_SMALL})\b(?!-)",
         # three attention heads · exactly one layer · zero heads
-        rf"\b(?P<n>{_SMALL})\b(?!-)(?={_WITHIN}{_COUNTED}\b)",
-        rf"\b(?:only|exactly|just|all\s+but)\s+(?P<n>one)\b(?={_WITHIN}{_COUNTED}\b)",
-        rf"\b(?P<n>zero)\b(?=\s+{_COUNTED}\b)",
+        rf"\b(?P<n>{_SMALL})\b(?!-)(?={_WITHIN}{COUNTED}\b)",
+        rf"\b(?:only|exactly|just|all\s+but)\s+(?P<n>one)\b(?={_WITHIN}{COUNTED}\b)",
+        rf"\b(?P<n>zero)\b(?=\s+{COUNTED}\b)",
+        # one head fires
+        rf"\b(?P<n>[Oo]ne)\s+(?:single|lone|sole)\b(?={_WITHIN}{COUNTED}\b)",
     )
 ]
+_CLAUSE = re.compile(
+    r"(?:(?!\s(?:but|while|whereas|where|although|and\s+(?:we|ours?|here))\b)[^,;:()—–]|(?<=\d),(?=\d)|(?<=\d)–)*(?:[,;:()—–]|\s\w+|$)",
+    re.IGNORECASE,
+)
+_OWN = re.compile(
+    r"\bwe\s+(?:\w+\s+)?(?:find|found|measured?|get|got|obtain\w*|see|saw|observed?|reach\w*|report|have|had)\b|\bours?\b(?!\s+list)|\bhere\b",
+    re.IGNORECASE,
+)
+_STANDING = re.compile(rf"\b(?P<n>{_SMALL})\b(?!-|['’]s)(?!{_THINGS})", re.IGNORECASE)
+"""The other five · five only move attention · Four fail."""
+_REFERRING = re.compile(
+    r"\b(?:all|these|those|any|no|the|its|our|their|both|each|every|number|which|of|in|into|either|neither)\s+$",
+    re.IGNORECASE,
+)
+"""Before a number without things these words make it mean things that were named before."""
 _BOTH = re.compile(
     r"(?:\b(?:any|no|every|between|the|these|those|both|its|their|our|other|same|one\s+or)"
     rf"|[\w{NAME}]['’]s?)\s+(?:other\s+|main\s+)?$",
@@ -139,52 +168,70 @@ _TO_SCALE_END = re.compile(
     r"|around|equal\s+to|compared\s+(?:to|with)|away\s+from|diff\w+\s+from|towards?|at)|[<>≤≥≠])\s*$"
 )
 _FROM_SCALE_END = re.compile(rf"\s*(?:[^\w\s]|$|{_LINKING}\b)")
-_SCALE = re.compile(r"\b(?:between|from)\s+[-−]?[01]\s+(?:and|to)\s+[-−+]?[01](?![\w%]|[.,]\d)")
 _MARK_OF_LIST = re.compile(r"\((\d{1,2})\)")
-
-_MATH_NUMBER = re.compile(r"[-+−±\d.,\s%×]*(?:\\%|\\times|\\pm|\\cdot|\^\{?-?\d+\}?|[\d.,\s%×±+−-])*")
-_MATH_VALUE = re.compile(
-    r"(?:[=<>≈≤≥≃]|\\(?:approx|sim|simeq|leq?|geq?|ll|gg|lt|gt|equiv)\b)\s*"
-    r"(?P<n>[-+−]?(?:\d[\d,]*(?:\.\d+)?|\.\d+))(?:\^\{?-?\d+\}?)?(?=\s*(?:$|[,;.)\]}%<>=≈≤≥]|\\|\s))"
-)
 
 
 @dataclass(frozen=True)
 class Numeral:
-    """A typed number, where it stands."""
+    """A typed number, where it stands.
+
+    Attributes:
+        start, end: What would be marked as given: the number, or the math that states it.
+        place: Where the number itself begins.
+        aside: Whether it stands where nothing can be marked: in an attribute, in raw text, in a diagram.
+    """
 
     start: int
     end: int
     text: str
+    place: int
     aside: bool = False
-    """Whether it stands in an attribute, where nothing can be marked as given."""
 
 
 def numerals(found: Scan, names: Names) -> list[Numeral]:
     """The typed numbers of a Markdown text, in order."""
-    spans: set[tuple[int, int, bool]] = set()
+    numbers: set[Numeral] = set()
     cited = [citation.start for citation in found.citations if not citation.cross_reference]
+
+    def add(text: str, span: tuple[int, int], place: int, *, aside: bool = False) -> None:
+        numbers.add(Numeral(*span, text[slice(*span)], place, aside))
+
     for block in found.blocks:
         numbering = _numbering(found.prose, block)
         for start, end in found.sentences(block):
-            if any(start <= at < end for at in cited):
+            quoted = [at for at in cited if start <= at < end]
+            reading = read(found.prose, start, end)
+            for first, last in typed_numbers(reading.text, names):
+                span = reading.span(first, last)
+                if span[0] not in numbering and not (quoted and _of_others(reading, first, quoted)):
+                    add(found.text, span, span[0])
+            if quoted or decided(reading.text):
                 continue
-            spans |= {
-                (start + a, start + b, False)
-                for a, b in typed_numbers(found.prose[start:end], names)
-                if start + a not in numbering
-            }
-            spans |= {(a, b, False) for a, b, body in found.math if start <= a < end and states_a_value(body)}
-    for start, end in found.asides:
-        spans |= {(start + a, start + b, True) for a, b in typed_numbers(found.text[start:end], names)}
-    return [Numeral(start, end, found.text[start:end], aside) for start, end, aside in sorted(spans)]
+            for begin, stop, body in found.math:
+                value = stated(body) if start <= begin < end else None
+                if value:
+                    add(found.text, (begin, stop), begin + value[0])
+    for aside in found.asides:
+        for line in re.finditer(r"[^\n]+", aside.prose):
+            reading = read(aside.prose, *line.span())
+            for first, last in typed_numbers(reading.text, names):
+                span = reading.span(first, last)
+                at = aside.start + span[0]
+                add(found.text, (at, aside.start + span[1]), at, aside=True)
+    return sorted(numbers, key=lambda number: (number.start, number.end))
+
+
+def _of_others(reading: Reading, at: int, cited: Sequence[int]) -> bool:
+    """Whether a number in a sentence that cites is theirs, unless its clause cites nobody and is about us."""
+    clause = next(match for match in _CLAUSE.finditer(reading.text) if match.start() <= at < match.end())
+    start, end = reading.places[clause.start()], reading.places[clause.end()]
+    return any(start <= place < end for place in cited) or not _OWN.search(clause.group())
 
 
 def typed_numbers(sentence: str, names: Names) -> list[tuple[int, int]]:
     """Where typed numbers stand in one sentence of prose (as `Scan.prose` has it, without citations)."""
     places = coordinates(sentence)
     rest = _filled(_filled(sentence, names.spans(sentence), NAME), places, MARK)
-    rest = _filled(rest, [match.span() for match in _SCALE.finditer(rest)], NAME)
     found = list(places)
     while new := _apart([*_in_digits(rest), *_in_words(rest)]):
         # A number that was found makes a share or a range of what stands beside it: look again.
@@ -192,14 +239,6 @@ def typed_numbers(sentence: str, names: Names) -> list[tuple[int, int]]:
         rest = _filled(rest, new, MARK)
         found += new
     return _apart(found)
-
-
-def states_a_value(math: str) -> bool:
-    """Whether math gives a number, rather than relating symbols; 0 and 1 are symbols."""
-    body = re.sub(r"\\(?:,|;|!|:|\s|text\{[^}]*\}|mathrm\{[^}]*\}|left|right)", " ", math).strip()
-    if re.search(r"\d", body) and _MATH_NUMBER.fullmatch(body):
-        return body.lstrip("-+−") not in ("0", "1")
-    return any(match["n"].lstrip("-+−") not in ("0", "1") for match in _MATH_VALUE.finditer(body))
 
 
 def value_of(text: str) -> float | None:
@@ -245,6 +284,9 @@ def _in_words(text: str) -> Iterator[tuple[int, int]]:
             if both and not _RANGE.match(text, end):
                 continue
             yield start, end
+    for match in _STANDING.finditer(text):
+        if not _REFERRING.search(text, max(0, match.start() - 12), match.start()):
+            yield match.span("n")
 
 
 def _joined(text: str, start: int) -> tuple[int, int] | None:
@@ -270,8 +312,13 @@ def _filled(text: str, spans: Iterable[tuple[int, int]], fill: str) -> str:
 
 def _numbering(prose: str, block: Block) -> set[int]:
     """Where the digits of "(1) … (2) …" stand, if a block counts like that."""
-    marks = list(_MARK_OF_LIST.finditer(prose, block.start, block.end))
+    reading = read(prose, block.start, block.end)
+    marks = list(_MARK_OF_LIST.finditer(reading.text))
     counted = [int(mark[1]) for mark in marks]
-    if len(marks) > 1 and counted == list(range(1, len(marks) + 1)):
-        return {mark.start(1) for mark in marks}
+    if (
+        len(marks) > 1
+        and counted[0] in (1, 2)
+        and counted == list(range(counted[0], counted[0] + len(marks)))
+    ):
+        return {reading.places[mark.start(1)] for mark in marks}
     return set()

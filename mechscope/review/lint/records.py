@@ -17,7 +17,7 @@ from mechscope.publish.findings import NoResults, Shelf, parse_key, runs_with_re
 from mechscope.publish.sources import Shortcode
 from mechscope.review.lint.documents import Document, record_calls
 from mechscope.review.lint.finding import Finding
-from mechscope.review.lint.markdown import MARK
+from mechscope.review.lint.reading import MARK
 
 _WHERE = re.compile(r"(?P<file>[^\n]*?):(?P<line>\d+):(?P<column>\d+): (?P<message>[\s\S]*)")
 Ledgers = Mapping[tuple[str, str], LedgerFile]

@@ -1,0 +1,100 @@
+"""Text as a reader sees it: digits of every script and typeface as 0–9, and nothing that isn't printed.
+
+`0.**93**`, `0&#46;93`, `０.９３`, `𝟎.𝟗𝟑` and a number with an invisible space in it all read "0.93". What is
+read knows where each of its characters is written.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+MARK = "\ufffc"
+"""Stands in a mask for what may be a number: a shortcode, math, what is marked as given."""
+
+NAME = "\ufffb"
+"""Stands in a mask for what is printed but is neither prose nor a number: code, citations, addresses."""
+
+GONE = "\ufff9"
+"""Stands in a mask for what is not printed and parts no words: marks of emphasis, tags, comments."""
+
+_ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]\w*);")
+_RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻"
+_LOWERED = "₀₁₂₃₄₅₆₇₈₉₊₋"
+_PLAIN = "0123456789+-"
+_RUN = re.compile(rf"(?P<raised>[{_RAISED}]+)|[{_LOWERED}]+")
+_AS_ZERO = re.compile(r"(?<![\w.])[OoОоΟο](?=[.·٫]\d)")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is read of a stretch of a text.
+
+    Attributes:
+        places: Where each character of `text` is written, and where the stretch ends.
+    """
+
+    text: str
+    places: tuple[int, ...]
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Where what is read from `start` to `end` is written."""
+        return self.places[start], self.places[end - 1] + 1 if end > start else self.places[start]
+
+
+def read(text: str, start: int = 0, end: int | None = None) -> Reading:
+    """What a reader reads of `text[start:end]`. An entity is written where it begins, in one character."""
+    end = len(text) if end is None else end
+    if text.isascii() and "&" not in text[start:end]:
+        return Reading(_AS_ZERO.sub("0", text[start:end]), tuple(range(start, end + 1)))
+    printed: list[str] = []
+    places: list[int] = []
+    for place, letters in _letters(text, start, end):
+        printed.append(letters)
+        places += [place] * len(letters)
+    return Reading(_AS_ZERO.sub("0", "".join(printed)), (*places, end))
+
+
+def _letters(text: str, start: int, end: int) -> Iterator[tuple[int, str]]:
+    """What is read, piece by piece, and where each piece is written."""
+    place = start
+    while place < end:
+        char = text[place]
+        entity = _ENTITY.match(text, place, end) if char == "&" else None
+        run = _RUN.match(text, place, end) if char in _RAISED or char in _LOWERED else None
+        if entity:
+            for letter in html.unescape(entity.group()):
+                yield place, _plain(letter)
+            place = entity.end()
+        elif run:  # as Markdown writes it
+            mark = "^" if run["raised"] else "~"
+            yield place, mark
+            for at in range(place, run.end()):
+                yield at, _PLAIN[(_RAISED if run["raised"] else _LOWERED).index(text[at])]
+            yield run.end() - 1, mark
+            place = run.end()
+        else:
+            yield place, char if char.isascii() else _plain(char)
+            place += 1
+
+
+@lru_cache(maxsize=4096)
+def _plain(char: str) -> str:
+    """A character as it is usually written; nothing for one that isn't seen."""
+    if char in (MARK, NAME):
+        return char
+    kind = unicodedata.category(char)
+    if kind == "Cf" or unicodedata.name(char, "").startswith("VARIATION SELECTOR"):
+        return ""
+    if kind == "Nd":
+        return str(unicodedata.decimal(char))
+    how = unicodedata.decomposition(char).partition(" ")[0]
+    if how == "<circle>" and char.isnumeric():
+        return f"({int(unicodedata.numeric(char))})"
+    if how in ("<wide>", "<font>", "<compat>") and char != "…" and kind != "Zs":
+        return unicodedata.normalize("NFKC", char)
+    return char

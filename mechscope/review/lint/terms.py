@@ -1,0 +1,255 @@
+"""What a number can be besides a result: a table of terms, each group for one reason.
+
+A pattern of `TERMS` matches the whole term, number and word ("RTX 3090", "95% interval", "1 means"). So a number
+is spared for the words that it stands with, never for its value alone. Number words count as digits do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+
+def any_of(words: Iterable[str] | str) -> str:
+    """A pattern for one of several words."""
+    return "(?:" + "|".join(words.split() if isinstance(words, str) else words) + ")"
+
+
+COUNTED = any_of(
+    """heads? layers? blocks? neurons? features? latents? dimensions? directions? components? circuits?
+    edges? nodes? parameters? positions? subspaces? clusters? groups? hits? tokens? words? topics?
+    prompts? sentences? texts? passages? examples? items? pairs? cases? documents? samples? concepts?
+    facts? times percent per\\s+cent percentage points? nats? bits? deviations?
+    orders\\s+of\\s+magnitude errors? hours? minutes? seconds? days? weeks? epochs?"""
+)
+"""What experiments count or measure in; not labels, methods, models, questions, which authors choose."""
+
+_NO_COUNT = (
+    rf"(?!\s+(?:[a-z-]+\s+)?(?:{COUNTED}|steps|completions|answers|checkpoints|seeds|runs|models|texts)\b)"
+)
+_NO_RESULT = rf"(?![\d.]*\d|\s*(?:%|percent|per\s+cent|±)|\s+(?:out\s+)?of\s+(?:the\s+|its\s+|our\s+|all\s+)?\d){_NO_COUNT}"
+_END_OF_NUMBER = r"(?![\w%]|[.,]\d|\s+%)"
+_SMALL = "(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|sixteen|twenty|thirty|fifty|hundred)"
+
+# Dates
+_MONTH = (
+    r"(?:January|February|March|April|May|June|July|August|September|October|November|December"
+    r"|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?)"
+)
+_YEAR = r"(?:1[89]|20)\d\d"
+_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
+_STOP = r"(?=\s*(?:[.,;:)?!—–]|$))"
+_AFTER_YEAR = any_of(
+    r"and or to that the a an we it they by with as but was were is has have when which many most".split()
+)
+_CLOCK = r"(?:[01]?\d|2[0-3]):[0-5]\d"
+_VENUE = any_of("ICLR ICML NeurIPS NIPS ACL EMNLP NAACL AAAI CVPR COLM BlackboxNLP TMLR")
+_WORK = any_of(
+    """paper release write-up article post version edition study survey work report talk thesis book blog preprint
+    workshop conference toolkit model"""
+)
+
+# Software, hardware, models
+_VERSION = rf"(?::\s?|[ -])v?\d+(?:\.\d+)*[a-z]?\b(?:\.x\b)?{_NO_RESULT}"
+_SOFTWARE = any_of(
+    r"""HTML CSS Python Quarto Pandoc Typst PyTorch [Tt]orch [Nn]um[Pp]y [Ss]ci[Pp]y [Pp]andas [Tt]ransformers JAX
+    TensorFlow TransformerLens SAELens [Nn][Nn]sight einops scikit-learn [Mm]atplotlib Altair Jupyter(?:Lab)? [Jj]upytext
+    [Pp]apermill [Dd]ask CUDA cuDNN ROCm Debian Ubuntu Fedora macOS iOS Windows Linux [Kk]ernel Chrome Firefox Safari
+    Vega(?:-Lite)? Node(?:\.js)? Java Rust Julia GCC clang CMake Docker [Gg]it TeX\s+Live [Vv]ersions? [Rr]elease v\. [Ss]chema"""
+)
+_STANDARD = any_of(
+    r"""CC(?:[\s-]BY)?(?:[\s-](?:SA|NC|ND))* Apache A?L?GPL MPL BSD ISO(?:/IEC)?(?:\sC?D?IS)? IEC IEEE RFC PEP DIN ANSI ECMA
+    SHA UTF Unicode WCAG HTTP CODECHECK TLS NIST Base CIE EU OpenAPI JSON\sSchema C\+\+ CSV W3C"""
+)
+_CHIP = (
+    r"(?:A100|A10G?|A40|A6000|H100|H200|GH200|B[12]00|V100|P100|T4|L40S?|K80|M[1-5](?:\s(?:Pro|Max|Ultra))?)"
+)
+_MAKE = any_of(
+    r"""RTX GTX GeForce Quadro T[Ii][Tt][Aa][Nn] Radeon RX Ryzen EPYC Xeon Core TPU Tesla Apple\sM Intel AMD NVIDIA Nvidia
+    Raspberry\s+Pi Jetson Threadripper"""
+)
+_MACHINE = rf"(?:{_CHIP}|{_MAKE}|GPUs?|TPUs?|CPUs?|laptops?|MacBook|desktop|workstation|machine|server|card|node|computer|instance|memory|RAM|VRAM)"
+_FAMILY = any_of(
+    r"""GPT(?:-Neo|-J|-NeoX)? L[Ll]a[Mm][Aa] Gemma(?:[\s-]Scope)? Qwen Pythia Claude Gemini Mistral Mixtral Phi Falcon OLM[Oo] SmolLM
+    TinyStories BERT OPT BLOOM DeepSeek Grok Yi StableLM MPT Cerebras-GPT PaLM Chinchilla Gopher Mamba RWKV T Nemotron
+    Granite ViT CLIP Whisper Sonnet Opus Haiku"""
+)
+_SIZE = r"\d+(?:\.\d+)?[MBmbTK]"
+
+# Places in a text
+_NUMBER_OF_PLACE = r"\(?\#?(?!0\.)\d+(?:\.\d+)*[a-z]?\)?"
+_PLACES = any_of(
+    r"""[Ss]ection Sec\. [Ff]igure Fig\. [Tt]able Tab\. [Ee]quation Eq\. [Aa]ppendix [Cc]hapter Part Step [Pp]age p\.
+    [Ll]ine [Ff]ootnote Note Theorem Lemma Definition Proposition Corollary Algorithm Listing Example Panel Experiment
+    Study Vol(?:ume|\.) No\. [Ii]ssue Question [Pp]hase Hypothesis Box Item Claim Exercise Notebook Cell Remark Day Round"""
+)
+_SEVERAL_PLACES = any_of(
+    r"""[Ss]ections Secs\. [Ff]igures Figs\. [Tt]ables Tabs\. [Ee]quations Eqs\. Appendices [Cc]hapters Parts Steps [Pp]ages pp\.
+    [Ll]ines [Ff]ootnotes Notes Theorems Lemmas Definitions Examples Panels Experiments Studies Nos\. [Ii]ssues Questions
+    [Pp]hases Claims Exercises"""
+)
+
+# Design
+_KIND = any_of(
+    r"""layer(?:ed)? parameter bit gram way shot class step epoch GPU core block dim(?:ensional)? sided tailed stage part column row
+    hop order hot token point\s+(?:scale|Likert) level digit letter nearest year-old hidden threaded thread indexed based
+    fold\s+(?:cross|CV|split) head\s+(?:attention|model|transformer|layer|self-attention) norm pass phase choice word page panel
+    term component\s+(?:mixture|model) off to-(?:one|many) size"""
+)
+_LEVEL = r"(?:0?\.05|0?\.01|0?\.001|0?\.005|0?\.1|5\s?%|1\s?%|0\.1\s?%|(?:five|one|5|1)\s+per\s?cent)"
+_CONFIDENCE = r"(?:(?:9[059]|9[79]\.5|99\.9|68|80)\s?(?:%|percent|per\s+cent)|(?:ninety|ninety-five|ninety-nine)\s+per\s?cent)"
+_OF_INTERVAL = any_of(
+    r"intervals? confidence credib\w+ limits? bands? CIs? HDIs? bounds? region range bootstrap error\s+bars? uncertainty level coverage"
+)
+_QUANTILE = r"(?:2\.5|5|10|25|50|75|90|95|97\.5|99)(?:st|nd|rd|th|\s?%)?"
+
+# Scales
+_END = r"(?:[-−]?1(?:\.0+)?|0(?:\.0+)?|[-−]?0?\.5|100\s?%|50\s?%|0\s?%|zero|one)"
+_MEANS = r"(?:means?|meaning|stands?\s+for|standing\s+for|denot\w+|correspond\w*\s+to|indicat\w+|signif\w+|would\s+(?:be|mean)|marks?|represents?)"
+_EXTREME = (
+    r"(?:(?:a|an|the|any|that|all|only|at|in\s+case\s+of|by)\s+)*"
+    + any_of(
+        r"""guess\w* chance coin random\w* perfect\w* ideal identical certain\w* none nothing all no always never yes opposite
+        orthogonal\w* parallel unrelated uniform independen\w+ maximal minimal full complete total impossib\w+ worst
+        best\s+possible exact\w* equal same absen\w+ present wrong right correct incorrect true false off on
+        disagreement agreement positive negative clean corrupted"""
+    )
+    + r"\b"
+)
+_RANGING = any_of(
+    r"""rang(?:es?|ing) runs? goes rat(?:ed|ings?) scor(?:ed?|es) bounded lies? falls? values? var(?:y|ies) limited clipped rescaled scaled
+    normali[sz]ed is are numbers? lie be"""
+)
+_MADE = any_of(
+    r"""sum(?:s|med)? adds? normali[sz]ed? rescaled? scaled? integrates? clip(?:ped|s)? set initiali[sz]ed equals? tied fixed clamped padded
+    mask(?:ed|s)? round(?:ed|s)? reset pinned"""
+)
+
+TERMS: dict[str, tuple[str, ...]] = {
+    "software and file formats, with a version": (
+        rf"\b{_SOFTWARE}{_VERSION}",
+        r"\b\d+(?:\.\d+){2,}(?:[a-z]+\d*)?\b",
+        r"(?<![\w.])v\d+(?:\.\d+)*\b",
+        r"\b[A-Za-z][\w-]*\s?(?:==|~=|>=|<=|≥)\s?\d+(?:\.\d+)+\b(?=\s*(?:[,;).]|and\b|or\b|$))",
+        rf"\b{_SMALL}-?\s?point-?\s?zero\b",
+    ),
+    "standards and licences": (
+        rf"\b{_STANDARD}[ -]v?\d+(?:[.:/-]\d+)*(?:-Clause)?\b(?!\s*%)",
+        r"(?:Licen[cs]e|Attribution|ShareAlike|NonCommercial)(?:,?\s+[Vv](?:ersion|\.))?\s+v?\d(?:\.\d)?\b(?!\s*%)",
+        r"\b\d-Clause\b",
+    ),
+    "hardware": (
+        rf"\b{_MAKE}(?:[ -](?:A|Ti|Pro|E[357]|Gold|Silver|RTX|GTX|RX|GeForce|Ultra|i[3579]))*[ -]?v?\d+\w*(?:[ -]\d{{3,}}\w*)?(?:\s(?:Ti|Super|Pro|Max|Ultra))?\b(?!\s*%)",
+        rf"(?:\d+\s?[×x]?\s?)?\b(?:NVIDIA\s|Nvidia\s)?{_CHIP}s?\b",
+        r"(?<![\w.])\d+(?:\s?[×x])?\s?(?:GPU|TPU|CPU|CPU\s+core)s?\b",
+        rf"\b{_MACHINE}\b[^.;\d]{{0,24}}\b\d+\s?[GTM]i?B\b",
+        rf"(?<![\w.])\d+\s?[GT]i?B\b(?=\s+(?:of\s+)?(?:[a-z]+\s+)?{_MACHINE}\b)",
+    ),
+    "models, with their sizes": (
+        rf"\b{_FAMILY}[ -]\d+(?:\.\d+)?[a-zA-Z]?\b(?:[ -]{_SIZE}\b)?(?!\s*%|\.\d)",
+        rf"\b{_FAMILY}[ -]{_SIZE}\b",
+        rf"(?<![\w.]){_SIZE}(?=(?:-parameters?)?[ -](?:\w+[ -])?(?:models?|transformers?|LMs?|LLMs?|checkpoints?|version|variant|one)\b)",
+    ),
+    "works, commits, and places on the net": (
+        r"\b(?:arXiv|doi|DOI|ISBN|ISSN|PMID|hdl)[: ]\s?\S+|\b10\.\d{4,9}/\S+",
+        r"(?<![\w.])\d{4}\.\d{5}(?:v\d+)?(?![\w.]*\d)",
+        r"(?<![\w.])(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)(?!\d+e\d+\b)[0-9a-f]{7,64}\b",
+    ),
+    "dates and times": (
+        rf"\b\d{{4}}-\d\d-\d\d\b|\b\d\d?:\d\d:\d\d\b|(?<![\d:]){_CLOCK}(?=\s*(?:[ap]\.?m\b|UTC|GMT|CET|h\b|o['’]clock))",
+        rf"\b(?:[Aa]t|[Ff]rom|[Uu]ntil|[Ss]ince|[Bb]efore|[Aa]fter|[Bb]y|[Aa]round)\s+{_CLOCK}\b",
+        rf"\b{_DAY}(?:\s*[–-]\s*\d{{1,2}})?\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR}\b)?",
+        rf"\b{_MONTH}\s+{_DAY}\b(?:,?\s+{_YEAR}\b)?(?!\.\d)",
+        rf"\b{_MONTH},?\s+{_YEAR}\b",
+        rf"\b{_YEAR}s\b|\({_YEAR}[a-z]?(?:[,;][^()]*)?\)|\b{_YEAR}\s*[–/-]\s*(?:{_YEAR}|\d\d)\b|\bet\s+al\.?,?\s+{_YEAR}[a-z]?\b",
+        rf"\b(?:[Ii]n|[Uu]ntil|[Aa]fter|[Bb]efore|[Bb]y|[Ff]rom|[Oo]f|[Tt]o|[Ss]pring|[Ss]ummer|[Aa]utumn|[Ff]all|[Ww]inter|Q[1-4])\s+(?:early\s+|late\s+|mid-)?{_YEAR}\b{_STOP}",
+        rf"(?:\b(?:[Ss]ince|[Dd]uring|[Aa]s\s+of|[Cc]opyright|[Cc]irca|ca\.|[Yy]ear|{_VENUE})|©)\s+(?:early\s+|late\s+|mid-|about\s+)?{_YEAR}\b{_NO_RESULT}",
+        rf"\b(?:[Bb]etween|[Ff]rom)\s+{_YEAR}\s+(?:and|to)\s+{_YEAR}\b{_NO_RESULT}",
+        rf"\b(?:[Ee]arly|[Ll]ate|[Mm]id)[\s-]+(?:in\s+)?{_YEAR}\b{_NO_COUNT}",
+        rf"\b(?:[Ii]n|[Bb]y|[Uu]ntil|[Ff]rom)\s+(?:early\s+|late\s+|mid-)?{_YEAR}\b(?=\s+{_AFTER_YEAR}\b)",
+        rf"\b{_YEAR}(?=\s+{_WORK}\b|['’]s\b)",
+        rf"\b[A-Z][a-z]+(?:\s+(?:and|&)\s+[A-Z][a-z]+)?,\s+{_YEAR}[a-z]?\b",
+        r"\b\d{1,2}(?:st|nd|rd|th)[ -]century\b",
+    ),
+    "places in this text or in another": (
+        rf"(?:\b{_PLACES}\s+|§{{1,2}}\s?){_NUMBER_OF_PLACE}{_NO_RESULT}",
+        rf"(?:\b(?:{_PLACES}|{_SEVERAL_PLACES})\s+|§{{1,2}}\s?){_NUMBER_OF_PLACE}(?:(?:\s*(?:,|–|--?|&|to\b|and\b|or\b)\s*)+{_NUMBER_OF_PLACE})+{_NO_RESULT}",
+        rf"\b(?:Part|Step|Phase|Chapter|Experiment|Study|Question|Claim|Point|Section|Day|[Nn]umber|[Ss]quare|[Vv]ersion)\s+{_SMALL}\b",
+        r"(?<!\w)#\d+\b",
+    ),
+    "kinds of models, tests and summaries": (
+        rf"(?<![\w.])(?:\d+|{_SMALL}|zero)(?:-?\s?(?:to|or|and)\s(?:\d+|{_SMALL}))?[-‑–]{_KIND}s?\b(?!\s+(?:drop|gain|rise|increase|fall)\b)",
+        r"\b[1234][- ]?[DT]\b|\b(?:float|int|uint|bfloat|fp|bf)[ -]?\d+\b|\b\d{1,3}\s?-?bits?\b(?=\s+(?:integers?|floats?|weights?|precision|quanti\w+))",
+        rf"\b{_CONFIDENCE}-?\s*(?:[a-z-]+\s+){{0,2}}{_OF_INTERVAL}\b",
+        rf"\b{_QUANTILE}(?:,?\s+(?:and|to)\s+(?:the\s+)?{_QUANTILE})?\s+(?:percentiles?|quantiles?)\b(?<!at\s)",
+        r"\b[Tt]op(?:-|\s)(?:\d+|one|five|ten)\b(?=\s+(?:accuracy|error|predictions?|list|lists|entries|sampling)\b|\s*[.,;])|\b[Tt]op-\d+\b",
+        rf"\b(?:[Ss]eeds?|random_state)\s*(?:=|is|:)?\s*\d+\b{_NO_RESULT}",
+    ),
+    "levels of significance": (
+        rf"\b{_LEVEL}[\s-]+(?:\w+\s+)?level\b",
+        rf"(?:\b(?:alpha|significance\s+level|level\s+of\s+significance|level)\s+(?:of|is|was|=|at)|α\s*=|α\s+of)\s+{_LEVEL}(?![\d.]*\d)",
+    ),
+    "ends of scales, and what they mean": (
+        rf"(?<![\w.]){_END}\s+{_MEANS}\s+(?!\d)\w+",
+        rf"(?:^|[(,;]|\b(?:and|or|is|[Ww]here|to|of|from|with))\s*(?<![\w.])[-−]?\d+\s+{_MEANS}\s+(?!\d)\w+",
+        rf"(?<![\w.]){_END}\s+(?:for|is|are|being|under|if|when|at|=)\s+{_EXTREME}",
+        rf"(?<![\w.]){_END}\s+(?:perfect|chance|random)\b",
+        rf"(?<![\w.])[-−]?\d+\s*(?:=|\()\s*{_EXTREME}\)?",
+        rf"\b[Ww]here\s+{_END}\s+(?:is|are|means)\b",
+        rf"(?<![\w.])[-−]?[01]\s+(?:if|for|when|where|whenever)\s[^.\d]{{2,60}}(?:\band|,|\bor)\s+[-−]?[01](?:\s+(?:otherwise|if|else|for|when))?{_END_OF_NUMBER}",
+        r"\b[Ss]cales?\s+(?:(?:of|from|between|runs?|goes|running|going|that)\s+)+[-−]?\d+\s*(?:to|and|–|through)\s*[-−+]?\d+",
+        r"(?<![\w.])\d+\s?(?:–|-|to)\s?\d+\s+(?:(?:Likert|rating|point)\s+)?scale\b",
+        rf"\b(?i:{_RANGING})\s+(?:always\s+|only\s+|by\s+\w+\s+)?(?:to\s+|in\s+|lie\s+)?(?:from|between|within|to|in)\s+(?:the\s+(?:range|interval)\s+)?"
+        rf"\[?[-−]?[01](?:\s*%)?\s*(?:to|and|–|,)\s*[-−+]?(?:1|5|7|10|100)(?:\s?%)?\]?{_END_OF_NUMBER}{_NO_COUNT}",
+        rf"\b(?:between|from)\s+[-−]?[01]\s+(?:and|to)\s+[-−+]?[01]{_END_OF_NUMBER}{_NO_COUNT}",
+        rf"(?<![\w.,])[-−]?[01](?:\s+(?:and|or)\s+|/)[-−+]?[01]{_END_OF_NUMBER}(?!\.\d){_NO_COUNT}",
+        r"\[[-−]?[01],\s*[-−+]?1\]|\{[-−]?[01],\s*[-−+]?1\}",
+        rf"\b(?i:{_MADE})(?:\s+up)?\s+(?:to|at)\s+(?:exactly\s+)?(?:{_END}|unity){_END_OF_NUMBER}{_NO_COUNT}(?!\s+of\b)",
+        rf"\b(?i:mean|variances?|norm|length|deviation|weight|slope|temperature|dose)\s+(?:of\s+)?(?:0|1|zero|one){_STOP}|\b(?i:mean)\s+(?:of\s+)?(?:0|zero)\s+and\b|\b(?:0|zero)\s+mean\b",
+        r"\b(?i:count(?:ed|ing|s)?|start(?:s|ing)?|numbered|indexed|begin(?:s|ning)?)\s+(?:from|at|with)\s+(?:0|1|zero|one)\b(?![.,]\d)",
+        r"\b[Bb]y\s+(?:definition|construction)[^.\d]{0,50}?\s[-−]?[01]\b(?![.,]\d)|(?<![\w.])[-−]?[01]\s+by\s+(?:definition|construction)\b",
+        rf"\b(?:[Mm]aximum|[Mm]inimum|[Cc]hance(?:\s+level)?|[Ee]nds?|[Cc]eiling|[Ff]loor)\s+(?:is|are|of|at)\s+{_END}(?:\s+and\s+{_END})?{_END_OF_NUMBER}{_NO_COUNT}",
+    ),
+    "symbols of a formula": (
+        r"(?<![^\W\d_])(?:[A-Za-z]|\))\s?[−+-]\s?[12]\b(?![.,]?\d)|[-−]?\b[12]\s?/\s?\(?(?=[A-Za-z√])",
+    ),
+    "words of method that hold a number": (
+        r"\b(?:[Zz]ero|[Uu]nit)[\s-](?:ablat\w+|mean|variance|norm|vector|matrix|padding|order|sum|shot|point|knowledge|baseline|init\w*|gradients?)\b",
+        r"\b[Dd]oubl(?:e|ed|y)[\s-]?(?:check\w*|edged|blind|negatives?|descent|click|quotes?|precision|dissociation|dip\w*|count\w*)\b",
+        r"\b(?:[Ff]irst|[Ss]econd|[Oo]ther|[Uu]pper|[Ll]ower|[Ee]ach|[Ee]ither|[Tt]est|[Tt]raining|[Hh]eld-out)\s+half\b|\b[Hh]alf-?(?:precision|life|space|plane|width|way)\b",
+        r"\b(?:[Oo]dd|[Ee]very)[\s-](?:second|third|fourth|other)\b",
+    ),
+    "sayings": (
+        r"\b(?:a\s+)?(?:thousand|million|hundred)[\s-](?:thanks|words|cuts|other\s+\w+|apologies|ways|reasons|miles|dollar\w*|things)\b|\bone\s+in\s+a\s+(?:million|thousand)\b(?=\s*[.,;])",
+        r"\b(?:a\s+|one\s+)?(?:hundred\s+per\s?cent|100\s?%)\s+(?:sure|certain|clear|safe)\b",
+        r"\b(?:the\s+)?one\s+(?:hand|thing|point|day|by\s+one|way\s+or\s+(?:another|the\s+other)|more\s+time)\b|\b[Ss]econd\s+to\s+none\b|\b[Zz]ero(?:ed|es|ing)?\s+in\b|\bground\s+zero\b|\b[Dd]ay\s+one\b",
+        r"\b[Ss]ix\s+of\s+one\b.{0,30}\bhalf\s+a\s+dozen\b|\bsixes\s+and\s+sevens\b|\btwo\s+(?:birds|cents|wrongs|by\s+two|and\s+two\s+together)\b|\bin\s+two\s+(?:minds|words)\b|\btwo\s+steps\s+forward\b",
+        r"\bcloud\s+nine\b|\b(?:nine|seven)\s+lives\b|\ball\s+fours\b|\beleventh\s+hour\b|\b20/20\b|\b24/7\b|\b(?:[Tt]wenty|20)\s+questions\b|\b(?:[Oo]ne|[Oo]nce)\s+or\s+(?:two|twice)\b",
+        r"\b[Hh]alf\s+(?:the\s+(?:battle|story|fun|point|truth|job|world)|a\s+mind)\b|\b[Tt]h(?:ink|ought)\s+twice\b|\b\w+\s+o['’]clock\b|\bin(?:to)?\s+two\b(?=\s*[.,;:]|\s+(?:and|by|at)\b)",
+        r"\b(?:aim|reason|goal|purpose|answer|contribution|problem|motivation|issue|idea|lesson|question)s?\s+(?:\w+\s+){0,4}?(?:is|are|was|were)\s+(?:two|three)-?fold\b",
+        r"\b[Tt]en\s+to\s+one\b|\b(?:two|three)\s+of\s+(?:us|you)\b|\bBig\s+Five\b|\bfour\s+(?:corners|letters)\b|\bfifty[- ]fifty\s+(?:chance|guess)\b|\b[Tt]hree\s+cheers\b|\b[Cc]atch[- ]22\b",
+    ),
+}  # fmt: skip
+"""Why a number is spared, and the terms in which it then stands."""
+
+_DECIDED = re.compile(
+    r"\b(?:beforehand|in\s+advance|a\s+priori|pre-?regist\w+|ahead\s+of\s+(?:time|seeing)|by\s+convention|conventional(?:ly)?"
+    r"|(?:was|were|had\s+been|is|are|we)\s+(?:fixed|set|chose\w*|decided|agreed)"
+    r"|(?:fixed|set|chosen|decided|written\s+down|stated|agreed)\s+(?:on\s+)?before)\b",
+    re.IGNORECASE,
+)
+_BOUND = re.compile(
+    r"(?:\b(?:below|above|under|over|than|least|most|exceed(?:s|ed|ing)?|level|threshold|criterion|cut-?off|bar|alpha)"
+    rf"(?:\s+(?:of|at|to|is|was|a|an|the))*|[<>≤≥=])\s+(?P<number>[-−]?\d*\.?\d+(?:\s?%|\s+per\s?cent)?){_NO_COUNT}",
+    re.IGNORECASE,
+)
+
+
+def decided(sentence: str) -> bool:
+    """Whether a sentence says that something was fixed before it was measured."""
+    return bool(_DECIDED.search(sentence))
+
+
+def bounds(sentence: str) -> list[tuple[int, int]]:
+    """Where the bounds stand that a sentence says were fixed ("below 0.05"); nothing else in it is spared."""
+    return [match.span("number") for match in _BOUND.finditer(sentence)] if decided(sentence) else []
