@@ -17,6 +17,7 @@ _TEXT = re.compile(
     r"\\(?:text|textbf|textit|textrm|textsf|mbox|mathrm|operatorname|mathit|mathsf|mathbf)\*?\{([^{}]*)\}"
 )
 _POWER_OF_TEN = re.compile(r"(?<![\d.])10\s*\^\s*(?:\{\s*[-−+]?\d+\s*\}|\d)")
+_SYMBOLIC_POWER = re.compile(r"\d+(?:\.\d+)?\s*\^\s*(?:\{[^{}]*[A-Za-z][^{}]*\}|\\?[A-Za-z]+)")
 _SCRIPTS = re.compile(r"[_^]\s*(?:\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}|\\[A-Za-z]+|[^\s\\{}])")
 _SPACE = re.compile(
     r"\\(?:[,;:! ]|q?quad\b|left\b|right\b|[Bb]igg?[lr]?\b|displaystyle\b|limits\b)|[~&]|\\\\(?:\[[^\]]*\])?"
@@ -45,6 +46,7 @@ def stated(math: str) -> tuple[int, int] | None:
     """
     body = re.sub(r"(?<=\d)\{,\}(?=\d{3})", "999", math)  # 1{,}204
     body = _TEXT.sub(lambda match: _blank(match.group(), keep=match.span(1), base=match.start()), body)
+    body = _SYMBOLIC_POWER.sub(lambda match: " " * (len(match.group()) - 1) + "x", body)
     powers = [match for match in _POWER_OF_TEN.finditer(body)]
     for pattern in (_SCRIPTS, _SPACE, _LAYOUT):
         body = pattern.sub(lambda match: " " * len(match.group()), body)

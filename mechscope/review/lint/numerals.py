@@ -97,6 +97,10 @@ _WORDS = [
         r"(?P<n>half)\b(?=\s+(?:of|the|an?|as|that|what|its|their|our|these|those|is|are|was|were|do|did|ha[sd]|have)\b)"
         r"(?!\s+a\s+dozen)",
         rf"\b{_ROUGHLY}\s+(?P<n>half)\b(?!-|\s+a\s+dozen)",
+        # from a quarter to a half · less than one percent
+        rf"\b(?:from|between)\s+(?P<n>(?:an?|one)[\s-](?:{_PARTS}|half))\b(?=\s+(?:to|and)\b)",
+        r"\b(?P<n>(?:an?|one)[\s-]half)\b(?=\s*(?:[.,;:)]|$))",
+        r"\b(?P<n>one)\s+(?:percent|per\s+cent|percentage)\b",
         # twice as · more than twice · doubled · threefold
         r"\b(?P<n>twice|thrice)\b(?=\s+(?:as|the|that|those|its|their|our|what|more|larger|smaller)\b)",
         rf"\b{_ROUGHLY}\s+(?P<n>twice|thrice)\b",
@@ -112,6 +116,7 @@ _WORDS = [
         rf"\b(?P<n>(?:an?|one|two|{_ANY}|several|some)\s+orders?\s+of\s+magnitude)\b",
         # the twelfth layer
         rf"\b(?P<n>{_NTH})\b{_PLACED}",
+        rf"\b{_PLACE}s?\s+(?:[\w-]+\s+){{0,4}}?(?:is|are|was|were)\s+the\s+(?P<n>{_NTH})\b(?=\s*(?:[.,;:)]|$))",
         # seven of the ten · one in three
         rf"\b(?P<n>zero|{_SMALL})\b(?=\s+(?:out\s+)?of\s+(?:(?:the|all|these|those|its|their|our|them)\b|[\w{NAME}]+['’]|{_OTHER}))",
         rf"(?:\b{_ANY}|{MARK})\s+(?:out\s+)?of\s+(?:(?:the|all|these|those|its|their|our)\s+)?(?P<n>{_SMALL})\b",

@@ -25,9 +25,9 @@ COUNTED = any_of(
 """What experiments count or measure in; not labels, methods, models, questions, which authors choose."""
 
 _NO_COUNT = (
-    rf"(?!\s+(?:[a-z-]+\s+)?(?:{COUNTED}|steps|completions|answers|checkpoints|seeds|runs|models|texts)\b)"
+    rf"(?!\s+(?:[a-z-]+\s+)?(?:{COUNTED}|steps|completions|answers|checkpoints|updates|iterations|batches|characters|images|people)\b)"
 )
-_NO_RESULT = rf"(?![\d.]*\d|\s*(?:%|percent|per\s+cent|±)|\s+(?:out\s+)?of\s+(?:the\s+|its\s+|our\s+|all\s+)?\d){_NO_COUNT}"
+_NO_RESULT = rf"(?![\d.-]*\d|\s*(?:%|percent|per\s+cent|±)|\s+(?:out\s+)?of\s+(?:the\s+|its\s+|our\s+|all\s+)?\d){_NO_COUNT}"
 _END_OF_NUMBER = r"(?![\w%]|[.,]\d|\s+%)"
 _SMALL = "(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|sixteen|twenty|thirty|fifty|hundred)"
 
@@ -39,9 +39,6 @@ _MONTH = (
 _YEAR = r"(?:1[89]|20)\d\d"
 _DAY = r"\d{1,2}(?:st|nd|rd|th)?"
 _STOP = r"(?=\s*(?:[.,;:)?!—–]|$))"
-_AFTER_YEAR = any_of(
-    r"and or to that the a an we it they by with as but was were is has have when which many most".split()
-)
 _CLOCK = r"(?:[01]?\d|2[0-3]):[0-5]\d"
 _VENUE = any_of("ICLR ICML NeurIPS NIPS ACL EMNLP NAACL AAAI CVPR COLM BlackboxNLP TMLR")
 _WORK = any_of(
@@ -139,11 +136,11 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"\b\d-Clause\b",
     ),
     "hardware": (
+        rf"\b{_MACHINE}(?:\s?\d{{3,4}}\w*)?(?:\s(?:Ti|Super|Pro|Max|Ultra))?\b[^.;\d]{{0,24}}\b\d+\s?[GTM]i?B\b",
+        rf"(?<![\w.])\d+\s?[GT]i?B\b(?=\s+(?:of\s+)?(?:[a-z]+\s+)?{_MACHINE}\b)",
         rf"\b{_MAKE}(?:[ -](?:A|Ti|Pro|E[357]|Gold|Silver|RTX|GTX|RX|GeForce|Ultra|i[3579]))*[ -]?v?\d+\w*(?:[ -]\d{{3,}}\w*)?(?:\s(?:Ti|Super|Pro|Max|Ultra))?\b(?!\s*%)",
         rf"(?:\d+\s?[×x]?\s?)?\b(?:NVIDIA\s|Nvidia\s)?{_CHIP}s?\b",
         r"(?<![\w.])\d+(?:\s?[×x])?\s?(?:GPU|TPU|CPU|CPU\s+core)s?\b",
-        rf"\b{_MACHINE}\b[^.;\d]{{0,24}}\b\d+\s?[GTM]i?B\b",
-        rf"(?<![\w.])\d+\s?[GT]i?B\b(?=\s+(?:of\s+)?(?:[a-z]+\s+)?{_MACHINE}\b)",
     ),
     "models, with their sizes": (
         rf"\b{_FAMILY}[ -]\d+(?:\.\d+)?[a-zA-Z]?\b(?:[ -]{_SIZE}\b)?(?!\s*%|\.\d)",
@@ -166,7 +163,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"(?:\b(?:[Ss]ince|[Dd]uring|[Aa]s\s+of|[Cc]opyright|[Cc]irca|ca\.|[Yy]ear|{_VENUE})|©)\s+(?:early\s+|late\s+|mid-|about\s+)?{_YEAR}\b{_NO_RESULT}",
         rf"\b(?:[Bb]etween|[Ff]rom)\s+{_YEAR}\s+(?:and|to)\s+{_YEAR}\b{_NO_RESULT}",
         rf"\b(?:[Ee]arly|[Ll]ate|[Mm]id)[\s-]+(?:in\s+)?{_YEAR}\b{_NO_COUNT}",
-        rf"\b(?:[Ii]n|[Bb]y|[Uu]ntil|[Ff]rom)\s+(?:early\s+|late\s+|mid-)?{_YEAR}\b(?=\s+{_AFTER_YEAR}\b)",
+        rf"\b(?:[Ii]n|[Bb]y|[Uu]ntil|[Ff]rom|[Aa]fter|[Bb]efore)\s+(?:early\s+|late\s+|mid-)?{_YEAR}\b(?!\s+of\b){_NO_RESULT}",
         rf"\b{_YEAR}(?=\s+{_WORK}\b|['’]s\b)",
         rf"\b[A-Z][a-z]+(?:\s+(?:and|&)\s+[A-Z][a-z]+)?,\s+{_YEAR}[a-z]?\b",
         r"\b\d{1,2}(?:st|nd|rd|th)[ -]century\b",
@@ -204,8 +201,8 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"\b(?:between|from)\s+[-−]?[01]\s+(?:and|to)\s+[-−+]?[01]{_END_OF_NUMBER}{_NO_COUNT}",
         rf"(?<![\w.,])[-−]?[01](?:\s+(?:and|or)\s+|/)[-−+]?[01]{_END_OF_NUMBER}(?!\.\d){_NO_COUNT}",
         r"\[[-−]?[01],\s*[-−+]?1\]|\{[-−]?[01],\s*[-−+]?1\}",
-        rf"\b(?i:{_MADE})(?:\s+up)?\s+(?:to|at)\s+(?:exactly\s+)?(?:{_END}|unity){_END_OF_NUMBER}{_NO_COUNT}(?!\s+of\b)",
-        rf"\b(?i:mean|variances?|norm|length|deviation|weight|slope|temperature|dose)\s+(?:of\s+)?(?:0|1|zero|one){_STOP}|\b(?i:mean)\s+(?:of\s+)?(?:0|zero)\s+and\b|\b(?:0|zero)\s+mean\b",
+        rf"\b(?i:{_MADE})(?:\s+[a-z]+){{0,4}}?\s+(?:to|at)\s+(?:exactly\s+)?(?:{_END}|unity){_END_OF_NUMBER}{_NO_COUNT}(?!\s+of\b)",
+        rf"\b(?i:mean|variances?|norms?|lengths?|deviation|weight|slope|temperature|dose)\s+(?:of\s+|is\s+|are\s+)?(?:0|1|zero|one){_STOP}|\b(?i:mean)\s+(?:of\s+)?(?:0|zero)\s+and\b|\b(?:0|zero)\s+mean\b",
         r"\b(?i:count(?:ed|ing|s)?|start(?:s|ing)?|numbered|indexed|begin(?:s|ning)?)\s+(?:from|at|with)\s+(?:0|1|zero|one)\b(?![.,]\d)",
         r"\b[Bb]y\s+(?:definition|construction)[^.\d]{0,50}?\s[-−]?[01]\b(?![.,]\d)|(?<![\w.])[-−]?[01]\s+by\s+(?:definition|construction)\b",
         rf"\b(?:[Mm]aximum|[Mm]inimum|[Cc]hance(?:\s+level)?|[Ee]nds?|[Cc]eiling|[Ff]loor)\s+(?:is|are|of|at)\s+{_END}(?:\s+and\s+{_END})?{_END_OF_NUMBER}{_NO_COUNT}",
@@ -213,19 +210,21 @@ TERMS: dict[str, tuple[str, ...]] = {
     "symbols of a formula": (
         r"(?<![^\W\d_])(?:[A-Za-z]|\))\s?[−+-]\s?[12]\b(?![.,]?\d)|[-−]?\b[12]\s?/\s?\(?(?=[A-Za-z√])",
     ),
+    "where counting begins": (r"\b(?:[Pp]osition|[Ii]ndex|[Tt]oken)\s+(?:0|zero)\b(?![.,]\d)",),
     "words of method that hold a number": (
         r"\b(?:[Zz]ero|[Uu]nit)[\s-](?:ablat\w+|mean|variance|norm|vector|matrix|padding|order|sum|shot|point|knowledge|baseline|init\w*|gradients?)\b",
         r"\b[Dd]oubl(?:e|ed|y)[\s-]?(?:check\w*|edged|blind|negatives?|descent|click|quotes?|precision|dissociation|dip\w*|count\w*)\b",
         r"\b(?:[Ff]irst|[Ss]econd|[Oo]ther|[Uu]pper|[Ll]ower|[Ee]ach|[Ee]ither|[Tt]est|[Tt]raining|[Hh]eld-out)\s+half\b|\b[Hh]alf-?(?:precision|life|space|plane|width|way)\b",
+        rf"\b(?:[Ff]irst|[Tt]op|[Ll]eading)\s+{_SMALL}\s+principal\s+(?:components|axes|directions)\b",
         r"\b(?:[Oo]dd|[Ee]very)[\s-](?:second|third|fourth|other)\b",
     ),
     "sayings": (
         r"\b(?:a\s+)?(?:thousand|million|hundred)[\s-](?:thanks|words|cuts|other\s+\w+|apologies|ways|reasons|miles|dollar\w*|things)\b|\bone\s+in\s+a\s+(?:million|thousand)\b(?=\s*[.,;])",
         r"\b(?:a\s+|one\s+)?(?:hundred\s+per\s?cent|100\s?%)\s+(?:sure|certain|clear|safe)\b",
         r"\b(?:the\s+)?one\s+(?:hand|thing|point|day|by\s+one|way\s+or\s+(?:another|the\s+other)|more\s+time)\b|\b[Ss]econd\s+to\s+none\b|\b[Zz]ero(?:ed|es|ing)?\s+in\b|\bground\s+zero\b|\b[Dd]ay\s+one\b",
-        r"\b[Ss]ix\s+of\s+one\b.{0,30}\bhalf\s+a\s+dozen\b|\bsixes\s+and\s+sevens\b|\btwo\s+(?:birds|cents|wrongs|by\s+two|and\s+two\s+together)\b|\bin\s+two\s+(?:minds|words)\b|\btwo\s+steps\s+forward\b",
+        r"\b[Ss]ix\s+of\s+one\b.{0,30}\bhalf\s+a\s+dozen\b|\bsixes\s+and\s+sevens\b|\btwo\s+(?:birds|cents|wrongs|by\s+two|and\s+two\s+together)\b|\bin\s+two\s+(?:minds|words)\b|\btwo\s+steps\s+forward\b|\b[Tt]akes\s+two\b(?=\s*[.,;]|\s+to\b)",
         r"\bcloud\s+nine\b|\b(?:nine|seven)\s+lives\b|\ball\s+fours\b|\beleventh\s+hour\b|\b20/20\b|\b24/7\b|\b(?:[Tt]wenty|20)\s+questions\b|\b(?:[Oo]ne|[Oo]nce)\s+or\s+(?:two|twice)\b",
-        r"\b[Hh]alf\s+(?:the\s+(?:battle|story|fun|point|truth|job|world)|a\s+mind)\b|\b[Tt]h(?:ink|ought)\s+twice\b|\b\w+\s+o['’]clock\b|\bin(?:to)?\s+two\b(?=\s*[.,;:]|\s+(?:and|by|at)\b)",
+        r"\b[Hh]alf\s+(?:the\s+(?:battle|story|fun|point|truth|job|world)|a\s+mind|true|right|wrong|full|empty|done|art|serious)\b|\b[Tt]h(?:ink|ought)\s+twice\b|\b\w+\s+o['’]clock\b|\bin(?:to)?\s+two\b(?=\s*[.,;:]|\s+(?:and|by|at)\b)",
         r"\b(?:aim|reason|goal|purpose|answer|contribution|problem|motivation|issue|idea|lesson|question)s?\s+(?:\w+\s+){0,4}?(?:is|are|was|were)\s+(?:two|three)-?fold\b",
         r"\b[Tt]en\s+to\s+one\b|\b(?:two|three)\s+of\s+(?:us|you)\b|\bBig\s+Five\b|\bfour\s+(?:corners|letters)\b|\bfifty[- ]fifty\s+(?:chance|guess)\b|\b[Tt]hree\s+cheers\b|\b[Cc]atch[- ]22\b",
     ),
