@@ -69,7 +69,7 @@ def test_a_mask_is_as_long_as_the_text_and_keeps_its_lines(text: str) -> None:
         "{{{< stat 17 >}}}",
         "$x_{17}$ and $$\n17\n$$",
         "![text](x.png){width=17}",
-        "1. text\n2. text\n   17) text",
+        "1. text\n2. text\n   1) text",
         "(@17) text",
         "## 2.1 Methods\n\n## 3 Results\n\n## 4. results\n\n## 5) results",
         "---\ndate: 2026\nx: [17]\n---\n",

@@ -91,6 +91,7 @@ _SHOWN_ATTRIBUTES = {
     "alt", "title", "aria-label", "aria-description", "aria-valuetext", "placeholder", "summary", "label", "abbr",
     "srcdoc", "fig-alt", "fig-cap", "tbl-cap", "lst-cap", "fig-scap", "description", "caption", "content",
     "data-caption", "data-title", "data-label", "data-description", "data-tooltip", "data-bs-title",
+    "data-value", "data-text", "data-score", "data-before", "data-after",
     "data-bs-content", "data-bs-original-title", "data-tippy-content", "filename", "lst-title",
 }  # fmt: skip
 _INLINE_TAGS = frozenset(

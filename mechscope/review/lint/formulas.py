@@ -17,6 +17,7 @@ _TEXT = re.compile(
     r"\\(?:text|textbf|textit|textrm|textsf|mbox|mathrm|operatorname|mathit|mathsf|mathbf)\*?\{([^{}]*)\}"
 )
 _POWER_OF_TEN = re.compile(r"(?<![\d.])10\s*\^\s*(?:\{\s*[-−+]?\d+\s*\}|\d)")
+_STACKED = re.compile(r"\\(?:overset|stackrel|underset)\s*\{[^{}]*\}\s*\{([^{}]*)\}")
 _SYMBOLIC_POWER = re.compile(r"\d+(?:\.\d+)?\s*\^\s*(?:\{[^{}]*[A-Za-z][^{}]*\}|\\?[A-Za-z]+)")
 _SCRIPTS = re.compile(r"[_^]\s*(?:\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}|\\[A-Za-z]+|[^\s\\{}])")
 _SPACE = re.compile(
@@ -44,7 +45,11 @@ def stated(math: str) -> tuple[int, int] | None:
     Args:
         math: What stands between the dollars.
     """
-    body = re.sub(r"(?<=\d)\{,\}(?=\d{3})", "999", math)  # 1{,}204
+    # What is only set apart is one number: 1{,}204, 0{.}93, 0\\!.\\!93. Which one doesn't matter here.
+    body = re.sub(r"(?<=\d)\{,\}(?=\d{3})", "999", math)
+    body = re.sub(r"\{\.\}(?=\d)", ".99", body)
+    body = re.sub(r"(?<=[\d.])\\[!,](?=[\d.])", "99", body)
+    body = _STACKED.sub(lambda match: _blank(match.group(), keep=match.span(1), base=match.start()), body)
     body = _TEXT.sub(lambda match: _blank(match.group(), keep=match.span(1), base=match.start()), body)
     body = _SYMBOLIC_POWER.sub(lambda match: " " * (len(match.group()) - 1) + "x", body)
     powers = [match for match in _POWER_OF_TEN.finditer(body)]

@@ -555,6 +555,7 @@ class _Scanner:
         """Blocks; and blanks what marks lines: headings, items, quotations, indented code."""
         opened: int | None = None
         in_list = False
+        counted = {0}
         blank_before = True
         offset = 0
 
@@ -590,13 +591,17 @@ class _Scanner:
                 self.found.blocks.append(Block(at, end))
                 in_list = False
             elif offset >= self.body and starts and not in_list and _INDENTED.match(self.text, at):
+                self._aside(offset, end, embedded.output(self.text[offset:end]))
                 self._blank(offset, end)
             elif content.lstrip().startswith("|"):
                 close(offset)
                 self.found.blocks.append(Block(offset, end, row=True))
             elif offset >= self.body and (starts or in_list) and item:
                 close(offset)
-                self._blank(at, at + item.end())
+                number = re.search(r"\d+", item.group())
+                if not number or int(number.group()) < 2 or int(number.group()) - 1 in counted:
+                    self._blank(at, at + item.end())  # else it is no list that counts, as "93. percent"
+                    counted.add(int(number.group()) if number else 0)
                 in_list, opened = True, offset
             else:
                 if starts and not re.match(r"[ \t]", content):

@@ -12,6 +12,7 @@ _WORD = re.compile(r"(?<![\w.])[^\W\d_](?:\w|[-‑.](?=\w)|[\^~](?=\w)|(?<=\w)[\
 _COORDINATE = re.compile(
     r"L\d+\.?[HNF]\d+|L\d+\.\d+|[aA]\d+\.[hH]\d+|L(?:[3-9]|\d\d+)|H\d\d+|MLP-?\d+|N\d\d+"
 )
+_GLUED = re.compile(r"(?<=[^\W\d])-?(?P<number>(?<![\d.])0\.\d+(?![\d.]*[A-Za-z\d])(?:\s?%)?|\d+(?:\.\d+)?\s?%)")
 _FOUND = re.compile(
     r"\b(?:is|are|was|were|be|peaks?|rises?|begins?|ends?|happens?|appears?)\s+(?:at\s+|in\s+|by\s+|after\s+|before\s+|with\s+)?"
     r"(?:the\s+)?(?:heads?\s+|layers?\s+|neurons?\s+|blocks?\s+)?$"
@@ -37,12 +38,18 @@ class Names:
         """Where names stand; a word with digits that begins with a letter is one ("top-50", "L0H3")."""
         found = [match.span() for pattern in self._patterns for match in pattern.finditer(text)]
         found += bounds(text)
-        places = coordinates(text)
+        results = [*coordinates(text), *glued(text)]
         return found + [
             match.span()
             for match in _WORD.finditer(text)
-            if re.search(r"\d", match.group()) and match.span() not in places
+            if re.search(r"\d", match.group())
+            and not any(match.start() <= start < match.end() for start, _ in results)
         ]
+
+
+def glued(text: str) -> list[tuple[int, int]]:
+    """Where a share hangs on a word ("AUROC-0.93"), unlike in a name ("Qwen2.5-0.5B", "v0.3.1")."""
+    return [match.span("number") for match in _GLUED.finditer(text)]
 
 
 def coordinates(text: str) -> list[tuple[int, int]]:

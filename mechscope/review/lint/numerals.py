@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from mechscope.review.lint.formulas import stated
 from mechscope.review.lint.markdown import Block, Scan
-from mechscope.review.lint.names import Names, coordinates
+from mechscope.review.lint.names import Names, coordinates, glued
 from mechscope.review.lint.reading import MARK, NAME, Reading, read
 from mechscope.review.lint.terms import COUNTED, any_of, decided
 
@@ -149,7 +149,7 @@ _OWN = re.compile(
 _STANDING = re.compile(rf"\b(?P<n>{_SMALL})\b(?!-|['’]s)(?!{_THINGS})", re.IGNORECASE)
 """The other five · five only move attention · Four fail."""
 _REFERRING = re.compile(
-    r"\b(?:all|these|those|any|no|the|its|our|their|both|each|every|number|which|of|in|into|either|neither)\s+$",
+    r"\b(?:all|these|those|any|no|the|its|our|their|both|each|every|number|which|of|either|neither)\s+$",
     re.IGNORECASE,
 )
 """Before a number without things these words make it mean things that were named before."""
@@ -235,7 +235,7 @@ def _of_others(reading: Reading, at: int, cited: Sequence[int]) -> bool:
 
 def typed_numbers(sentence: str, names: Names) -> list[tuple[int, int]]:
     """Where typed numbers stand in one sentence of prose (as `Scan.prose` has it, without citations)."""
-    places = coordinates(sentence)
+    places = _apart([*coordinates(sentence), *glued(sentence)])
     rest = _filled(_filled(sentence, names.spans(sentence), NAME), places, MARK)
     found = list(places)
     while new := _apart([*_in_digits(rest), *_in_words(rest)]):

@@ -93,7 +93,7 @@ def _plain(char: str) -> str:
     if kind == "Nd":
         return str(unicodedata.decimal(char))
     how = unicodedata.decomposition(char).partition(" ")[0]
-    if how == "<circle>" and char.isnumeric():
+    if kind == "No" and char.isnumeric() and how != "<fraction>":
         return f"({int(unicodedata.numeric(char))})"
     if how in ("<wide>", "<font>", "<compat>") and char != "…" and kind != "Zs":
         return unicodedata.normalize("NFKC", char)
