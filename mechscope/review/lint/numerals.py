@@ -101,6 +101,8 @@ _WORDS = [
         rf"\b(?:from|between)\s+(?P<n>(?:an?|one)[\s-](?:{_PARTS}|half))\b(?=\s+(?:to|and)\b)",
         r"\b(?P<n>(?:an?|one)[\s-]half)\b(?=\s*(?:[.,;:)]|$))",
         r"\b(?P<n>one)\s+(?:percent|per\s+cent|percentage)\b",
+        # cut in half
+        r"\bin\s+(?P<n>half)\b(?=\s*(?:[.,;:)]|$))",
         # twice as · more than twice · doubled · threefold
         r"\b(?P<n>twice|thrice)\b(?=\s+(?:as|the|that|those|its|their|our|what|more|larger|smaller)\b)",
         rf"\b{_ROUGHLY}\s+(?P<n>twice|thrice)\b",

@@ -18,8 +18,8 @@ def any_of(words: Iterable[str] | str) -> str:
 COUNTED = any_of(
     """heads? layers? blocks? neurons? features? latents? dimensions? directions? components? circuits?
     edges? nodes? parameters? positions? subspaces? clusters? groups? hits? tokens? words? topics?
-    prompts? sentences? texts? passages? examples? items? pairs? cases? documents? samples? concepts?
-    facts? times percent per\\s+cent percentage points? nats? bits? deviations?
+    prompts? sentences? texts? items? pairs? cases? documents? samples?
+    times percent per\\s+cent percentage points? nats? bits? deviations?
     orders\\s+of\\s+magnitude errors? hours? minutes? seconds? days? weeks? epochs?"""
 )
 """What experiments count or measure in; not labels, methods, models, questions, which authors choose."""
@@ -55,7 +55,7 @@ _SOFTWARE = any_of(
     Vega(?:-Lite)? Node(?:\.js)? Java Rust Julia GCC clang CMake Docker [Gg]it TeX\s+Live [Vv]ersions? [Rr]elease v\. [Ss]chema"""
 )
 _STANDARD = any_of(
-    r"""CC(?:[\s-]BY)?(?:[\s-](?:SA|NC|ND))* Apache A?L?GPL MPL BSD ISO(?:/IEC)?(?:\sC?D?IS)? IEC IEEE RFC PEP DIN ANSI ECMA
+    r"""CC(?:[\s-]BY)?(?:[\s-](?:SA|NC|ND))* Apache A?L?GPL MPL EUPL OFL CDDL ODbL CeCILL BSD ISO(?:/IEC)?(?:\sC?D?IS)? IEC IEEE RFC PEP DIN ANSI ECMA
     SHA UTF Unicode WCAG HTTP CODECHECK TLS NIST Base CIE EU OpenAPI JSON\sSchema C\+\+ CSV W3C"""
 )
 _CHIP = (
@@ -78,7 +78,7 @@ _NUMBER_OF_PLACE = r"\(?\#?(?!0\.)\d+(?:\.\d+)*[a-z]?\)?"
 _PLACES = any_of(
     r"""[Ss]ection Sec\. [Ff]igure Fig\. [Tt]able Tab\. [Ee]quation Eq\. [Aa]ppendix [Cc]hapter Part Step [Pp]age p\.
     [Ll]ine [Ff]ootnote Note Theorem Lemma Definition Proposition Corollary Algorithm Listing Example Panel Experiment
-    Study Vol(?:ume|\.) No\. [Ii]ssue Question [Pp]hase Hypothesis Box Item Claim Exercise Notebook Cell Remark Day Round"""
+    Study Alg\. Thm\. Lem\. Prop\. Def\. Ch\. App\. Ex\. Vol(?:ume|\.) No\. [Ii]ssue Question [Pp]hase Hypothesis Box Item Claim Exercise Notebook Cell Remark Day Round"""
 )
 _SEVERAL_PLACES = any_of(
     r"""[Ss]ections Secs\. [Ff]igures Figs\. [Tt]ables Tabs\. [Ee]quations Eqs\. Appendices [Cc]hapters Parts Steps [Pp]ages pp\.
@@ -160,10 +160,11 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"\b{_MONTH},?\s+{_YEAR}\b",
         rf"\b{_YEAR}s\b|\({_YEAR}[a-z]?(?:[,;][^()]*)?\)|\b{_YEAR}\s*[–/-]\s*(?:{_YEAR}|\d\d)\b|\bet\s+al\.?,?\s+{_YEAR}[a-z]?\b",
         rf"\b(?:[Ii]n|[Uu]ntil|[Aa]fter|[Bb]efore|[Bb]y|[Ff]rom|[Oo]f|[Tt]o|[Ss]pring|[Ss]ummer|[Aa]utumn|[Ff]all|[Ww]inter|Q[1-4])\s+(?:early\s+|late\s+|mid-)?{_YEAR}\b{_STOP}",
-        rf"(?:\b(?:[Ss]ince|[Dd]uring|[Aa]s\s+of|[Cc]opyright|[Cc]irca|ca\.|[Yy]ear|{_VENUE})|©)\s+(?:early\s+|late\s+|mid-|about\s+)?{_YEAR}\b{_NO_RESULT}",
+        rf"(?:\b(?:[Ss]ince|[Aa]round|[Dd]uring|[Aa]s\s+of|[Cc]opyright|[Cc]irca|ca\.|[Yy]ear|{_VENUE})|©)\s+(?:early\s+|late\s+|mid-|about\s+)?{_YEAR}\b{_NO_RESULT}",
         rf"\b(?:[Bb]etween|[Ff]rom)\s+{_YEAR}\s+(?:and|to)\s+{_YEAR}\b{_NO_RESULT}",
         rf"\b(?:[Ee]arly|[Ll]ate|[Mm]id)[\s-]+(?:in\s+)?{_YEAR}\b{_NO_COUNT}",
         rf"\b(?:[Ii]n|[Bb]y|[Uu]ntil|[Ff]rom|[Aa]fter|[Bb]efore)\s+(?:early\s+|late\s+|mid-)?{_YEAR}\b(?!\s+of\b){_NO_RESULT}",
+        rf"\b(?:[Aa]|[Tt]he)\s+{_YEAR}\s+(?=[A-Z])",
         rf"\b{_YEAR}(?=\s+{_WORK}\b|['’]s\b)",
         rf"\b[A-Z][a-z]+(?:\s+(?:and|&)\s+[A-Z][a-z]+)?,\s+{_YEAR}[a-z]?\b",
         r"\b\d{1,2}(?:st|nd|rd|th)[ -]century\b",
@@ -191,13 +192,17 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"(?:^|[(,;]|\b(?:and|or|is|[Ww]here|to|of|from|with))\s*(?<![\w.])[-−]?\d+\s+{_MEANS}\s+(?!\d)\w+",
         rf"(?<![\w.]){_END}\s+(?:for|is|are|being|under|if|when|at|=)\s+{_EXTREME}",
         rf"(?<![\w.]){_END}\s+(?:perfect|chance|random)\b",
+        rf"(?:[,;]|\b(?:and|or))\s+{_END}\s+{_EXTREME}",
+        rf"\b{_EXTREME}\s+(?:\w+\s+){{0,2}}(?:would\s+)?(?:be|is|are|scores?|gets?|gives?|has|have|reach(?:es)?|equals?)\s+(?:an?\s+\w+\s+of\s+)?{_END}{_END_OF_NUMBER}",
+        rf"\b(?:perfect|useless|random|ideal|constant)\s+one\s+{_END}{_END_OF_NUMBER}",
+        r"(?<![\w.])[A-Za-mo-zα-ω]\s*=\s*[-−]?[01]\b(?![.,]\d|\s*%)",
         rf"(?<![\w.])[-−]?\d+\s*(?:=|\()\s*{_EXTREME}\)?",
         rf"\b[Ww]here\s+{_END}\s+(?:is|are|means)\b",
         rf"(?<![\w.])[-−]?[01]\s+(?:if|for|when|where|whenever)\s[^.\d]{{2,60}}(?:\band|,|\bor)\s+[-−]?[01](?:\s+(?:otherwise|if|else|for|when))?{_END_OF_NUMBER}",
         r"\b[Ss]cales?\s+(?:(?:of|from|between|runs?|goes|running|going|that)\s+)+[-−]?\d+\s*(?:to|and|–|through)\s*[-−+]?\d+",
         r"(?<![\w.])\d+\s?(?:–|-|to)\s?\d+\s+(?:(?:Likert|rating|point)\s+)?scale\b",
         rf"\b(?i:{_RANGING})\s+(?:always\s+|only\s+|by\s+\w+\s+)?(?:to\s+|in\s+|lie\s+)?(?:from|between|within|to|in)\s+(?:the\s+(?:range|interval)\s+)?"
-        rf"\[?[-−]?[01](?:\s*%)?\s*(?:to|and|–|,)\s*[-−+]?(?:1|5|7|10|100)(?:\s?%)?\]?{_END_OF_NUMBER}{_NO_COUNT}",
+        rf"\[?[-−]?[01](?:\s*%)?(?:\s*\([^()\d]*\))?\s*(?:to|and|–|,)\s*[-−+]?(?:1|3|4|5|7|9|10|100)(?:\s?%)?\]?{_END_OF_NUMBER}{_NO_COUNT}",
         rf"\b(?:between|from)\s+[-−]?[01]\s+(?:and|to)\s+[-−+]?[01]{_END_OF_NUMBER}{_NO_COUNT}",
         rf"(?<![\w.,])[-−]?[01](?:\s+(?:and|or)\s+|/)[-−+]?[01]{_END_OF_NUMBER}(?!\.\d){_NO_COUNT}",
         r"\[[-−]?[01],\s*[-−+]?1\]|\{[-−]?[01],\s*[-−+]?1\}",
@@ -210,7 +215,9 @@ TERMS: dict[str, tuple[str, ...]] = {
     "symbols of a formula": (
         r"(?<![^\W\d_])(?:[A-Za-z]|\))\s?[−+-]\s?[12]\b(?![.,]?\d)|[-−]?\b[12]\s?/\s?\(?(?=[A-Za-z√])",
     ),
-    "where counting begins": (r"\b(?:[Pp]osition|[Ii]ndex|[Tt]oken)\s+(?:0|zero)\b(?![.,]\d)",),
+    "where counting begins": (
+        r"\b(?:0th|[Zz]eroth)\b",
+        r"\b(?:[Pp]osition|[Ii]ndex|[Tt]oken)\s+(?:0|zero)\b(?![.,]\d)",),
     "words of method that hold a number": (
         r"\b(?:[Zz]ero|[Uu]nit)[\s-](?:ablat\w+|mean|variance|norm|vector|matrix|padding|order|sum|shot|point|knowledge|baseline|init\w*|gradients?)\b",
         r"\b[Dd]oubl(?:e|ed|y)[\s-]?(?:check\w*|edged|blind|negatives?|descent|click|quotes?|precision|dissociation|dip\w*|count\w*)\b",
@@ -219,14 +226,14 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"\b(?:[Oo]dd|[Ee]very)[\s-](?:second|third|fourth|other)\b",
     ),
     "sayings": (
-        r"\b(?:a\s+)?(?:thousand|million|hundred)[\s-](?:thanks|words|cuts|other\s+\w+|apologies|ways|reasons|miles|dollar\w*|things)\b|\bone\s+in\s+a\s+(?:million|thousand)\b(?=\s*[.,;])",
+        r"\b(?:a\s+)?(?:thousand|million|hundred)[\s-](?:thanks|words|cuts|other\s+\w+|apologies|ways|reasons|miles|dollar\w*|things)\b|\bone[\s-]in[\s-]a[\s-](?:million|thousand)\b(?=\s*[.,;]|\s+chance)",
         r"\b(?:a\s+|one\s+)?(?:hundred\s+per\s?cent|100\s?%)\s+(?:sure|certain|clear|safe)\b",
         r"\b(?:the\s+)?one\s+(?:hand|thing|point|day|by\s+one|way\s+or\s+(?:another|the\s+other)|more\s+time)\b|\b[Ss]econd\s+to\s+none\b|\b[Zz]ero(?:ed|es|ing)?\s+in\b|\bground\s+zero\b|\b[Dd]ay\s+one\b",
         r"\b[Ss]ix\s+of\s+one\b.{0,30}\bhalf\s+a\s+dozen\b|\bsixes\s+and\s+sevens\b|\btwo\s+(?:birds|cents|wrongs|by\s+two|and\s+two\s+together)\b|\bin\s+two\s+(?:minds|words)\b|\btwo\s+steps\s+forward\b|\b[Tt]akes\s+two\b(?=\s*[.,;]|\s+to\b)",
         r"\bcloud\s+nine\b|\b(?:nine|seven)\s+lives\b|\ball\s+fours\b|\beleventh\s+hour\b|\b20/20\b|\b24/7\b|\b(?:[Tt]wenty|20)\s+questions\b|\b(?:[Oo]ne|[Oo]nce)\s+or\s+(?:two|twice)\b",
         r"\b[Hh]alf\s+(?:the\s+(?:battle|story|fun|point|truth|job|world)|a\s+mind|true|right|wrong|full|empty|done|art|serious)\b|\b[Tt]h(?:ink|ought)\s+twice\b|\b\w+\s+o['’]clock\b|\bin(?:to)?\s+two\b(?=\s*[.,;:]|\s+(?:and|by|at)\b)",
         r"\b(?:aim|reason|goal|purpose|answer|contribution|problem|motivation|issue|idea|lesson|question)s?\s+(?:\w+\s+){0,4}?(?:is|are|was|were)\s+(?:two|three)-?fold\b",
-        r"\b[Tt]en\s+to\s+one\b|\b(?:two|three)\s+of\s+(?:us|you)\b|\bBig\s+Five\b|\bfour\s+(?:corners|letters)\b|\bfifty[- ]fifty\s+(?:chance|guess)\b|\b[Tt]hree\s+cheers\b|\b[Cc]atch[- ]22\b",
+        r"\b[Tt]en\s+to\s+one\b|\b(?:two|three)\s+of\s+(?:us|you)\b|\bBig\s+Five\b|\bfour\s+(?:corners|letters)\b|\bfifty[- ]fifty\s+(?:chance|guess)\b|\b[Tt]hree\s+cheers\b|\b[Cc]atch[- ]22\b|\b(?:Apollo|Route|Boeing|Airbus|Formula|Channel|Room|Article|Area|Highway|Flight|World\s+War)\s\d+\b",
     ),
 }  # fmt: skip
 """Why a number is spared, and the terms in which it then stands."""
