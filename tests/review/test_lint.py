@@ -483,6 +483,50 @@ def test_only_the_files_asked_for_are_read(paper: Project) -> None:
     assert said(lint(paper, [readme])) == [("numeral", "19"), ("dead-link", "gone.md")]
 
 
+@pytest.mark.parametrize("where", ["paper/index.qmd", "paper/articles/_metadata.yml", "_variables.yml", "_quarto.yml"])
+def test_a_number_that_a_value_from_elsewhere_prints_is_found(paper: Project, where: str) -> None:
+    path = paper.root / where
+    value = "result:\n  best: 0.87\n  version: 2.1\n"
+    if where.endswith(".qmd"):
+        edit(path, "title: Home", f"title: Home\n{value.rstrip()}")
+        edit(path, "See", "{{< include articles/_part.qmd >}}\n\nSee")
+    else:
+        path.write_text((path.read_text(encoding="utf-8") if path.is_file() else "") + value, encoding="utf-8")
+    name = "var" if where == "_variables.yml" else "meta"
+    said_here = f"The best is {{{{< {name} result.best >}}}}.\n\nIt is [{{{{< {name} result.best >}}}}]{{.given}}"
+    part = paper.paper / "articles" / "_part.qmd"
+    part.write_text(f"{said_here} in {{{{< {name} result.version >}}}}.\n", encoding="utf-8")
+    (finding,) = lint(paper)
+    assert (finding.rule, finding.text, finding.line) == ("numeral", "0.87", 1) and where in finding.message
+    assert finding.file == "paper/articles/_part.qmd"
+
+
+def test_what_is_included_from_anywhere_is_read(paper: Project) -> None:
+    (paper.root / "tables").mkdir()
+    (paper.root / "tables" / "heads.txt").write_text("| a | 0.93 |\n|---|---|\n| b | c |\n", encoding="utf-8")
+    (finding,) = add(paper, "{{< include /tables/heads.txt >}}")
+    assert (finding.file, finding.text, finding.line) == ("tables/heads.txt", "0.93", 1)
+
+
+@pytest.mark.parametrize("indent", [1, None])
+def test_a_notebook_s_text_is_read_where_its_file_holds_it(paper: Project, indent: int | None) -> None:
+    def markdown(*lines: str) -> dict[str, Any]:
+        return {"cell_type": "markdown", "metadata": {}, "source": [f"{line}\n" for line in lines]}
+
+    cells = [
+        markdown("# Heads", "", "Of “all”, 17 do it."),
+        {"cell_type": "code", "metadata": {}, "source": ["x = 18"], "outputs": [], "execution_count": None},
+        markdown("<!-- lint: allow numeral because quoted -->", "19 heads, \"20\" layers."),
+    ]
+    path = paper.paper / "articles" / "notes.ipynb"
+    raw = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=indent)
+    path.write_text(raw, encoding="utf-8")
+    (finding,) = lint(paper)
+    assert (finding.file, finding.text) == ("paper/articles/notes.ipynb", "17")
+    if indent:
+        assert "17 do it" in raw.splitlines()[finding.line - 1]
+
+
 def test_files_that_cannot_be_read_are_named(paper: Project) -> None:
     with pytest.raises(InvalidInput, match=r"no file paper/indx.qmd — did you mean 'paper/index.qmd'"):
         lint(paper, [paper.paper / "indx.qmd"])

@@ -25,6 +25,7 @@ from mechscope.files import read_text
 from mechscope.project import Project
 from mechscope.publish.sources import article_files, shortcodes_in
 from mechscope.review.lint.allow import allowances, apply
+from mechscope.review.lint.borrowed import included_files, value_findings
 from mechscope.review.lint.documents import Document, numbers_in_code, read_document
 from mechscope.review.lint.fences import HINTS
 from mechscope.review.lint.finding import RULES, Finding, has_errors, main_json, main_text
@@ -61,10 +62,12 @@ def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]
     names = project_names(project)
     articles, scripts = article_files(project), _scripts(project)
     wanted = [*articles, *scripts] if files is None else [_checked(project, path) for path in files]
-    documents, unread = _documents(project, [path for path in wanted if path.suffix != ".ipynb"])
+    documents, unread = _documents(project, wanted)
     codes = shortcodes_in(
         project, dict.fromkeys([*articles, *(path for path in wanted if path.suffix != ".py")])
     )
+    if files is None:
+        documents += _documents(project, included_files(project, codes, articles))[0]
     ledgers, damaged = read_ledgers(project)
     found = [*unread, *damaged.values()]
     shown = {project.shown(path) for path in wanted}
@@ -80,9 +83,11 @@ def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]
         found += _broken(document)
         found += _undescribed(document)
         if not document.is_script:
-            found += links.problems(document)
+            if document.path.suffix != ".ipynb":
+                found += links.problems(document)
             own = [code for code in codes if code.file == document.file]
             found += flip_findings(document, own, ledgers)
+    found += value_findings(project, codes, documents, names)
     by_name = {document.path.stem: document for document in documents if document.is_script}
     used = used_records(ledgers, codes)
     found += tolerance_findings(ledgers, used, by_name)

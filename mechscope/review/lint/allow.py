@@ -56,7 +56,8 @@ def allowances(document: Document) -> tuple[list[Allowance], list[Finding]]:
             problems.append(Finding(document.file, line, column, "allow", problem, _EXAMPLE))
             continue
         last = document.raw_place(end - 1)[0]
-        found.append(Allowance(rules, *_covered(lines, line, last, column), line, column))
+        written = start - document.raw.rfind("\n", 0, start)
+        found.append(Allowance(rules, *_covered(lines, line, last, written), line, column))
     return found, problems
 
 

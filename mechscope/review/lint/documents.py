@@ -8,6 +8,7 @@ too, and is read from the code without running it.
 from __future__ import annotations
 
 import ast
+import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -64,11 +65,13 @@ class Document:
     def raw_place(self, offset: int) -> tuple[int, int]:
         """Line and column, from 1, of an offset into `raw`."""
         line = bisect_right(self._raw_starts, offset) - 1
-        return line + 1, offset - self._raw_starts[line] + 1
+        margin = self.margins[line] if self.margins and not self.is_script else 0
+        return line + 1, offset - self._raw_starts[line] + margin + 1
 
     def offset(self, line: int, column: int) -> int:
         """The offset into `scan.text` of a line and a column."""
-        return self._starts[line - 1] + column - 1
+        margin = self.margins[line - 1] if self.margins else 0
+        return self._starts[line - 1] + max(0, column - margin - 1)
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -92,6 +95,11 @@ def read_document(project: Project, path: Path) -> Document:
         raise InvalidInput(
             f"there is no file {shown}.", hint="mechscope lint   (without FILE: everything)"
         ) from error
+    if path.suffix == ".ipynb":
+        lines, margins = _markdown_of_notebook(raw, shown)
+        text = "
+".join(lines)
+        return Document(path, shown, text, scan(text), margins=tuple(margins))
     if path.suffix != ".py":
         return Document(path, shown, raw, scan(raw))
     try:
@@ -151,6 +159,37 @@ def _markdown_of(lines: list[str]) -> tuple[list[str], list[int]]:
         if in_header and number and line.rstrip() == "# ---":
             in_header = False
     return found, margins
+
+
+def _markdown_of_notebook(raw: str, shown: str) -> tuple[list[str], list[int]]:
+    """A notebook's Markdown, each line where its file holds it, and how much stands before it there.
+
+    Raises:
+        InvalidInput: It is no notebook.
+    """
+    try:
+        cells = json.loads(raw)["cells"]
+        sources = [cell["source"] for cell in cells if cell["cell_type"] in ("markdown", "raw")]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InvalidInput(f"{shown} is not a notebook: {error}.") from error
+    height = raw.count("\n") + 1
+    lines, margins = [""] * height, [0] * height
+    position = number = 0
+    for source in sources:
+        for line in source if isinstance(source, list) else source.splitlines(keepends=True):
+            encoded = (json.dumps(line, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
+            start = max(raw.find(text, position) for text in encoded)
+            if start >= 0:
+                number = max(number, raw.count("\n", 0, start))
+                position = start + 1
+            while number < len(lines) and lines[number]:  # a file whose cells have no lines of their own
+                number += 1
+            if number == len(lines):
+                lines.append("")
+                margins.append(0)
+            lines[number] = line.rstrip("\n")
+            margins[number] = start - raw.rfind("\n", 0, start) - 1 if start >= 0 else 0
+    return lines, margins
 
 
 def _records_of(raw: str, tree: ast.Module) -> Scan:

@@ -1,0 +1,101 @@
+"""What articles print that is written elsewhere: values of YAML files, and files that aren't articles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mechscope.project import Project
+from mechscope.publish.sources import FRONT_MATTER, Shortcode, included, pages_with
+from mechscope.review.lint.documents import Document
+from mechscope.review.lint.finding import Finding
+from mechscope.review.lint.markdown import scan
+from mechscope.review.lint.names import Names
+from mechscope.review.lint.numerals import numerals
+
+_READABLE = (".qmd", ".md", ".txt", ".html", ".htm", ".typ", ".tex", ".csv")
+
+
+def included_files(project: Project, codes: Iterable[Shortcode], known: Iterable[Path]) -> list[Path]:
+    """The files that articles include and that are none themselves."""
+    targets = {target for code in codes if code.place != "comment" and (target := included(code, project))}
+    return sorted(
+        target
+        for target in targets - {path.resolve() for path in known}
+        if target.is_file() and target.suffix in _READABLE and target.is_relative_to(project.root)
+    )
+
+
+def value_findings(
+    project: Project, codes: Sequence[Shortcode], documents: Iterable[Document], names: Names
+) -> Iterator[Finding]:
+    """Typed numbers that `{{< meta … >}}` and `{{< var … >}}` print from another file than their own."""
+    by_file = {document.file: document for document in documents}
+    settings = cache(_settings)
+    for code in codes:
+        if code.name not in ("meta", "var") or not code.arguments or code.place == "comment":
+            continue
+        document = by_file.get(code.file)
+        if document is None or _is_given(document, code):
+            continue
+        key = code.arguments[0]
+        for path in _sources(project, code, codes):
+            value = _looked_up(settings(path), key.split("."))
+            if value is None:
+                continue
+            said = f"{key.rpartition('.')[2]}: {value}"  # its name says what it is, as in "version: 2.1"
+            typed = numerals(scan(said), names)
+            if typed:
+                yield Finding(
+                    code.file,
+                    code.line,
+                    code.column,
+                    "numeral",
+                    f"'{typed[0].text}' is typed in {project.shown(path)}, from where {{{{< {code.name} {key} >}}}} "
+                    "prints it: it comes from no ledger and isn't marked as given",
+                    "cite it with {{< stat KEY >}}; or mark what was chosen, not measured:  "
+                    f"[{{{{< {code.name} {key} >}}}}]{{.given}}",
+                    text=typed[0].text,
+                )
+                break
+
+
+def _is_given(document: Document, code: Shortcode) -> bool:
+    at = document.offset(code.line, code.column)
+    return any(start <= at < end for start, end in document.scan.given)
+
+
+def _sources(project: Project, code: Shortcode, codes: Sequence[Shortcode]) -> Iterator[Path]:
+    """The files that a shortcode may look into, but for its own."""
+    if code.name == "var":
+        yield project.root / "_variables.yml"
+        return
+    yield from (project.root / page for page in pages_with(code.file, codes, project) if page != code.file)
+    folder = (project.root / code.file).parent
+    while folder.is_relative_to(project.root):
+        yield folder / "_metadata.yml"
+        folder = folder.parent
+    yield from sorted(project.root.glob("_quarto*.yml"))
+
+
+def _settings(path: Path) -> Mapping[str, Any]:
+    """A YAML file, or the front matter of an article; empty where there is none that can be read."""
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix not in (".yml", ".yaml"):
+            front = FRONT_MATTER.match(text)
+            text = front.group().strip().rstrip("-.").removeprefix("---") if front else ""
+        found = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return {}  # whoever renders it says so
+    return found if isinstance(found, dict) else {}
+
+
+def _looked_up(settings: Any, path: Sequence[str]) -> str | int | float | None:
+    for name in path:
+        settings = settings.get(name) if isinstance(settings, Mapping) else None
+    return settings if isinstance(settings, (str, int, float)) and not isinstance(settings, bool) else None
