@@ -483,7 +483,9 @@ def test_only_the_files_asked_for_are_read(paper: Project) -> None:
     assert said(lint(paper, [readme])) == [("numeral", "19"), ("dead-link", "gone.md")]
 
 
-@pytest.mark.parametrize("where", ["paper/index.qmd", "paper/articles/_metadata.yml", "_variables.yml", "_quarto.yml"])
+@pytest.mark.parametrize(
+    "where", ["paper/index.qmd", "paper/articles/_metadata.yml", "_variables.yml", "_quarto.yml"]
+)
 def test_a_number_that_a_value_from_elsewhere_prints_is_found(paper: Project, where: str) -> None:
     path = paper.root / where
     value = "result:\n  best: 0.87\n  version: 2.1\n"
@@ -491,9 +493,13 @@ def test_a_number_that_a_value_from_elsewhere_prints_is_found(paper: Project, wh
         edit(path, "title: Home", f"title: Home\n{value.rstrip()}")
         edit(path, "See", "{{< include articles/_part.qmd >}}\n\nSee")
     else:
-        path.write_text((path.read_text(encoding="utf-8") if path.is_file() else "") + value, encoding="utf-8")
+        path.write_text(
+            (path.read_text(encoding="utf-8") if path.is_file() else "") + value, encoding="utf-8"
+        )
     name = "var" if where == "_variables.yml" else "meta"
-    said_here = f"The best is {{{{< {name} result.best >}}}}.\n\nIt is [{{{{< {name} result.best >}}}}]{{.given}}"
+    said_here = (
+        f"The best is {{{{< {name} result.best >}}}}.\n\nIt is [{{{{< {name} result.best >}}}}]{{.given}}"
+    )
     part = paper.paper / "articles" / "_part.qmd"
     part.write_text(f"{said_here} in {{{{< {name} result.version >}}}}.\n", encoding="utf-8")
     (finding,) = lint(paper)
@@ -516,7 +522,7 @@ def test_a_notebook_s_text_is_read_where_its_file_holds_it(paper: Project, inden
     cells = [
         markdown("# Heads", "", "Of “all”, 17 do it."),
         {"cell_type": "code", "metadata": {}, "source": ["x = 18"], "outputs": [], "execution_count": None},
-        markdown("<!-- lint: allow numeral because quoted -->", "19 heads, \"20\" layers."),
+        markdown("<!-- lint: allow numeral because quoted -->", '19 heads, "20" layers.'),
     ]
     path = paper.paper / "articles" / "notes.ipynb"
     raw = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=indent)

@@ -1,7 +1,7 @@
 """How many typed numbers lint finds, and how many other numbers it takes for one, over labelled fragments.
 
-`corpus/numbers.jsonl` has a fragment of an article a line: `typed` is the number in it that nobody could trace, or
-null where every number is a name, a date, a term or marked as given. New kinds of either belong there.
+`corpus/numbers.jsonl` has a fragment of an article a line: `typed` is the number in it that nobody could
+trace, or null where every number is a name, a date, a term or marked as given. New kinds belong there.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ def value_findings(
                     code.line,
                     code.column,
                     "numeral",
-                    f"'{typed[0].text}' is typed in {project.shown(path)}, from where {{{{< {code.name} {key} >}}}} "
-                    "prints it: it comes from no ledger and isn't marked as given",
+                    f"'{typed[0].text}' is typed in {project.shown(path)}, from where this prints it: "
+                    "it comes from no ledger and isn't marked as given",
                     "cite it with {{< stat KEY >}}; or mark what was chosen, not measured:  "
                     f"[{{{{< {code.name} {key} >}}}}]{{.given}}",
                     text=typed[0].text,

@@ -33,6 +33,7 @@ SETTINGS_OF_LATEX = re.compile(
         | (?:textcolor|colorbox|href|parbox|raisebox|scalebox|rotatebox)\b (?:\[[^\]\n]*\])* \{{[^{{}}\n]*\}}
         | (?:makebox|framebox|hyperref)\b (?:\[[^\]\n]*\])*
         | (?:resizebox|multicolumn|multirow|fcolorbox)\b \{{[^{{}}\n]*\}} \{{[^{{}}\n]*\}}
+        | (?:re)?newcommand\{{?\\(?:arraystretch|baselinestretch|tabcolsep)\}}?\{{[^{{}}\n]*\}}
         | [vh]skip\b)""",
     re.VERBOSE,
 )
@@ -43,7 +44,8 @@ _LATEX = re.compile(
 )
 _MERMAID = re.compile(
     r"""%%[^\n]*|^[ \t]*(?:style|classDef|class|linkStyle|click|direction|accTitle|config|theme)\b[^\n]*
-    |^[ \t]*(?:graph|flowchart|sequenceDiagram|stateDiagram-v2|classDiagram|pie|gantt|timeline)\b[ \t]*(?:LR|RL|TD|TB|BT)?
+    |^[ \t]*(?:graph|flowchart|sequenceDiagram|stateDiagram-v2|classDiagram|pie|gantt|timeline)\b
+      [ \t]*(?:LR|RL|TD|TB|BT)?
     |:::\w+|\A---[\s\S]*?\n---""",
     re.VERBOSE | re.MULTILINE,
 )
@@ -88,16 +90,18 @@ _ATTRIBUTE = re.compile(
     r"""(?<![\w-])(?P<name>[\w:-]+)\s*=\s*(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<bare>[^\s"'=<>`]+))"""
 )
 _SHOWN_ATTRIBUTES = {
-    "alt", "title", "aria-label", "aria-description", "aria-valuetext", "placeholder", "summary", "label", "abbr",
-    "srcdoc", "fig-alt", "fig-cap", "tbl-cap", "lst-cap", "fig-scap", "description", "caption", "content",
-    "data-caption", "data-title", "data-label", "data-description", "data-tooltip", "data-bs-title",
-    "data-value", "data-text", "data-score", "data-before", "data-after",
-    "data-bs-content", "data-bs-original-title", "data-tippy-content", "filename", "lst-title",
+    "alt", "title", "aria-label", "aria-description", "aria-valuetext", "placeholder", "summary",
+    "label", "abbr", "srcdoc", "fig-alt", "fig-cap", "tbl-cap", "lst-cap", "fig-scap", "description",
+    "caption", "content", "data-caption", "data-title", "data-label", "data-description",
+    "data-tooltip", "data-bs-title", "data-value", "data-text", "data-score", "data-before",
+    "data-after", "data-bs-content", "data-bs-original-title", "data-tippy-content", "filename",
+    "lst-title",
 }  # fmt: skip
-_INLINE_TAGS = frozenset(
-    "a abbr b bdi bdo big cite code data del dfn em font i ins kbd mark q s samp small span strike strong sub sup"
-    " time tt u var wbr nobr".split()
-)
+_INLINE_TAGS = {
+    "a", "abbr", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i",
+    "ins", "kbd", "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time",
+    "tt", "u", "var", "wbr", "nobr",
+}  # fmt: skip
 
 
 def attribute_values(tag: str) -> Iterator[tuple[str, int, int]]:
@@ -219,8 +223,9 @@ RAW: dict[str, Callable[[str], str]] = {
 """What is printed of raw text, by the format that it is for."""
 
 BLOCKS: dict[str, Callable[[str], str]] = {
-    "mermaid": mermaid, "dot": dot, "graphviz": dot, "": output, "text": output, "txt": output, "plain": output,
-    "default": output, "output": output, "console": output, "log": output, "csv": output, "tsv": output,
+    "mermaid": mermaid, "dot": dot, "graphviz": dot,
+    "": output, "text": output, "txt": output, "plain": output, "default": output, "output": output,
+    "console": output, "log": output, "csv": output, "tsv": output,
 }  # fmt: skip
 """What is printed of fenced text, by its language; of any other language: `code`."""
 

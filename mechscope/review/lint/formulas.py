@@ -1,9 +1,9 @@
 """Numbers that math states, told from those that belong to its symbols.
 
 `$p < 0.01$`, `$[0.1, 0.2]$`, `$\\{3, 7\\}$` and `$0.93$` state what was measured; `$x_1$`, `$2y + 3$`,
-`$\\mathbb{R}^{768}$` and `$\\frac{1}{n-1}$` do not. So: what is raised, lowered or the argument of a symbol is
-dropped; of the rest, every number with a decimal point or per cent is stated, and every whole one that stands
-alone, beside a relation, or in brackets that hold nothing but numbers. 0 and 1 (and −1) are the ends of scales.
+`$\\mathbb{R}^{768}$` and `$\\frac{1}{n-1}$` do not. So: what is raised, lowered or the argument of a symbol
+is dropped; of the rest, every number with a decimal point or per cent is stated, and every whole one that
+stands alone, beside a relation, or in brackets that hold nothing but numbers. 0, 1 and −1 are ends of scales.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _SPACE = re.compile(
     r"\\(?:[,;:! ]|q?quad\b|left\b|right\b|[Bb]igg?[lr]?\b|displaystyle\b|limits\b)|[~&]|\\\\(?:\[[^\]]*\])?"
 )
 _LAYOUT = re.compile(
-    r"\\(?:begin|end|label|tag|ref|eqref|[hv]space|color|mathbb|mathcal|phantom)\*?\{[^{}]*\}(?:\{[lcr|@ ]*\})?"
+    r"\\(?:begin|end|label|tag|ref|eqref|[hv]space|color|mathbb|mathcal|phantom)\*?\{[^{}]*\}"
+    r"(?:\{[lcr|@ ]*\})?"
 )
 _FRACTION = re.compile(
     r"\\[dt]?frac\s*(?:\{(?P<over>[^{}]*)\}\s*\{(?P<under>[^{}]*)\}|(?P<one>\d)\s*(?P<other>\d))"
@@ -108,9 +109,7 @@ def _fractions(math: str) -> list[tuple[int, int]]:
     for match in _FRACTION.finditer(math):
         parts = [match["over"] or match["one"], match["under"] or match["other"]]
         rest = math[: match.start()].rstrip(), math[match.end() :].lstrip()
-        ends = (
-            rest[0] == "" or _RELATION.search(rest[0][-8:] + "$") and _RELATION.match(rest[0], _last(rest[0]))
-        )
+        ends = not rest[0] or _RELATION.fullmatch(rest[0], _last(rest[0]))
         if all(part.strip().isdigit() for part in parts) and ends and (not rest[1] or rest[1][0] in ".,;"):
             found.append(match.span())
     return found
@@ -118,8 +117,7 @@ def _fractions(math: str) -> list[tuple[int, int]]:
 
 def _last(text: str) -> int:
     """Where the last relation of a text begins, if the text ends with it; else its end."""
-    matches = [match for match in _RELATION.finditer(text) if match.end() == len(text)]
-    return matches[0].start() if matches else len(text)
+    return next((match.start() for match in _RELATION.finditer(text) if match.end() == len(text)), len(text))
 
 
 def _values(body: str, start: int, end: int) -> list[tuple[int, int]]:

@@ -45,17 +45,20 @@ CROSS_REFERENCES = (
 """What identifiers of Quarto's cross-references begin with, before a hyphen."""
 
 _YAML_PROSE = {
-    "title", "subtitle", "description", "abstract", "plain-language-summary", "pagetitle", "shorttitle", "thanks",
-    "keywords", "categories", "image-alt", "fig-cap", "fig-alt", "tbl-cap", "page-footer", "announcement", "content",
-    "summary", "key-points", "highlights", "note", "notes", "status", "epigraph", "acknowledgements", "text",
+    "title", "subtitle", "description", "abstract", "plain-language-summary", "pagetitle", "shorttitle",
+    "thanks", "keywords", "categories", "image-alt", "fig-cap", "fig-alt", "tbl-cap", "page-footer",
+    "announcement", "content", "summary", "key-points", "highlights", "note", "notes", "status",
+    "epigraph", "acknowledgements", "text",
 }  # fmt: skip
 """Keys of the front matter, at any depth, whose values are printed."""
 
 _SPARED = re.compile(
     r"""(?P<escape>\\[!-/:-@\[-`{-~])
     | (?P<comment><!--[\s\S]*?-->)
-    | (?P<ticks>(?<!`)`+(?!`))(?P<code>(?:(?!\n[ \t]*\n)[\s\S])*?)(?<!`)(?P=ticks)(?!`)(?:\{=(?P<format>\w+)\})?
-    | (?P<math>\\begin\{(?P<set>(?:equation|align|gather|multline|eqnarray|displaymath|flalign|math)\*?)\}[\s\S]*?\\end\{(?P=set)\}
+    | (?P<ticks>(?<!`)`+(?!`))(?P<code>(?:(?!\n[ \t]*\n)[\s\S])*?)(?<!`)(?P=ticks)(?!`)
+        (?:\{=(?P<format>\w+)\})?
+    | (?P<math>\\begin\{(?P<set>(?:equation|align|gather|multline|eqnarray|displaymath|flalign|math)\*?)\}
+            [\s\S]*?\\end\{(?P=set)\}
         |\$\$(?:(?!\n[ \t]*\n)[\s\S])+?\$\$|
         \$(?![\s$])(?:(?!\n[ \t]*\n)(?:\\.|[^$\\]))*?(?<!\s)\$(?!\d))
     | (?P<script><(?P<raw>script|style)\b[\s\S]*?</(?P=raw)>)
@@ -65,7 +68,7 @@ _SPARED = re.compile(
     re.VERBOSE,
 )
 _CELL_OPTION = re.compile(
-    r"^[ \t>]*(?:#|%%|//|--)\|[ \t]*(?P<name>(?:fig|tbl|lst)-(?:cap|alt|subcap|scap)|lst-cap|title|alt)[ \t]*:(?P<value>.*)$",
+    r"^[ \t>]*(?:#|%%|//|--)\|[ \t]*(?:(?:fig|tbl|lst)-(?:(?:sub|s)?cap|alt)|title|alt)[ \t]*:(?P<value>.*)$",
     re.MULTILINE,
 )
 _INFO = re.compile(
@@ -87,7 +90,10 @@ _ITEM = re.compile(
 _EXAMPLE = re.compile(r"^[ \t]*\(@([\w-]+)\)[ \t]", re.MULTILINE)
 _INDENTED = re.compile(r" {4}|\t")
 _NUMBERING = re.compile(
-    rf"[ \t]*(?:(?!0\.)\d{{1,2}}(?:\.\d+)*[.)]|(?!0\.)\d{{1,2}}(?:\.\d+)*(?=[ \t]+[A-Z])(?![ \t]+(?:Of|Out|(?i:{COUNTED}))\b)|[A-Z]\.)(?=[ \t])"
+    rf"""[ \t]*(?:(?!0\.)\d{{1,2}}(?:\.\d+)*[.)]
+        | (?!0\.)\d{{1,2}}(?:\.\d+)*(?=[ \t]+[A-Z])(?![ \t]+(?:Of|Out|(?i:{COUNTED}))\b)
+        | [A-Z]\.)(?=[ \t])""",
+    re.VERBOSE,
 )
 
 
@@ -598,10 +604,11 @@ class _Scanner:
                 self.found.blocks.append(Block(offset, end, row=True))
             elif offset >= self.body and (starts or in_list) and item:
                 close(offset)
-                number = re.search(r"\d+", item.group())
-                if not number or int(number.group()) < 2 or int(number.group()) - 1 in counted:
+                digits = re.search(r"\d+", item.group())
+                place = int(digits.group()) if digits else 0
+                if place < 2 or place - 1 in counted:
                     self._blank(at, at + item.end())  # else it is no list that counts, as "93. percent"
-                    counted.add(int(number.group()) if number else 0)
+                    counted.add(place)
                 in_list, opened = True, offset
             else:
                 if starts and not re.match(r"[ \t]", content):

@@ -12,7 +12,9 @@ _WORD = re.compile(r"(?<![\w.])[^\W\d_](?:\w|[-‑.](?=\w)|[\^~](?=\w)|(?<=\w)[\
 _COORDINATE = re.compile(
     r"L\d+\.?[HNF]\d+|L\d+\.\d+|[aA]\d+\.[hH]\d+|L(?:[3-9]|\d\d+)|H\d\d+|MLP-?\d+|N\d\d+"
 )
-_GLUED = re.compile(r"(?<=[^\W\d])(?<![vV])-?(?P<number>(?<![\d.])0\.\d+(?![\d.]*[A-Za-z\d])(?:\s?%)?|\d+(?:\.\d+)?\s?%)")
+_GLUED = re.compile(
+    r"(?<=[^\W\d])(?<![vV])-?(?P<number>(?<![\d.])0\.\d+(?![\d.]*[A-Za-z\d])(?:\s?%)?|\d+(?:\.\d+)?\s?%)"
+)
 _FOUND = re.compile(
     r"\b(?:is|are|was|were|be|peaks?|rises?|begins?|ends?|happens?|appears?)\s+(?:at\s+|in\s+|by\s+|after\s+|before\s+|with\s+)?"
     r"(?:the\s+)?(?:heads?\s+|layers?\s+|neurons?\s+|blocks?\s+)?$"

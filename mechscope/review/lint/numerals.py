@@ -32,6 +32,7 @@ _VALUES = {word: value for value, word in enumerate(["zero", *_ONES, *_TEENS])}
 _VALUES |= {word: 10 * value for value, word in enumerate(_TENS, start=2)} | {"a": 1, "dozen": 12}
 
 
+_DIGIT = any_of(["zero", "oh", "nought", *_ONES])
 _SMALL = any_of(_ONES[1:])
 _PLAIN = rf"(?:{any_of(_TENS)}(?:[\s-]{any_of(_ONES)})?|{any_of(_TEENS)}|{any_of(_ONES)})"
 _SCALED = (
@@ -78,7 +79,7 @@ _WORDS = [
         # twelve · twenty-one · a hundred and five
         rf"\b(?P<n>{_LARGE})\b",
         # zero point nine three
-        rf"\b(?P<n>(?:{any_of(['zero', 'oh', *_ONES])}\s+)?point(?:[\s-]+{any_of(['zero', 'oh', *_ONES])}\b)+)",
+        rf"\b(?P<n>(?:{_DIGIT}\s+)?point(?:[\s-]+{_DIGIT}\b)+)",
         # XIV heads
         rf"(?-i:\b(?P<n>(?=[IVXLC]{{2,}}\b)(?:XC|XL|L?X{{0,3}})(?:IX|IV|V?I{{0,3}}))\b)(?={_WITHIN}{COUNTED}\b)",
         # six, to be exact
@@ -107,11 +108,11 @@ _WORDS = [
         r"\b(?P<n>twice|thrice)\b(?=\s+(?:as|the|that|those|its|their|our|what|more|larger|smaller)\b)",
         rf"\b{_ROUGHLY}\s+(?P<n>twice|thrice)\b",
         r"(?<!\bthe\s)(?<!\ba\s)\b(?P<n>doubled|tripled|trebled|quadrupled|quintupled|halved)\b",
-        r"\b(?P<n>doubles|triples|trebles|quadruples|quintuples)\b(?!\s+as\b)",
+        rf"(?<![\d{NAME}]\s)\b(?P<n>doubles|triples|trebles|quadruples|quintuples)\b(?!\s+as\b)",
         rf"(?:,|\b(?:and|{_ROUGHLY}))\s+(?P<n>doubling|tripling|trebling|quadrupling|halving)\b",
         rf"\b(?:to|will|would|can|could|may|might|not|does|did)\s+(?:{_ROUGHLY}\s+)?(?P<n>double|triple|treble|quadruple|halve)\b(?!-)",
-        rf"(?<!\bof\s)(?<!\bin\s)(?<!\bas\s)(?<!\binto\s)(?<!\b(?:the|two|its|our|all)\s)(?<!\b(?:both|text)\s)"
-        rf"(?<!\b(?:these|those|other|their)\s)\b(?P<n>halves)\b(?!\s+of\b)",
+        r"(?<!\bof\s)(?<!\bin\s)(?<!\bas\s)(?<!\binto\s)(?<!\b(?:the|two|its|our|all)\s)(?<!\b(?:both|text)\s)"
+        r"(?<!\b(?:these|those|other|their)\s)\b(?P<n>halves)\b(?!\s+of\b)",
         r"\b(?P<n>double|triple|quadruple)\b(?=\s+(?:the|its|their|that|what|as)\b)",
         rf"\b(?P<n>(?:{any_of(_ONES[1:])}|{_LARGE})-?fold)\b(?!\s+(?:cross|CV|split))",
         # an order of magnitude
@@ -175,6 +176,7 @@ _TO_SCALE_END = re.compile(
     r"|around|equal\s+to|compared\s+(?:to|with)|away\s+from|diff\w+\s+from|towards?|at)|[<>≤≥≠])\s*$"
 )
 _FROM_SCALE_END = re.compile(rf"\s*(?:[^\w\s]|$|{_LINKING}\b)")
+_RANKING = re.compile(r"\b(?:rank(?:s|ed)?|comes?|came|placed|finish(?:es|ed))\s+$")
 _MARK_OF_LIST = re.compile(r"\((\d{1,2})\)")
 
 
@@ -272,7 +274,9 @@ def value_of(text: str) -> float | None:
 def _in_digits(text: str) -> Iterator[tuple[int, int]]:
     for match in _NUMERAL.finditer(text):
         before, after, written = text[: match.start()], text[match.end() :], match.group()
-        if re.search(r"\d(?:st|nd|rd|th)$", written) and not _BEFORE_PLACE.match(after):
+        if re.search(r"\d(?:st|nd|rd|th)$", written) and not (
+            _BEFORE_PLACE.match(after) or _RANKING.search(before)
+        ):
             continue  # the 19th century
         if (
             written.lstrip("-−+") in ("0", "1")

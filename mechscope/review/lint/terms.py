@@ -24,9 +24,7 @@ COUNTED = any_of(
 )
 """What experiments count or measure in; not labels, methods, models, questions, which authors choose."""
 
-_NO_COUNT = (
-    rf"(?!\s+(?:[a-z-]+\s+)?(?:{COUNTED}|steps|completions|answers|checkpoints|updates|iterations|batches|characters|images|people)\b)"
-)
+_NO_COUNT = rf"(?!\s+(?:[a-z-]+\s+)?(?:{COUNTED}|steps|completions|answers|checkpoints|updates|iterations|batches|characters|images|people)\b)"
 _NO_RESULT = rf"(?![\d.-]*\d|\s*(?:%|percent|per\s+cent|±)|\s+(?:out\s+)?of\s+(?:the\s+|its\s+|our\s+|all\s+)?\d){_NO_COUNT}"
 _END_OF_NUMBER = r"(?![\w%]|[.,]\d|\s+%)"
 _SMALL = "(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|sixteen|twenty|thirty|fifty|hundred)"
@@ -65,7 +63,12 @@ _MAKE = any_of(
     r"""RTX GTX GeForce Quadro T[Ii][Tt][Aa][Nn] Radeon RX Ryzen EPYC Xeon Core TPU Tesla Apple\sM Intel AMD NVIDIA Nvidia
     Raspberry\s+Pi Jetson Threadripper"""
 )
-_MACHINE = rf"(?:{_CHIP}|{_MAKE}|GPUs?|TPUs?|CPUs?|laptops?|MacBook|desktop|workstation|machine|server|card|node|computer|instance|memory|RAM|VRAM)"
+_PART = (
+    rf"{_MAKE}(?:[ -](?:A|Ti|Pro|E[357]|Gold|Silver|RTX|GTX|RX|GeForce|Ultra|i[3579]))*[ -]?v?\d+\w*"
+    r"(?:[ -]\d{3,}\w*)?(?:\s(?:Ti|Super|Pro|Max|Ultra))?"
+)
+"""A part with its number, as "Ryzen 9 5950X"."""
+_MACHINE = rf"(?:{_CHIP}|{_MAKE}|GPUs?|TPUs?|CPUs?|laptops?|MacBook|desktop|workstation|machine|server|card|node|computer|instance)"
 _FAMILY = any_of(
     r"""GPT(?:-Neo|-J|-NeoX)? L[Ll]a[Mm][Aa] Gemma(?:[\s-]Scope)? Qwen Pythia Claude Gemini Mistral Mixtral Phi Falcon OLM[Oo] SmolLM
     TinyStories BERT OPT BLOOM DeepSeek Grok Yi StableLM MPT Cerebras-GPT PaLM Chinchilla Gopher Mamba RWKV T Nemotron
@@ -73,10 +76,17 @@ _FAMILY = any_of(
 )
 _SIZE = r"\d+(?:\.\d+)?[MBmbTK]"
 
+_MEASURE = any_of(
+    r"""AUROC AUC ROC AUPRC KL CE NLL MSE RMSE MAE ECE PPL FVU FVE LD DLA BLEU ROUGE MMLU MRR NDCG CI SD SE SEM IQR ANOVA TPR FPR IOI OV QK
+    MLP MLPs SAE SAEs LLM LLMs GPU CPU LN RMS R2 F1 AP mAP CKA PCA SVD ICC IoU MCC ACC TPS FLOPs GELU MORF ONLY ALL AND THE OF WE IS"""
+)
+"""Words in capitals that a measured number may follow."""
+_ACRONYM = rf"(?:(?!L\d|H\d|N\d|{_FAMILY})[A-Z][A-Za-z]*[A-Z0-9][A-Za-z0-9]*(?:-[A-Z]+)*)"
+
 # Places in a text
 _NUMBER_OF_PLACE = r"\(?\#?(?!0\.)\d+(?:\.\d+)*[a-z]?\)?"
 _PLACES = any_of(
-    r"""[Ss]ection Sec\. [Ff]igure Fig\. [Tt]able Tab\. [Ee]quation Eq\. [Aa]ppendix [Cc]hapter Part Step [Pp]age p\.
+    r"""[Ss]ection Sec\.? [Ff]igure Fig\.? [Tt]able Tab\.? [Ee]quation Eq\.? [Aa]ppendix [Cc]hapter Part Step [Pp]age p\.
     [Ll]ine [Ff]ootnote Note Theorem Lemma Definition Proposition Corollary Algorithm Listing Example Panel Experiment
     Study Alg\. Thm\. Lem\. Prop\. Def\. Ch\. App\. Ex\. Vol(?:ume|\.) No\. [Ii]ssue Question [Pp]hase Hypothesis Box Item Claim Exercise Notebook Cell Remark Day Round"""
 )
@@ -91,7 +101,7 @@ _KIND = any_of(
     r"""layer(?:ed)? parameter bit gram way shot class step epoch GPU core block dim(?:ensional)? sided tailed stage part column row
     hop order hot token point\s+(?:scale|Likert) level digit letter nearest year-old hidden threaded thread indexed based
     fold\s+(?:cross|CV|split) head\s+(?:attention|model|transformer|layer|self-attention) norm pass phase choice word page panel
-    term component\s+(?:mixture|model) off to-(?:one|many) size"""
+    term component off to-(?:one|many) size"""
 )
 _LEVEL = r"(?:0?\.05|0?\.01|0?\.001|0?\.005|0?\.1|5\s?%|1\s?%|0\.1\s?%|(?:five|one|5|1)\s+per\s?cent)"
 _CONFIDENCE = r"(?:(?:9[059]|9[79]\.5|99\.9|68|80)\s?(?:%|percent|per\s+cent)|(?:ninety|ninety-five|ninety-nine)\s+per\s?cent)"
@@ -107,7 +117,7 @@ _EXTREME = (
     r"(?:(?:a|an|the|any|that|all|only|at|in\s+case\s+of|by)\s+)*"
     + any_of(
         r"""guess\w* chance coin random\w* perfect\w* ideal identical certain\w* none nothing all no always never yes opposite
-        orthogonal\w* parallel unrelated uniform independen\w+ maximal minimal full complete total impossib\w+ worst
+        orthogonal\w* best highest worst lowest largest smallest parallel unrelated uniform independen\w+ maximal minimal full complete total impossib\w+ worst
         best\s+possible exact\w* equal same absen\w+ present wrong right correct incorrect true false off on
         disagreement agreement positive negative clean corrupted"""
     )
@@ -131,31 +141,36 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"\b{_SMALL}-?\s?point-?\s?zero\b",
     ),
     "standards and licences": (
+        rf"\b(?!{_MEASURE}\b){_ACRONYM}[ -]v?[1-9]\d?\.\d{{1,2}}\b{_NO_RESULT}(?!\s*(?:±|×|nats|bits|ms\b|s\b|points))",
+        rf"\b(?!{_MEASURE}\b)[A-Z]{{3,}}[ -]\d+\b(?!\.\d){_NO_RESULT}",
         rf"\b{_STANDARD}[ -]v?\d+(?:[.:/-]\d+)*(?:-Clause)?\b(?!\s*%)",
         r"(?:Licen[cs]e|Attribution|ShareAlike|NonCommercial)(?:,?\s+[Vv](?:ersion|\.))?\s+v?\d(?:\.\d)?\b(?!\s*%)",
         r"\b\d-Clause\b",
     ),
     "hardware": (
-        rf"\b{_MACHINE}(?:\s?\d{{3,4}}\w*)?(?:\s(?:Ti|Super|Pro|Max|Ultra))?\b[^.;\d]{{0,24}}\b\d+\s?[GTM]i?B\b",
-        rf"(?<![\w.])\d+\s?[GT]i?B\b(?=\s+(?:of\s+)?(?:[a-z]+\s+)?{_MACHINE}\b)",
-        rf"\b{_MAKE}(?:[ -](?:A|Ti|Pro|E[357]|Gold|Silver|RTX|GTX|RX|GeForce|Ultra|i[3579]))*[ -]?v?\d+\w*(?:[ -]\d{{3,}}\w*)?(?:\s(?:Ti|Super|Pro|Max|Ultra))?\b(?!\s*%)",
-        rf"(?:\d+\s?[×x]?\s?)?\b(?:NVIDIA\s|Nvidia\s)?{_CHIP}s?\b",
-        r"(?<![\w.])\d+(?:\s?[×x])?\s?(?:GPU|TPU|CPU|CPU\s+core)s?\b",
+        rf"\b(?:{_PART}|{_MACHINE})\b[^.;\d]{{0,24}}\b\d+\s?[GTM]i?B\b",
+        rf"(?<![\w.])\d+\s?[GT]i?B\b(?=\s+(?:of\s+)?(?:[a-z]+\s+)?(?:{_MACHINE}|RAM|VRAM|HBM\w*)\b)",
+        rf"\b{_PART}\b(?!\s*%)",
+        rf"(?:\b(?:\d+|{_SMALL})(?:\s?[×x])?\s?)?(?:\b|(?<=x))(?:NVIDIA\s|Nvidia\s)?{_CHIP}s?\b",
+        rf"(?<![\w.])(?:\d+|(?i:{_SMALL}))(?:\s?[×x])?\s?(?:GPU|TPU|CPU|(?:CPU\s+|physical\s+)?core)s?\b",
     ),
     "models, with their sizes": (
         rf"\b{_FAMILY}[ -]\d+(?:\.\d+)?[a-zA-Z]?\b(?:[ -]{_SIZE}\b)?(?!\s*%|\.\d)",
         rf"\b{_FAMILY}[ -]{_SIZE}\b",
+        rf"\b(?:[Tt]he|[Aa]n?|[Oo]ur|[Ii]ts)\s+{_SIZE}(?=\s+(?!{COUNTED}\b)[a-z])",
+        rf"(?<![\w.])\d+x{_SIZE}(?!\w)",
         rf"(?<![\w.]){_SIZE}(?=(?:-parameters?)?[ -](?:\w+[ -])?(?:models?|transformers?|LMs?|LLMs?|checkpoints?|version|variant|one)\b)",
     ),
     "works, commits, and places on the net": (
         r"\b(?:arXiv|doi|DOI|ISBN|ISSN|PMID|hdl)[: ]\s?\S+|\b10\.\d{4,9}/\S+",
         r"(?<![\w.])\d{4}\.\d{5}(?:v\d+)?(?![\w.]*\d)",
+        r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b|\b\w+@\d+\b",
         r"(?<![\w.])(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)(?!\d+e\d+\b)[0-9a-f]{7,64}\b",
     ),
     "dates and times": (
         rf"\b\d{{4}}-\d\d-\d\d\b|\b\d\d?:\d\d:\d\d\b|(?<![\d:]){_CLOCK}(?=\s*(?:[ap]\.?m\b|UTC|GMT|CET|h\b|o['’]clock))",
         rf"\b(?:[Aa]t|[Ff]rom|[Uu]ntil|[Ss]ince|[Bb]efore|[Aa]fter|[Bb]y|[Aa]round)\s+{_CLOCK}\b",
-        rf"\b{_DAY}(?:\s*[–-]\s*\d{{1,2}})?\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR}\b)?",
+        rf"\b{_DAY}(?:(?:\s*[–-]\s*|\s+(?:to|and)\s+)\d{{1,2}})?\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR}\b)?",
         rf"\b{_MONTH}\s+{_DAY}\b(?:,?\s+{_YEAR}\b)?(?!\.\d)",
         rf"\b{_MONTH},?\s+{_YEAR}\b",
         rf"\b{_YEAR}s\b|\({_YEAR}[a-z]?(?:[,;][^()]*)?\)|\b{_YEAR}\s*[–/-]\s*(?:{_YEAR}|\d\d)\b|\bet\s+al\.?,?\s+{_YEAR}[a-z]?\b",
@@ -167,30 +182,33 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"\b(?:[Aa]|[Tt]he)\s+{_YEAR}\s+(?=[A-Z])",
         rf"\b{_YEAR}(?=\s+{_WORK}\b|['’]s\b)",
         rf"\b[A-Z][a-z]+(?:\s+(?:and|&)\s+[A-Z][a-z]+)?,\s+{_YEAR}[a-z]?\b",
-        r"\b\d{1,2}(?:st|nd|rd|th)[ -]century\b",
+        r"\b\d{1,2}(?:st|nd|rd|th)[ -]century\b|(?<!\w)['’]\d\d\b",
+        r"\b\d\d?[./]\d\d?[./](?:19|20)\d\d\b|\b(?:0?[1-9]|1[0-2])/20\d\d\b",
     ),
     "places in this text or in another": (
         rf"(?:\b{_PLACES}\s+|§{{1,2}}\s?){_NUMBER_OF_PLACE}{_NO_RESULT}",
         rf"(?:\b(?:{_PLACES}|{_SEVERAL_PLACES})\s+|§{{1,2}}\s?){_NUMBER_OF_PLACE}(?:(?:\s*(?:,|–|--?|&|to\b|and\b|or\b)\s*)+{_NUMBER_OF_PLACE})+{_NO_RESULT}",
         rf"\b(?:Part|Step|Phase|Chapter|Experiment|Study|Question|Claim|Point|Section|Day|[Nn]umber|[Ss]quare|[Vv]ersion)\s+{_SMALL}\b",
         r"(?<!\w)#\d+\b",
+        r"\b(?i:by|with|in|from|combining|see|using|into|and|to|of|than)\s+\(\d{1,2}\)",
     ),
     "kinds of models, tests and summaries": (
         rf"(?<![\w.])(?:\d+|{_SMALL}|zero)(?:-?\s?(?:to|or|and)\s(?:\d+|{_SMALL}))?[-‑–]{_KIND}s?\b(?!\s+(?:drop|gain|rise|increase|fall)\b)",
         r"\b[1234][- ]?[DT]\b|\b(?:float|int|uint|bfloat|fp|bf)[ -]?\d+\b|\b\d{1,3}\s?-?bits?\b(?=\s+(?:integers?|floats?|weights?|precision|quanti\w+))",
-        rf"\b{_CONFIDENCE}-?\s*(?:[a-z-]+\s+){{0,2}}{_OF_INTERVAL}\b",
+        rf"\b(?:\d\d\s?%?(?:,\s|\s?/\s?|\s+and\s+))?{_CONFIDENCE}-?\s*(?:[a-z-]+\s+){{0,2}}{_OF_INTERVAL}\b",
         rf"\b{_QUANTILE}(?:,?\s+(?:and|to)\s+(?:the\s+)?{_QUANTILE})?\s+(?:percentiles?|quantiles?)\b(?<!at\s)",
         r"\b[Tt]op(?:-|\s)(?:\d+|one|five|ten)\b(?=\s+(?:accuracy|error|predictions?|list|lists|entries|sampling)\b|\s*[.,;])|\b[Tt]op-\d+\b",
+        r"\b(?i:precision|recall|hits|ndcg|pass)\s?(?:@|at)\s?\d+\b(?!\.\d|%)|\b(?:simple|two-thirds)\s+majority\b",
         rf"\b(?:[Ss]eeds?|random_state)\s*(?:=|is|:)?\s*\d+\b{_NO_RESULT}",
     ),
     "levels of significance": (
         rf"\b{_LEVEL}[\s-]+(?:\w+\s+)?level\b",
-        rf"(?:\b(?:alpha|significance\s+level|level\s+of\s+significance|level)\s+(?:of|is|was|=|at)|α\s*=|α\s+of)\s+{_LEVEL}(?![\d.]*\d)",
+        rf"(?:\b(?:alpha|significance\s+level|level\s+of\s+significance|level)\s+(?:of|is|was|=|at)|α\s*(?:=|is|was)|α\s+of)\s*{_LEVEL}(?![\d.]*\d)",
     ),
     "ends of scales, and what they mean": (
         rf"(?<![\w.]){_END}\s+{_MEANS}\s+(?!\d)\w+",
         rf"(?:^|[(,;]|\b(?:and|or|is|[Ww]here|to|of|from|with))\s*(?<![\w.])[-−]?\d+\s+{_MEANS}\s+(?!\d)\w+",
-        rf"(?<![\w.]){_END}\s+(?:for|is|are|being|under|if|when|at|=)\s+{_EXTREME}",
+        rf"(?<![\w.]){_END}\s+(?:for|is|are|being|under|if|when|where|at|=)\s+{_EXTREME}",
         rf"(?<![\w.]){_END}\s+(?:perfect|chance|random)\b",
         rf"(?:[,;]|\b(?:and|or))\s+{_END}\s+{_EXTREME}",
         rf"\b{_EXTREME}\s+(?:\w+\s+){{0,2}}(?:would\s+)?(?:be|is|are|scores?|gets?|gives?|has|have|reach(?:es)?|equals?)\s+(?:an?\s+\w+\s+of\s+)?{_END}{_END_OF_NUMBER}",
@@ -210,6 +228,8 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"\b(?i:mean|variances?|norms?|lengths?|deviation|weight|slope|temperature|dose)\s+(?:of\s+|is\s+|are\s+)?(?:0|1|zero|one){_STOP}|\b(?i:mean)\s+(?:of\s+)?(?:0|zero)\s+and\b|\b(?:0|zero)\s+mean\b",
         r"\b(?i:count(?:ed|ing|s)?|start(?:s|ing)?|numbered|indexed|begin(?:s|ning)?)\s+(?:from|at|with)\s+(?:0|1|zero|one)\b(?![.,]\d)",
         r"\b[Bb]y\s+(?:definition|construction)[^.\d]{0,50}?\s[-−]?[01]\b(?![.,]\d)|(?<![\w.])[-−]?[01]\s+by\s+(?:definition|construction)\b",
+        rf"\b(?:at\s+most|at\s+least|up\s+to|never\s+(?:below|above|exceeds))\s+[-−]?[01]{_END_OF_NUMBER}{_NO_COUNT}{_STOP}",
+        r"\b[Ff]rom\s+[-−]?\d+\s*\([^()\d]+\)\s*(?:to|–)\s*[-−+]?\d+\s*\([^()\d]+\)",
         rf"\b(?:[Mm]aximum|[Mm]inimum|[Cc]hance(?:\s+level)?|[Ee]nds?|[Cc]eiling|[Ff]loor)\s+(?:is|are|of|at)\s+{_END}(?:\s+and\s+{_END})?{_END_OF_NUMBER}{_NO_COUNT}",
     ),
     "symbols of a formula": (
@@ -229,8 +249,8 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"\b(?:a\s+)?(?:thousand|million|hundred)[\s-](?:thanks|words|cuts|other\s+\w+|apologies|ways|reasons|miles|dollar\w*|things)\b|\bone[\s-]in[\s-]a[\s-](?:million|thousand)\b(?=\s*[.,;]|\s+chance)",
         r"\b(?:a\s+|one\s+)?(?:hundred\s+per\s?cent|100\s?%)\s+(?:sure|certain|clear|safe)\b",
         r"\b(?:the\s+)?one\s+(?:hand|thing|point|day|by\s+one|way\s+or\s+(?:another|the\s+other)|more\s+time)\b|\b[Ss]econd\s+to\s+none\b|\b[Zz]ero(?:ed|es|ing)?\s+in\b|\bground\s+zero\b|\b[Dd]ay\s+one\b",
-        r"\b[Ss]ix\s+of\s+one\b.{0,30}\bhalf\s+a\s+dozen\b|\bsixes\s+and\s+sevens\b|\btwo\s+(?:birds|cents|wrongs|by\s+two|and\s+two\s+together)\b|\bin\s+two\s+(?:minds|words)\b|\btwo\s+steps\s+forward\b|\b[Tt]akes\s+two\b(?=\s*[.,;]|\s+to\b)",
-        r"\bcloud\s+nine\b|\b(?:nine|seven)\s+lives\b|\ball\s+fours\b|\beleventh\s+hour\b|\b20/20\b|\b24/7\b|\b(?:[Tt]wenty|20)\s+questions\b|\b(?:[Oo]ne|[Oo]nce)\s+or\s+(?:two|twice)\b",
+        r"\b[Ss]ix\s+of\s+one\b.{0,30}\bhalf\s+a\s+dozen\b|\bsixes\s+and\s+sevens\b|\b[Tt]wo\s+(?:heads\s+are\s+better|birds|cents|wrongs|by\s+two|and\s+two\s+together)\b|\bin\s+two\s+(?:minds|words)\b|\btwo\s+steps\s+forward\b|\b[Tt]akes\s+two\b(?=\s*[.,;]|\s+to\b)",
+        r"\bcloud\s+nine\b|\b(?:nine|seven)\s+lives\b|\ball\s+fours\b|\beleventh\s+hour\b|\b20/20(?=\s+(?:vision|hindsight))|\bis\s+20/20\b|\b24/7\b|\b(?:[Tt]wenty|20)\s+questions\b|\b(?:[Oo]ne|[Oo]nce)\s+or\s+(?:two|twice)\b",
         r"\b[Hh]alf\s+(?:the\s+(?:battle|story|fun|point|truth|job|world)|a\s+mind|true|right|wrong|full|empty|done|art|serious)\b|\b[Tt]h(?:ink|ought)\s+twice\b|\b\w+\s+o['’]clock\b|\bin(?:to)?\s+two\b(?=\s*[.,;:]|\s+(?:and|by|at)\b)",
         r"\b(?:aim|reason|goal|purpose|answer|contribution|problem|motivation|issue|idea|lesson|question)s?\s+(?:\w+\s+){0,4}?(?:is|are|was|were)\s+(?:two|three)-?fold\b",
         r"\b[Tt]en\s+to\s+one\b|\b(?:two|three)\s+of\s+(?:us|you)\b|\bBig\s+Five\b|\bfour\s+(?:corners|letters)\b|\bfifty[- ]fifty\s+(?:chance|guess)\b|\b[Tt]hree\s+cheers\b|\b[Cc]atch[- ]22\b|\b(?:Apollo|Route|Boeing|Airbus|Formula|Channel|Room|Article|Area|Highway|Flight|World\s+War)\s\d+\b",
