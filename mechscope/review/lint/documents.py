@@ -56,6 +56,16 @@ class Document:
         """The script's code."""
         return parse(self.raw)
 
+    @cached_property
+    def names_recorded(self) -> list[ast.expr]:
+        """What a script's records are called, as its code says it."""
+        return [call.args[0] for _, call in record_calls(self.tree) if call.args]
+
+    @cached_property
+    def literals(self) -> list[ast.expr]:
+        """Every literal of a script's code."""
+        return [node for node in ast.walk(self.tree) if isinstance(node, (ast.Constant, ast.JoinedStr))]
+
     def place(self, offset: int) -> tuple[int, int]:
         """Line and column in the file, from 1, of an offset into `scan.text`."""
         line = bisect_right(self._starts, offset) - 1

@@ -15,7 +15,7 @@ from mechscope.project import Project
 from mechscope.publish.citations import citation_problems
 from mechscope.publish.findings import NoResults, Shelf, parse_key, runs_with_results
 from mechscope.publish.sources import Shortcode
-from mechscope.review.lint.documents import Document, record_calls
+from mechscope.review.lint.documents import Document
 from mechscope.review.lint.finding import Finding
 from mechscope.review.lint.reading import MARK
 
@@ -238,8 +238,7 @@ def recorded_at(script: Document, name: str) -> tuple[int, int]:
 
     Names that are put together match by their parts.
     """
-    recorded = [call.args[0] for _, call in record_calls(script.tree) if call.args]
-    for nodes in (recorded, ast.walk(script.tree)):
+    for nodes in (script.names_recorded, script.literals):
         places = [
             (-fixed, node.lineno, node.col_offset + 1)
             for node in nodes
