@@ -46,6 +46,7 @@ _MERMAID = re.compile(
     r"""%%[^\n]*|^[ \t]*(?:style|classDef|class|linkStyle|click|direction|accTitle|config|theme)\b[^\n]*
     |^[ \t]*(?:graph|flowchart|sequenceDiagram|stateDiagram-v2|classDiagram|pie|gantt|timeline)\b
       [ \t]*(?:LR|RL|TD|TB|BT)?
+    |:[ \t]*(?:\w+,[ \t]*)*(?:\d{4}-\d\d-\d\d|after[ \t]\w+)[^\n]*
     |:::\w+|\A---[\s\S]*?\n---""",
     re.VERBOSE | re.MULTILINE,
 )

@@ -102,6 +102,13 @@ _WORDS = [
         rf"\b(?:from|between)\s+(?P<n>(?:an?|one)[\s-](?:{_PARTS}|half))\b(?=\s+(?:to|and)\b)",
         r"\b(?P<n>(?:an?|one)[\s-]half)\b(?=\s*(?:[.,;:)]|$))",
         r"\b(?P<n>one)\s+(?:percent|per\s+cent|percentage)\b",
+        # it lost half
+        r"(?<![\w-])"
+        + "".join(
+            rf"(?<!\b{word}\s)"
+            for word in "the one that this each held first other lower upper later early second either better and\\sa".split()
+        )
+        + r"\b(?P<n>half)\b(?=\s*(?:[.,;:)!?]|$))",
         # cut in half
         r"\bin\s+(?P<n>half)\b(?=\s*(?:[.,;:)]|$))",
         # twice as · more than twice · doubled · threefold
@@ -152,7 +159,8 @@ _OWN = re.compile(
 _STANDING = re.compile(rf"\b(?P<n>{_SMALL})\b(?!-|['’]s)(?!{_THINGS})", re.IGNORECASE)
 """The other five · five only move attention · Four fail."""
 _REFERRING = re.compile(
-    r"\b(?:all|these|those|any|no|the|its|our|their|both|each|every|number|which|of|either|neither)\s+$",
+    r"\b(?:all|these|those|any|no|the|its|our|their|both|each|every|which|either|neither"
+    r"|(?:groups?|sets?|rule|rows?|batch(?:es)?|each)\s+of)\s+$",
     re.IGNORECASE,
 )
 """Before a number without things these words make it mean things that were named before."""
@@ -296,7 +304,7 @@ def _in_words(text: str) -> Iterator[tuple[int, int]]:
                 continue
             yield start, end
     for match in _STANDING.finditer(text):
-        if not _REFERRING.search(text, max(0, match.start() - 12), match.start()):
+        if not _REFERRING.search(text, max(0, match.start() - 20), match.start()):
             yield match.span("n")
 
 

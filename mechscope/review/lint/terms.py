@@ -45,7 +45,10 @@ _WORK = any_of(
 )
 
 # Software, hardware, models
-_VERSION = rf"(?::\s?|[ -])v?\d+(?:\.\d+)*[a-z]?\b(?:\.x\b)?{_NO_RESULT}"
+_VERSION = (
+    r"(?::\s?(?!0\.\d\d\b)|[ -])v?\d+(?:\.\d+)*[a-z]?\b(?:\.x\b)?"
+    rf"(?:(?:\s*[,–-]\s*|\s(?:to|and|or|through)\s)\d+\.\d+\b)*{_NO_RESULT}"
+)
 _SOFTWARE = any_of(
     r"""HTML CSS Python Quarto Pandoc Typst PyTorch [Tt]orch [Nn]um[Pp]y [Ss]ci[Pp]y [Pp]andas [Tt]ransformers JAX
     TensorFlow TransformerLens SAELens [Nn][Nn]sight einops scikit-learn [Mm]atplotlib Altair Jupyter(?:Lab)? [Jj]upytext
@@ -117,7 +120,7 @@ _EXTREME = (
     r"(?:(?:a|an|the|any|that|all|only|at|in\s+case\s+of|by)\s+)*"
     + any_of(
         r"""guess\w* chance coin random\w* perfect\w* ideal identical certain\w* none nothing all no always never yes opposite
-        orthogonal\w* best highest worst lowest largest smallest parallel unrelated uniform independen\w+ maximal minimal full complete total impossib\w+ worst
+        orthogonal\w* best highest worst lowest largest smallest parallel unrelated uniform independen\w+ null maximal minimal full complete total impossib\w+ worst
         best\s+possible exact\w* equal same absen\w+ present wrong right correct incorrect true false off on
         disagreement agreement positive negative clean corrupted"""
     )
@@ -168,7 +171,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"(?<![\w.])(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)(?!\d+e\d+\b)[0-9a-f]{7,64}\b",
     ),
     "dates and times": (
-        rf"\b\d{{4}}-\d\d-\d\d\b|\b\d\d?:\d\d:\d\d\b|(?<![\d:]){_CLOCK}(?=\s*(?:[ap]\.?m\b|UTC|GMT|CET|h\b|o['’]clock))",
+        rf"\b\d{{4}}-\d\d-\d\d\b|\b\d\d?:\d\d:\d\d\b|(?<![\d:]){_CLOCK}(?=\s*(?:[ap]\.?m\b|UTC|GMT|CE?S?T|AoE|E[SD]?T|P[SD]?T|BST|h\b|o['’]clock))",
         rf"\b(?:[Aa]t|[Ff]rom|[Uu]ntil|[Ss]ince|[Bb]efore|[Aa]fter|[Bb]y|[Aa]round)\s+{_CLOCK}\b",
         rf"\b{_DAY}(?:(?:\s*[–-]\s*|\s+(?:to|and)\s+)\d{{1,2}})?\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR}\b)?",
         rf"\b{_MONTH}\s+{_DAY}\b(?:,?\s+{_YEAR}\b)?(?!\.\d)",
@@ -182,22 +185,24 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"\b(?:[Aa]|[Tt]he)\s+{_YEAR}\s+(?=[A-Z])",
         rf"\b{_YEAR}(?=\s+{_WORK}\b|['’]s\b)",
         rf"\b[A-Z][a-z]+(?:\s+(?:and|&)\s+[A-Z][a-z]+)?,\s+{_YEAR}[a-z]?\b",
-        r"\b\d{1,2}(?:st|nd|rd|th)[ -]century\b|(?<!\w)['’]\d\d\b",
+        r"\b\d{1,2}(?:st|nd|rd|th)[ -]century\b|(?<!\w)['’]\d\d\b|\b(?:the|and|early|late|mid)[\s-]['’]?\d0s\b",
         r"\b\d\d?[./]\d\d?[./](?:19|20)\d\d\b|\b(?:0?[1-9]|1[0-2])/20\d\d\b",
     ),
     "places in this text or in another": (
-        rf"(?:\b{_PLACES}\s+|§{{1,2}}\s?){_NUMBER_OF_PLACE}{_NO_RESULT}",
+        rf"(?!(?:Step|Day|Round|Part|Cell)\s+\d{{3}})(?:\b{_PLACES}\s+|§{{1,2}}\s?){_NUMBER_OF_PLACE}{_NO_RESULT}",
         rf"(?:\b(?:{_PLACES}|{_SEVERAL_PLACES})\s+|§{{1,2}}\s?){_NUMBER_OF_PLACE}(?:(?:\s*(?:,|–|--?|&|to\b|and\b|or\b)\s*)+{_NUMBER_OF_PLACE})+{_NO_RESULT}",
-        rf"\b(?:Part|Step|Phase|Chapter|Experiment|Study|Question|Claim|Point|Section|Day|[Nn]umber|[Ss]quare|[Vv]ersion)\s+{_SMALL}\b",
+        rf"\b(?:Part|Step|Phase|Chapter|Experiment|Study|Question|Claim|Point|Section|Day|[Ss]quare|[Vv]ersion)\s+{_SMALL}\b",
         r"(?<!\w)#\d+\b",
         r"\b(?i:by|with|in|from|combining|see|using|into|and|to|of|than)\s+\(\d{1,2}\)",
     ),
     "kinds of models, tests and summaries": (
         rf"(?<![\w.])(?:\d+|{_SMALL}|zero)(?:-?\s?(?:to|or|and)\s(?:\d+|{_SMALL}))?[-‑–]{_KIND}s?\b(?!\s+(?:drop|gain|rise|increase|fall)\b)",
         r"\b[1234][- ]?[DT]\b|\b(?:float|int|uint|bfloat|fp|bf)[ -]?\d+\b|\b\d{1,3}\s?-?bits?\b(?=\s+(?:integers?|floats?|weights?|precision|quanti\w+))",
+        rf"\b(?:central|middle|inner)\s+{_CONFIDENCE}",
         rf"\b(?:\d\d\s?%?(?:,\s|\s?/\s?|\s+and\s+))?{_CONFIDENCE}-?\s*(?:[a-z-]+\s+){{0,2}}{_OF_INTERVAL}\b",
         rf"\b{_QUANTILE}(?:,?\s+(?:and|to)\s+(?:the\s+)?{_QUANTILE})?\s+(?:percentiles?|quantiles?)\b(?<!at\s)",
         r"\b[Tt]op(?:-|\s)(?:\d+|one|five|ten)\b(?=\s+(?:accuracy|error|predictions?|list|lists|entries|sampling)\b|\s*[.,;])|\b[Tt]op-\d+\b",
+        r"(?<![\w.])\d+\s?[×x]\s?\d+(?=\s+(?:design|factorial|table|grid|matri\w+|layout|panels?)\b)",
         r"\b(?i:precision|recall|hits|ndcg|pass)\s?(?:@|at)\s?\d+\b(?!\.\d|%)|\b(?:simple|two-thirds)\s+majority\b",
         rf"\b(?:[Ss]eeds?|random_state)\s*(?:=|is|:)?\s*\d+\b{_NO_RESULT}",
     ),
@@ -210,8 +215,9 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"(?:^|[(,;]|\b(?:and|or|is|[Ww]here|to|of|from|with))\s*(?<![\w.])[-−]?\d+\s+{_MEANS}\s+(?!\d)\w+",
         rf"(?<![\w.]){_END}\s+(?:for|is|are|being|under|if|when|where|at|=)\s+{_EXTREME}",
         rf"(?<![\w.]){_END}\s+(?:perfect|chance|random)\b",
+        rf"(?<![\w.])(?:{_END}|(?:one|a)\s+half)\s+(?:is|are)\s+what\s+{_EXTREME}",
         rf"(?:[,;]|\b(?:and|or))\s+{_END}\s+{_EXTREME}",
-        rf"\b{_EXTREME}\s+(?:\w+\s+){{0,2}}(?:would\s+)?(?:be|is|are|scores?|gets?|gives?|has|have|reach(?:es)?|equals?)\s+(?:an?\s+\w+\s+of\s+)?{_END}{_END_OF_NUMBER}",
+        rf"\b(?i:{_EXTREME})\s+(?:\w+\s+){{0,2}}(?:would\s+)?(?:be|is|are|scores?|gets?|gives?|has|have|reach(?:es)?|equals?)\s+(?:an?\s+\w+\s+of\s+)?{_END}{_END_OF_NUMBER}",
         rf"\b(?:perfect|useless|random|ideal|constant)\s+one\s+{_END}{_END_OF_NUMBER}",
         r"(?<![\w.])[A-Za-mo-zα-ω]\s*=\s*[-−]?[01]\b(?![.,]\d|\s*%)",
         rf"(?<![\w.])[-−]?\d+\s*(?:=|\()\s*{_EXTREME}\)?",
@@ -220,12 +226,12 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"\b[Ss]cales?\s+(?:(?:of|from|between|runs?|goes|running|going|that)\s+)+[-−]?\d+\s*(?:to|and|–|through)\s*[-−+]?\d+",
         r"(?<![\w.])\d+\s?(?:–|-|to)\s?\d+\s+(?:(?:Likert|rating|point)\s+)?scale\b",
         rf"\b(?i:{_RANGING})\s+(?:always\s+|only\s+|by\s+\w+\s+)?(?:to\s+|in\s+|lie\s+)?(?:from|between|within|to|in)\s+(?:the\s+(?:range|interval)\s+)?"
-        rf"\[?[-−]?[01](?:\s*%)?(?:\s*\([^()\d]*\))?\s*(?:to|and|–|,)\s*[-−+]?(?:1|3|4|5|7|9|10|100)(?:\s?%)?\]?{_END_OF_NUMBER}{_NO_COUNT}",
+        rf"\[?[-−]?[01](?:\s*%)?(?:\s*\([^()\d]*\))?\s*(?:to|and|–|,)\s*[-−+]?(?:1|3|4|5|7|9|10|100)(?:\s?%|\s+per\s?cent)?\]?{_END_OF_NUMBER}{_NO_COUNT}",
         rf"\b(?:between|from)\s+[-−]?[01]\s+(?:and|to)\s+[-−+]?[01]{_END_OF_NUMBER}{_NO_COUNT}",
         rf"(?<![\w.,])[-−]?[01](?:\s+(?:and|or)\s+|/)[-−+]?[01]{_END_OF_NUMBER}(?!\.\d){_NO_COUNT}",
         r"\[[-−]?[01],\s*[-−+]?1\]|\{[-−]?[01],\s*[-−+]?1\}",
         rf"\b(?i:{_MADE})(?:\s+[a-z]+){{0,4}}?\s+(?:to|at)\s+(?:exactly\s+)?(?:{_END}|unity){_END_OF_NUMBER}{_NO_COUNT}(?!\s+of\b)",
-        rf"\b(?i:mean|variances?|norms?|lengths?|deviation|weight|slope|temperature|dose)\s+(?:of\s+|is\s+|are\s+)?(?:0|1|zero|one){_STOP}|\b(?i:mean)\s+(?:of\s+)?(?:0|zero)\s+and\b|\b(?:0|zero)\s+mean\b",
+        rf"\b(?i:mean|variances?|norms?|lengths?|deviation|weight|slope|temperature|dose)\s+(?:of\s+|is\s+|are\s+)?(?:0|1|zero|one)(?:{_STOP}|\s+unless\b)|\b(?i:mean)\s+(?:of\s+)?(?:0|zero)\s+and\b|\b(?:0|zero)\s+mean\b",
         r"\b(?i:count(?:ed|ing|s)?|start(?:s|ing)?|numbered|indexed|begin(?:s|ning)?)\s+(?:from|at|with)\s+(?:0|1|zero|one)\b(?![.,]\d)",
         r"\b[Bb]y\s+(?:definition|construction)[^.\d]{0,50}?\s[-−]?[01]\b(?![.,]\d)|(?<![\w.])[-−]?[01]\s+by\s+(?:definition|construction)\b",
         rf"\b(?:at\s+most|at\s+least|up\s+to|never\s+(?:below|above|exceeds))\s+[-−]?[01]{_END_OF_NUMBER}{_NO_COUNT}{_STOP}",
@@ -235,7 +241,8 @@ TERMS: dict[str, tuple[str, ...]] = {
     "symbols of a formula": (
         r"(?<![^\W\d_])(?:[A-Za-z]|\))\s?[−+-]\s?[12]\b(?![.,]?\d)|[-−]?\b[12]\s?/\s?\(?(?=[A-Za-z√])",
     ),
-    "where counting begins": (
+    "what is counted through": (
+        r"(?<![\d.,:])0\d+\b(?![.,:]\d|\s*%)|\b[A-Z][a-z]+\s\d+[a-h]\b",
         r"\b(?:0th|[Zz]eroth)\b",
         r"\b(?:[Pp]osition|[Ii]ndex|[Tt]oken)\s+(?:0|zero)\b(?![.,]\d)",),
     "words of method that hold a number": (
@@ -250,7 +257,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"\b(?:a\s+|one\s+)?(?:hundred\s+per\s?cent|100\s?%)\s+(?:sure|certain|clear|safe)\b",
         r"\b(?:the\s+)?one\s+(?:hand|thing|point|day|by\s+one|way\s+or\s+(?:another|the\s+other)|more\s+time)\b|\b[Ss]econd\s+to\s+none\b|\b[Zz]ero(?:ed|es|ing)?\s+in\b|\bground\s+zero\b|\b[Dd]ay\s+one\b",
         r"\b[Ss]ix\s+of\s+one\b.{0,30}\bhalf\s+a\s+dozen\b|\bsixes\s+and\s+sevens\b|\b[Tt]wo\s+(?:heads\s+are\s+better|birds|cents|wrongs|by\s+two|and\s+two\s+together)\b|\bin\s+two\s+(?:minds|words)\b|\btwo\s+steps\s+forward\b|\b[Tt]akes\s+two\b(?=\s*[.,;]|\s+to\b)",
-        r"\bcloud\s+nine\b|\b(?:nine|seven)\s+lives\b|\ball\s+fours\b|\beleventh\s+hour\b|\b20/20(?=\s+(?:vision|hindsight))|\bis\s+20/20\b|\b24/7\b|\b(?:[Tt]wenty|20)\s+questions\b|\b(?:[Oo]ne|[Oo]nce)\s+or\s+(?:two|twice)\b",
+        r"\bcloud\s+nine\b|\b(?:nine|seven)\s+lives\b|\ball\s+fours\b|\bsaves\s+nine\b|\b[Nn]umber\s+(?:one|two)\b|\beleventh\s+hour\b|\b20/20(?=\s+(?:vision|hindsight))|\bis\s+20/20\b|\b24/7\b|\b(?:[Tt]wenty|20)\s+questions\b|\b(?:[Oo]ne|[Oo]nce)\s+or\s+(?:two|twice)\b",
         r"\b[Hh]alf\s+(?:the\s+(?:battle|story|fun|point|truth|job|world)|a\s+mind|true|right|wrong|full|empty|done|art|serious)\b|\b[Tt]h(?:ink|ought)\s+twice\b|\b\w+\s+o['’]clock\b|\bin(?:to)?\s+two\b(?=\s*[.,;:]|\s+(?:and|by|at)\b)",
         r"\b(?:aim|reason|goal|purpose|answer|contribution|problem|motivation|issue|idea|lesson|question)s?\s+(?:\w+\s+){0,4}?(?:is|are|was|were)\s+(?:two|three)-?fold\b",
         r"\b[Tt]en\s+to\s+one\b|\b(?:two|three)\s+of\s+(?:us|you)\b|\bBig\s+Five\b|\bfour\s+(?:corners|letters)\b|\bfifty[- ]fifty\s+(?:chance|guess)\b|\b[Tt]hree\s+cheers\b|\b[Cc]atch[- ]22\b|\b(?:Apollo|Route|Boeing|Airbus|Formula|Channel|Room|Article|Area|Highway|Flight|World\s+War)\s\d+\b",
