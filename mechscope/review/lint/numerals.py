@@ -73,6 +73,13 @@ _PLACED = rf"(?=\s+(?:(?!of\b)[\w-]+\s+)?(?:{_PLACE}|percentile)s?\b)"
 
 _BEFORE_PLACE = re.compile(_PLACED)
 
+_NOT_OF_TWO = "".join(
+    rf"(?<!\b{word}\s)"
+    for word in ["the", "one", "that", "this", "each", "held", "first", "second", "other", "lower", "upper"]
+    + ["later", "early", "either", "better", r"and\sa"]
+)
+"""Before "half": it is no part of something that is in two halves."""
+
 _WORDS = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -103,12 +110,7 @@ _WORDS = [
         r"\b(?P<n>(?:an?|one)[\s-]half)\b(?=\s*(?:[.,;:)]|$))",
         r"\b(?P<n>one)\s+(?:percent|per\s+cent|percentage)\b",
         # it lost half
-        r"(?<![\w-])"
-        + "".join(
-            rf"(?<!\b{word}\s)"
-            for word in "the one that this each held first other lower upper later early second either better and\\sa".split()
-        )
-        + r"\b(?P<n>half)\b(?=\s*(?:[.,;:)!?]|$))",
+        r"(?<![\w-])" + _NOT_OF_TWO + r"\b(?P<n>half)\b(?=\s*(?:[.,;:)!?]|$))",
         # cut in half
         r"\bin\s+(?P<n>half)\b(?=\s*(?:[.,;:)]|$))",
         # twice as · more than twice · doubled · threefold

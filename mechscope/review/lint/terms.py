@@ -242,7 +242,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"(?<![^\W\d_])(?:[A-Za-z]|\))\s?[−+-]\s?[12]\b(?![.,]?\d)|[-−]?\b[12]\s?/\s?\(?(?=[A-Za-z√])",
     ),
     "what is counted through": (
-        r"(?<![\d.,:])0\d+\b(?![.,:]\d|\s*%)|\b[A-Z][a-z]+\s\d+[a-h]\b",
+        r"(?<![\d.,:])0\d+\b(?![.,:]\d|\s*%)|\b[A-Z][a-z]+\s\d+[a-d]\b",
         r"\b(?:0th|[Zz]eroth)\b",
         r"\b(?:[Pp]osition|[Ii]ndex|[Tt]oken)\s+(?:0|zero)\b(?![.,]\d)",),
     "words of method that hold a number": (
