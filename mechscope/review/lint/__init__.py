@@ -166,13 +166,14 @@ def _checked(project: Project, path: Path) -> Path:
 
 def _typed(document: Document, names: Names) -> Iterator[Finding]:
     for number in numerals(document.scan, names):
+        written = " ".join(number.text.split())
         yield Finding(
             document.file,
             *document.place(number.place),
             "numeral",
-            f"'{number.text}' is typed: it comes from no ledger and isn't marked as given",
-            _ASIDE if number.aside else _GIVEN % number.text,
-            text=number.text,
+            f"'{written}' is typed: it comes from no ledger and isn't marked as given",
+            _ASIDE if number.aside else _GIVEN % written,
+            text=written,
         )
     if document.records is None:
         return

@@ -75,8 +75,23 @@ _BEFORE_PLACE = re.compile(_PLACED)
 
 _NOT_OF_TWO = "".join(
     rf"(?<!\b{word}\s)"
-    for word in ["the", "one", "that", "this", "each", "held", "first", "second", "other", "lower", "upper"]
-    + ["later", "early", "either", "better", r"and\sa"]
+    for word in (
+        *(
+            "the",
+            "one",
+            "that",
+            "this",
+            "each",
+            "held",
+            "first",
+            "second",
+            "other",
+            "lower",
+            "upper",
+            "later",
+        ),
+        *("early", "better", r"and\sa"),
+    )
 )
 """Before "half": it is no part of something that is in two halves."""
 
@@ -231,7 +246,7 @@ def numerals(found: Scan, names: Names) -> list[Numeral]:
                 if value:
                     add(found.text, (begin, stop), begin + value[0])
     for aside in found.asides:
-        for line in re.finditer(r"[^\n]+", aside.prose):
+        for line in re.finditer(r".*[^\W_].*|.*&.*", aside.prose):
             reading = read(aside.prose, *line.span())
             for first, last in typed_numbers(reading.text, names):
                 span = reading.span(first, last)
@@ -283,7 +298,8 @@ def value_of(text: str) -> float | None:
 
 def _in_digits(text: str) -> Iterator[tuple[int, int]]:
     for match in _NUMERAL.finditer(text):
-        before, after, written = text[: match.start()], text[match.end() :], match.group()
+        before, written = text[max(0, match.start() - 40) : match.start()], match.group()
+        after = text[match.end() : match.end() + 80]
         if re.search(r"\d(?:st|nd|rd|th)$", written) and not (
             _BEFORE_PLACE.match(after) or _RANKING.search(before)
         ):
@@ -326,9 +342,10 @@ def _apart(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _filled(text: str, spans: Iterable[tuple[int, int]], fill: str) -> str:
+    letters = list(text)
     for start, end in spans:
-        text = text[:start] + fill * (end - start) + text[end:]
-    return text
+        letters[start:end] = fill * (end - start)
+    return "".join(letters)
 
 
 def _numbering(prose: str, block: Block) -> set[int]:

@@ -117,7 +117,7 @@ _QUANTILE = r"(?:2\.5|5|10|25|50|75|90|95|97\.5|99)(?:st|nd|rd|th|\s?%)?"
 _END = r"(?:[-−]?1(?:\.0+)?|0(?:\.0+)?|[-−]?0?\.5|100\s?%|50\s?%|0\s?%|zero|one)"
 _MEANS = r"(?:means?|meaning|stands?\s+for|standing\s+for|denot\w+|correspond\w*\s+to|indicat\w+|signif\w+|would\s+(?:be|mean)|marks?|represents?)"
 _EXTREME = (
-    r"(?:(?:a|an|the|any|that|all|only|at|in\s+case\s+of|by)\s+)*"
+    r"(?:(?:a|an|the|any|that|all|only|at|in\s+case\s+of|by)\s+){0,3}"
     + any_of(
         r"""guess\w* chance coin random\w* perfect\w* ideal identical certain\w* none nothing all no always never yes opposite
         orthogonal\w* best highest worst lowest largest smallest parallel unrelated uniform independen\w+ null maximal minimal full complete total impossib\w+ worst
