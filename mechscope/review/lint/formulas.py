@@ -36,7 +36,7 @@ _RELATION = re.compile(
 )
 _BRACKETS = re.compile(r"(?:\\\{|[\[(])(?P<held>[^\[\](){}]*?)(?:\\\}|[\])])")
 _SIDE = re.compile(
-    rf"\s*(?:\\pm\s*)?(?:{_NUMBER})(?:\s*(?:\\pm|\\times|\\cdot|\\ldots|\\dots|\\%|[±×·,;/+-])\s*(?:{_NUMBER})?)*\s*(?:\\%|[.,;]|[A-Za-z]{{2,}})?\s*"
+    rf"\s*(?:[A-Za-z]{{2,}}\s+)*(?:\\pm\s*)?(?:{_NUMBER})(?:\s*(?:\\pm|\\times|\\cdot|\\ldots|\\dots|\\%|[±×·,;/+-])\s*(?:{_NUMBER})?)*\s*(?:\\%|[.,;]|[A-Za-z]{{2,}})?\s*"
 )
 
 

@@ -1,14 +1,18 @@
 """Typed numbers in prose.
 
 The rule: *every numeral, and every number word from ten up, fraction and multiple, is taken for a typed
-result unless it is part of a name, version, date, reference or numbering, is marked as given, or shares its
-sentence with a citation. A number word below ten is taken for one only where it measures: as a share ("seven
-of the ten"), a place ("layer three"), alone after a verb ("falls to three"), or counting what experiments
-count (heads, layers, tokens, topics …) rather than what authors choose (labels, questions, methods).*
+result unless it is part of a name, version, date, reference, numbering or term (see `terms`), is marked as
+given, or shares its sentence with a citation (its clause, where the sentence also tells what we found). A
+number word below ten is taken for one only where it measures: as a share ("seven of the ten"), a place
+("layer three"), alone, for things that were not named ("the other five copy", "falls to three"), or counting
+what experiments count (heads, layers, tokens …) rather than what authors choose (labels, questions, methods).*
+
+It holds wherever readers see or hear text: in attributes, raw HTML, Typst and LaTeX, diagrams, styles and
+scripts too (see `embedded`), and for numbers in disguise (see `reading`). Code states a result only by a name
+that measures ("loss=3.17") or as a line of output.
 
 Words of order ("first", "a third reason"), "one" as a pronoun, "the two" (both) and the ends of a scale
-("between 0 and 1", "above 0") measure nothing. Math is symbols unless it states a value: by being nothing but
-a number, or after a relation (`$p < 0.05$`, but not `$T > 0$` or `$1/(n-1)$`).
+("between 0 and 1", "above 0") measure nothing. Math is symbols unless it states a value (see `formulas`).
 """
 
 from __future__ import annotations
