@@ -61,7 +61,10 @@ def stated(math: str) -> tuple[int, int] | None:
     places = sorted(
         [*_alone(body), *_decimals(body), *_beside_relations(body), *_in_brackets(body), *_fractions(math)]
     )
-    return places[0] if places else None
+    if not places:
+        return None
+    start, end = places[0]
+    return start + len(body[start:end]) - len(body[start:end].lstrip()), end
 
 
 def _decimals(body: str) -> list[tuple[int, int]]:

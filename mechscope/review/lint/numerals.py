@@ -5,7 +5,7 @@ result unless it is part of a name, version, date, reference, numbering or term 
 given, or shares its sentence with a citation (its clause, where the sentence also tells what we found). A
 number word below ten is taken for one only where it measures: as a share ("seven of the ten"), a place
 ("layer three"), alone, for things that were not named ("the other five copy", "falls to three"), or counting
-what experiments count (heads, layers, tokens …) rather than what authors choose (labels, questions, methods).*
+what experiments count (heads, layers …) rather than what authors choose (labels, questions, methods).*
 
 It holds wherever readers see or hear text: in attributes, raw HTML, Typst and LaTeX, diagrams, styles and
 scripts too (see `embedded`), and for numbers in disguise (see `reading`). Code states a result only by a name
