@@ -44,7 +44,8 @@ OUTCOMES = ("held", "failed", "untestable")
 QUOTED = r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'"
 SHORTCODE = re.compile(rf"(?P<open>\{{{{2,}})<(?P<body>(?:{QUOTED}|(?!>\}}\}})[\s\S])*?)>\}}\}}")
 DIV = re.compile(
-    rf"^[ \t]*(?:>[ \t]*)*(?:(?:[-*+]|\d+[.)])[ \t]+)?(?P<colons>:{{3,}})\s*\{{(?P<body>(?:{QUOTED}|[^}}])*)\}}",
+    r"^[ \t]*(?:>[ \t]*)*(?:(?:[-*+]|\d+[.)])[ \t]+)?"
+    rf"(?P<colons>:{{3,}})\s*\{{(?P<body>(?:{QUOTED}|[^}}])*)\}}",
     re.MULTILINE,
 )
 _WORD = re.compile(rf"(?:(?P<name>[\w-]+)\s*=\s*)?(?P<value>{QUOTED}|[^\s=]+)")
