@@ -432,7 +432,6 @@ for name, column, what in (
 # %% [markdown]
 # ## Raw cosines, and why they are large
 #
-# <!-- lint: allow numeral because it is arithmetic -->
 # The cosine of two raw residual vectors says little when all vectors share a large part: a common mean,
 # most of it often in a few dimensions. `mean_share` is the squared norm of the mean vector over the mean
 # squared norm; were it 1, all cosines would be 1.

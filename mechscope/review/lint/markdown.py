@@ -201,7 +201,7 @@ _SENTENCE_END = re.compile(
     rf"[.!?][\"'”’)\]*_{GONE}]*(?=\s[\s{GONE}]*[\"'“‘(\[*_{GONE}]*[A-Z0-9{MARK}{NAME}])"
 )
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|cf|vs|al|approx|resp|ca|c|Figs?|Eqs?|Secs?|Tabs?|Algs?|Thms?|Lem|Prop|Defs?|Ch|Apps?|Ex|Suppl|Vols?|Refs?|No|Nos|Dr|Prof|St|pp?)|\b[A-Z])\.$"
+    r"(?:\b(?:e\.g|i\.e|cf|vs|al|approx|resp|ca|c|[Ff]igs?|[Ee]qs?|[Ss]ecs?|ch|Tabs?|Algs?|Thms?|Lem|Prop|Defs?|Ch|Apps?|Ex|Suppl|Vols?|Refs?|No|Nos|Dr|Prof|St|pp?)|\b[A-Z])\.$"
 )
 
 

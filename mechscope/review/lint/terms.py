@@ -89,7 +89,7 @@ _ACRONYM = rf"(?:(?!L\d|H\d|N\d|{_FAMILY})[A-Z][A-Za-z]*[A-Z0-9][A-Za-z0-9]*(?:-
 # Places in a text
 _NUMBER_OF_PLACE = r"\(?\#?(?!0\.)\d+(?:\.\d+)*[a-z]?\)?"
 _PLACES = any_of(
-    r"""[Ss]ection Sec\.? [Ff]igure Fig\.? [Tt]able Tab\.? [Ee]quation Eq\.? [Aa]ppendix [Cc]hapter Part Step [Pp]age p\.
+    r"""[Ss]ection [Ss]ec\.? [Ff]ig\.? [Ee]q\.? [Cc]h\. [Ff]igure Fig\.? [Tt]able Tab\.? [Ee]quation Eq\.? [Aa]ppendix [Cc]hapter Part Step [Pp]age p\.
     [Ll]ine [Ff]ootnote Note Theorem Lemma Definition Proposition Corollary Algorithm Listing Example Panel Experiment
     Study Alg\. Thm\. Lem\. Prop\. Def\. Ch\. App\. Ex\. Vol(?:ume|\.) No\. [Ii]ssue Question [Pp]hase Hypothesis Box Item Claim Exercise Notebook Cell Remark Day Round"""
 )
@@ -135,9 +135,14 @@ _MADE = any_of(
     mask(?:ed|s)? round(?:ed|s)? reset pinned"""
 )
 
+_OF_SCALES = "ends of scales, and what they mean"
+
 TERMS: dict[str, tuple[str, ...]] = {
     "software and file formats, with a version": (
         rf"\b{_SOFTWARE}{_VERSION}",
+        r"\b(?i:uses?|used|using|requires?|needs?|wants?|installs?|pins?|format\s+is|built\s+with|tested\s+with|upgraded?\s+to)\s+"
+        rf"(?:the\s+|an?\s+)?(?!{_MEASURE}\b)[A-Za-z][\w.+-]*\s[1-9]\d?\.\d{{1,2}}\b{_NO_RESULT}(?=\s*[.,;)]|\s+(?:and|or|for|to|as|with)\b)",
+        rf"\b[a-z]+[A-Z]\w*\s\d+\.\d{{1,2}}\b{_NO_RESULT}",
         r"\b\d+(?:\.\d+){2,}(?:[a-z]+\d*)?\b",
         r"(?<![\w.])v\d+(?:\.\d+)*\b",
         r"\b[A-Za-z][\w-]*\s?(?:==|~=|>=|<=|≥)\s?\d+(?:\.\d+)+\b(?=\s*(?:[,;).]|and\b|or\b|$))",
@@ -179,6 +184,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"\b{_YEAR}s\b|\({_YEAR}[a-z]?(?:[,;][^()]*)?\)|\b{_YEAR}\s*[–/-]\s*(?:{_YEAR}|\d\d)\b|\bet\s+al\.?,?\s+{_YEAR}[a-z]?\b",
         rf"\b(?:[Ii]n|[Uu]ntil|[Aa]fter|[Bb]efore|[Bb]y|[Ff]rom|[Oo]f|[Tt]o|[Ss]pring|[Ss]ummer|[Aa]utumn|[Ff]all|[Ww]inter|Q[1-4])\s+(?:early\s+|late\s+|mid-)?{_YEAR}\b{_STOP}",
         rf"(?:\b(?:[Ss]ince|[Aa]round|[Dd]uring|[Aa]s\s+of|[Cc]opyright|[Cc]irca|ca\.|[Yy]ear|{_VENUE})|©)\s+(?:early\s+|late\s+|mid-|about\s+)?{_YEAR}\b{_NO_RESULT}",
+        r"\b(?:UTC|GMT)\s?[+−-]\s?\d+\b",
         rf"\b(?:[Bb]etween|[Ff]rom)\s+{_YEAR}\s+(?:and|to)\s+{_YEAR}\b{_NO_RESULT}",
         rf"\b(?:[Ee]arly|[Ll]ate|[Mm]id)[\s-]+(?:in\s+)?{_YEAR}\b{_NO_COUNT}",
         rf"\b(?:[Ii]n|[Bb]y|[Uu]ntil|[Ff]rom|[Aa]fter|[Bb]efore)\s+(?:early\s+|late\s+|mid-)?{_YEAR}\b(?!\s+of\b){_NO_RESULT}",
@@ -191,6 +197,7 @@ TERMS: dict[str, tuple[str, ...]] = {
     "places in this text or in another": (
         rf"(?!(?:Step|Day|Round|Part|Cell)\s+\d{{3}})(?:\b{_PLACES}\s+|§{{1,2}}\s?){_NUMBER_OF_PLACE}{_NO_RESULT}",
         rf"(?:\b(?:{_PLACES}|{_SEVERAL_PLACES})\s+|§{{1,2}}\s?){_NUMBER_OF_PLACE}(?:(?:\s*(?:,|–|--?|&|to\b|and\b|or\b)\s*)+{_NUMBER_OF_PLACE})+{_NO_RESULT}",
+        rf"\b(?:part|phase|stage|step)\s+{_SMALL}\b",
         rf"\b(?:Part|Step|Phase|Chapter|Experiment|Study|Question|Claim|Point|Section|Day|[Ss]quare|[Vv]ersion)\s+{_SMALL}\b",
         r"(?<!\w)#\d+\b",
         r"\b(?i:by|with|in|from|combining|see|using|into|and|to|of|than)\s+\(\d{1,2}\)",
@@ -210,7 +217,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"\b{_LEVEL}[\s-]+(?:\w+\s+)?level\b",
         rf"(?:\b(?:alpha|significance\s+level|level\s+of\s+significance|level)\s+(?:of|is|was|=|at)|α\s*(?:=|is|was)|α\s+of)\s*{_LEVEL}(?![\d.]*\d)",
     ),
-    "ends of scales, and what they mean": (
+    _OF_SCALES: (
         rf"(?<![\w.]){_END}\s+{_MEANS}\s+(?!\d)\w+",
         rf"(?:^|[(,;]|\b(?:and|or|is|[Ww]here|to|of|from|with))\s*(?<![\w.])[-−]?\d+\s+{_MEANS}\s+(?!\d)\w+",
         rf"(?<![\w.]){_END}\s+(?:for|is|are|being|under|if|when|where|at|=)\s+{_EXTREME}",
@@ -219,7 +226,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"(?:[,;]|\b(?:and|or))\s+{_END}\s+{_EXTREME}",
         rf"\b(?i:{_EXTREME})\s+(?:\w+\s+){{0,2}}(?:would\s+)?(?:be|is|are|scores?|gets?|gives?|has|have|reach(?:es)?|equals?)\s+(?:an?\s+\w+\s+of\s+)?{_END}{_END_OF_NUMBER}",
         rf"\b(?:perfect|useless|random|ideal|constant)\s+one\s+{_END}{_END_OF_NUMBER}",
-        r"(?<![\w.])[A-Za-mo-zα-ω]\s*=\s*[-−]?[01]\b(?![.,]\d|\s*%)",
+        r"(?<![\w.])[A-Za-mo-zα-ω]\s*=\s*[-−]?[01]\b(?![.,]\d|\s*%)|\bn\s*=\s*1\b(?![.,]\d)",
         rf"(?<![\w.])[-−]?\d+\s*(?:=|\()\s*{_EXTREME}\)?",
         rf"\b[Ww]here\s+{_END}\s+(?:is|are|means)\b",
         rf"(?<![\w.])[-−]?[01]\s+(?:if|for|when|where|whenever)\s[^.\d]{{2,60}}(?:\band|,|\bor)\s+[-−]?[01](?:\s+(?:otherwise|if|else|for|when))?{_END_OF_NUMBER}",
@@ -272,7 +279,7 @@ _DECIDED = re.compile(
     re.IGNORECASE,
 )
 _BOUND = re.compile(
-    r"(?:\b(?:below|above|under|over|than|least|most|exceed(?:s|ed|ing)?|level|threshold|criterion|cut-?off|bar|alpha)"
+    r"(?:\b(?:below|above|under|over|than|least|most|exceed(?:s|ed|ing)?|level|threshold|criterion|cut-?off|bar|alpha|margin|of\s+interest),?"
     rf"(?:\s+(?:of|at|to|is|was|a|an|the))*|[<>≤≥=])\s+(?P<number>[-−]?\d*\.?\d+(?:\s?%|\s+per\s?cent)?){_NO_COUNT}",
     re.IGNORECASE,
 )
@@ -286,3 +293,20 @@ def decided(sentence: str) -> bool:
 def bounds(sentence: str) -> list[tuple[int, int]]:
     """Where the bounds stand that a sentence says were fixed ("below 0.05"); nothing else in it is spared."""
     return [match.span("number") for match in _BOUND.finditer(sentence)] if decided(sentence) else []
+
+
+_BARE_END = re.compile(rf"(?<![\w.,/]){_END}{_END_OF_NUMBER}{_NO_RESULT}")
+_SCALES = [re.compile(pattern) for pattern in TERMS[_OF_SCALES]]
+_NOT_FOR_OTHERS = frozenset({"zero", "one"})
+
+
+def ends(sentence: str) -> list[tuple[int, int]]:
+    """Where a sentence names ends of a scale, if it says of one of them what it means.
+
+    "It is 1 for a perfect match and 0 for the mean": the second is an end because the first is.
+    """
+    if not any(re.search(r"[01]", match.group()) for scale in _SCALES for match in scale.finditer(sentence)):
+        return []
+    return [
+        match.span() for match in _BARE_END.finditer(sentence) if match.group().lower() not in _NOT_FOR_OTHERS
+    ]
