@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,12 @@ from mechscope.models.chatter import quiet
 from mechscope.models.embedded import ensure_dequantised
 from mechscope.models.legacy import is_legacy, load_legacy
 from mechscope.models.registry import Model, find_model
+from mechscope.models.tokenizers import from_folder, load_tokenizer
 
 if TYPE_CHECKING:
     import torch
     from transformer_lens.model_bridge import TransformerBridge
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -71,16 +73,10 @@ def _load_folder(
     from transformer_lens.model_bridge import TransformerBridge
 
     with quiet():
-        tokenizer = _load_tokenizer(folder)
+        config = _load_config(folder)
+        tokenizer = load_tokenizer(folder, config)
         prepend_bos = _prepends_bos(model, folder)
-        original = _load_original(folder, device, dtype)
-        vocabulary = original.get_input_embeddings().num_embeddings
-        if max(tokenizer(selfcheck.SENTENCE)["input_ids"]) >= vocabulary:
-            raise ModelMismatch(
-                f"The tokenizer in {folder} has tokens beyond the {vocabulary} that the model embeds; it is "
-                "another model's.",
-                hint="save the model's own tokenizer there: tokenizer.save_pretrained(FOLDER)",
-            )
+        original = _load_original(folder, config, device, dtype)
         # Computed before the bridge exists: it replaces the modules inside this very object by its own.
         expected = selfcheck.measure(original, tokenizer, prepend_bos)
         try:
@@ -102,15 +98,33 @@ def _load_folder(
     return bridge
 
 
-def _load_original(folder: Path, device: str, dtype: torch.dtype) -> PreTrainedModel:
-    from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModelForCausalLM
+def _load_config(folder: Path) -> PretrainedConfig:
+    from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(folder, output_attentions=True, local_files_only=True)
-        if getattr(config, "pad_token_id", None) is None:
-            end = getattr(config, "eos_token_id", None)
-            config.pad_token_id = end[0] if isinstance(end, list) else end
+        config = AutoConfig.from_pretrained(
+            folder, output_attentions=True, local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if "auto_map" in json.loads((folder / "config.json").read_text(encoding="utf-8")):
+            raise InvalidInput(
+                f"The model in {folder} needs Python code that lies beside its weights (auto_map in its "
+                "config.json); mechscope never runs such code.",
+                hint="use a model of an architecture that transformers itself has",
+            ) from error
+        raise InvalidInput(f"The config.json in {folder} cannot be read: {_short(error)}") from error
+    if getattr(config, "pad_token_id", None) is None:
+        end = getattr(config, "eos_token_id", None)
+        config.pad_token_id = end[0] if isinstance(end, list) else end
+    return config
+
+
+def _load_original(
+    folder: Path, config: PretrainedConfig, device: str, dtype: torch.dtype
+) -> PreTrainedModel:
+    from transformers import AutoModelForCausalLM
+
+    try:
         # Eager attention is the bridge's own: any other would differ by the order of its additions.
         model, report = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -118,11 +132,13 @@ def _load_original(folder: Path, device: str, dtype: torch.dtype) -> PreTrainedM
             dtype=dtype,
             attn_implementation="eager",
             local_files_only=True,
+            trust_remote_code=False,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    # Damaged files end in any of a dozen errors (safetensors, pickle, zipfile, torch, transformers).
+    except Exception as error:
         raise InvalidInput(
-            f"The model in {folder} cannot be loaded: {error}",
+            f"The model in {folder} cannot be loaded: {_short(error)}",
             hint="save it again with model.save_pretrained(FOLDER), or fetch it anew",
         ) from error
     if report["missing_keys"]:  # transformers would fill them with random numbers and go on
@@ -134,28 +150,16 @@ def _load_original(folder: Path, device: str, dtype: torch.dtype) -> PreTrainedM
     return model.to(device).eval()
 
 
-def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    from transformers import AutoTokenizer
-
-    try:
-        try:
-            return AutoTokenizer.from_pretrained(folder, add_bos_token=True, local_files_only=True)
-        except ValueError:  # it has no BOS
-            return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise InvalidInput(
-            f"{folder} holds a model but no tokenizer that can be loaded ({error}).",
-            hint="save it beside the model: tokenizer.save_pretrained(FOLDER)",
-        ) from error
+def _short(error: Exception) -> str:
+    """The first paragraph of what another library says: the rest is advice about its own options."""
+    return str(error).strip().split("\n\n")[0] or type(error).__name__
 
 
 def _prepends_bos(model: Model, folder: Path) -> bool:
     """The declared convention; else what the tokenizer does when nobody tells it anything."""
     if model.prepend_bos is not None:
         return model.prepend_bos
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = from_folder(folder)
     return tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
 
 

@@ -24,6 +24,10 @@ from mechscope.project import cache_folder, find_project
 
 Kind = Literal["embedded", "hub", "folder"]
 
+_SAVE_BOTH = "save it with model.save_pretrained(FOLDER) and tokenizer.save_pretrained(FOLDER)"
+_TOKENIZER_FILES = ("*.json", "*.model", "*.txt", "*.tiktoken", "*.vocab", "*.bpe")
+"""Patterns of the files, beside the weights, that decide what a saved model computes: configuration, tokenizer."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -181,16 +185,33 @@ def _places(given: Path) -> list[Path]:
 def _folder_model(name: str, folder: Path) -> Model:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        what, hint = _instead_of_a_model(folder)
+        raise InvalidInput(f"{folder} is not a saved model: {what}.", hint=hint) from error
     except (OSError, ValueError) as error:
         raise InvalidInput(
-            f"{folder} is not a saved model: its config.json cannot be read ({error}).",
-            hint="save it with model.save_pretrained(FOLDER) and tokenizer.save_pretrained(FOLDER)",
+            f"{folder} is not a saved model: its config.json cannot be read ({error}).", hint=_SAVE_BOTH
         ) from error
+    if not isinstance(config, dict):
+        raise InvalidInput(
+            f"{folder} is not a saved model: its config.json holds no object.", hint=_SAVE_BOTH
+        )
     weights = weight_files(folder)
     if not weights:
         raise InvalidInput(
             f"{folder} holds a config.json but no weights (*.safetensors or pytorch_model*.bin).",
             hint="save it with model.save_pretrained(FOLDER)",
+        )
+    for path in weights:
+        if _begins_with(path, b"version https://git-lfs"):
+            raise InvalidInput(
+                f"{path} is a pointer of Git LFS, not the weights.", hint=f"git -C {folder} lfs pull"
+            )
+    if quantised := config.get("quantization_config"):
+        method = quantised.get("quant_method", "unknown method") if isinstance(quantised, dict) else quantised
+        raise InvalidInput(
+            f"The weights in {folder} are quantised ({method}); mechscope reads plain ones.",
+            hint="save them dequantised: model.dequantize().save_pretrained(FOLDER), or use the original model",
         )
     text = config.get("text_config") or config
 
@@ -213,6 +234,36 @@ def _folder_model(name: str, folder: Path) -> Model:
         notes=", ".join(config.get("architectures") or []),
         folder=folder,
     )
+
+
+def _instead_of_a_model(folder: Path) -> tuple[str, str]:
+    """What a folder without config.json holds, and what to do about it."""
+    if (folder / "adapter_config.json").is_file():
+        return (
+            "it holds an adapter (LoRA), which changes another model",
+            "merge it into that model: model.merge_and_unload().save_pretrained(FOLDER)",
+        )
+    checkpoints = [path.parent for path in folder.glob("*/config.json")]
+    if checkpoints:
+        latest = max(checkpoints, key=lambda path: (_number_in(path.name), path.name))
+        return f"it has no config.json, but {len(checkpoints)} folders in it have", f"try {latest}"
+    if any(folder.glob("*.gguf")):
+        return (
+            "it holds a GGUF file",
+            "AutoModelForCausalLM.from_pretrained(FOLDER, gguf_file=NAME).save_pretrained(ANOTHER_FOLDER), "
+            "and the same for the tokenizer",
+        )
+    return "it has no config.json", _SAVE_BOTH
+
+
+def _number_in(name: str) -> int:
+    digits = "".join(filter(str.isdigit, name))
+    return int(digits) if digits else -1
+
+
+def _begins_with(path: Path, start: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(start)) == start
 
 
 def _hub_model(name: str) -> Model:
@@ -296,7 +347,8 @@ def _folder_hash(folder: Path) -> str:
     except (OSError, ValueError):
         remembered = {}
     seen = {}
-    for path in [*sorted(folder.glob("*.json")), *sorted(folder.glob("*.model")), *weight_files(folder)]:
+    others = [path for pattern in _TOKENIZER_FILES for path in sorted(folder.glob(pattern))]
+    for path in [*others, *weight_files(folder)]:
         stat = path.stat()
         stamp = [stat.st_size, stat.st_mtime_ns]
         before = remembered.get(path.name, [None, None])

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,9 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, ModelMismatch, UnknownName
 from mechscope.models import load_model, selfcheck
-from mechscope.models.load import _load_original, _load_tokenizer
+from mechscope.models.load import _load_config, _load_original
 from mechscope.models.registry import find_model
+from mechscope.models.tokenizers import load_tokenizer
 
 TinyModel = Callable[..., Path]
 
@@ -89,6 +91,36 @@ def test_weights_that_lack_a_tensor_are_refused(tiny_model: TinyModel) -> None:
         load_model(str(folder))
 
 
+def test_code_that_lies_beside_a_model_is_never_run(tiny_model: TinyModel, tmp_path: Path) -> None:
+    folder = tiny_model()
+    config = json.loads((folder / "config.json").read_text())
+    trace = tmp_path / "it ran"
+    for name in ("configuration_own.py", "modeling_own.py", "tokenization_own.py"):
+        (folder / name).write_text(f"open({str(trace)!r}, 'w').close()\n")
+    own = {"AutoConfig": "configuration_own.Own", "AutoModelForCausalLM": "modeling_own.Own"}
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "own", "auto_map": own}))
+    with pytest.raises(InvalidInput, match="never runs such code"):
+        load_model(str(folder))
+    (folder / "config.json").write_text(json.dumps(config | {"auto_map": own}))  # its architecture is known
+    assert load_model(str(folder)).cfg.n_layers == 2
+    assert not trace.exists()
+
+
+def test_a_pickle_that_would_run_code_is_refused(tiny_model: TinyModel, tmp_path: Path) -> None:
+    trace = tmp_path / "it ran"
+
+    class Attack:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return open, (str(trace), "w")
+
+    folder = tiny_model()
+    (folder / "model.safetensors").unlink()
+    torch.save({"model.embed_tokens.weight": Attack()}, folder / "pytorch_model.bin")
+    with pytest.raises(InvalidInput, match="cannot be loaded"):
+        load_model(str(folder))
+    assert not trace.exists()
+
+
 def test_weights_that_are_cut_off_are_refused(tiny_model: TinyModel) -> None:
     folder = tiny_model()
     weights = folder / "model.safetensors"
@@ -142,10 +174,16 @@ def test_a_broken_bridge_is_refused(
         load_model(str(tiny_model()))
 
 
+def measured(folder: Path, *, prepend_bos: bool) -> selfcheck.Measured:
+    config = _load_config(folder)
+    original = _load_original(folder, config, "cpu", torch.float32)
+    return selfcheck.measure(original, load_tokenizer(folder, config), prepend_bos)
+
+
 def test_a_bridge_that_reads_other_tokens_is_refused(tiny_model: TinyModel) -> None:
     folder = tiny_model()
     bridge = load_model(str(folder))
-    expected = selfcheck.measure(_load_original(folder, "cpu", torch.float32), _load_tokenizer(folder), True)
+    expected = measured(folder, prepend_bos=True)
     with pytest.raises(ModelMismatch, match="reads the sentence"):
         selfcheck.require_agreement(bridge, expected, find_model(str(folder)))
 
@@ -153,7 +191,7 @@ def test_a_bridge_that_reads_other_tokens_is_refused(tiny_model: TinyModel) -> N
 def test_a_hook_that_holds_another_layer_is_refused(tiny_model: TinyModel) -> None:
     folder = tiny_model()
     bridge = load_model(str(folder))
-    expected = selfcheck.measure(_load_original(folder, "cpu", torch.float32), _load_tokenizer(folder), False)
+    expected = measured(folder, prepend_bos=False)
     assert len(expected.layer_inputs) == 2
     shifted = replace(expected, layer_inputs=expected.layer_inputs[::-1])
     with pytest.raises(ModelMismatch, match=r"blocks\.0\.hook_resid_pre"):
@@ -163,7 +201,7 @@ def test_a_hook_that_holds_another_layer_is_refused(tiny_model: TinyModel) -> No
 def test_other_weights_than_those_whose_loss_is_pinned_are_refused(tiny_model: TinyModel) -> None:
     folder = tiny_model()
     bridge = load_model(str(folder))
-    expected = selfcheck.measure(_load_original(folder, "cpu", torch.float32), _load_tokenizer(folder), False)
+    expected = measured(folder, prepend_bos=False)
     model = replace(find_model(str(folder)), check_loss=expected.loss)
     selfcheck.require_agreement(bridge, expected, model)
     with pytest.raises(ModelMismatch, match="is pinned"):

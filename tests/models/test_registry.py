@@ -65,6 +65,15 @@ def test_the_hash_of_a_folder_follows_its_content_and_nothing_else(tmp_path: Pat
     assert source_hash(str(folder)) not in (first, changed)
 
 
+@pytest.mark.parametrize("name", ["merges.txt", "vocab.txt", "tekken.json", "qwen.tiktoken", "spiece.model"])
+def test_every_file_of_a_tokenizer_counts(tmp_path: Path, cache: Path, name: str) -> None:
+    folder = saved_folder(tmp_path / "mine")
+    (folder / name).write_text("a b")
+    first = source_hash(str(folder))
+    (folder / name).write_text("a c")
+    assert source_hash(str(folder)) != first
+
+
 def test_the_same_folder_elsewhere_has_the_same_hash(tmp_path: Path, cache: Path) -> None:
     assert source_hash(str(saved_folder(tmp_path / "a"))) == source_hash(str(saved_folder(tmp_path / "b")))
 
@@ -90,6 +99,38 @@ def test_a_path_without_a_model_is_refused(tmp_path: Path) -> None:
     (folder / "model.safetensors").unlink()
     with pytest.raises(InvalidInput, match="no weights"):
         find_model(str(folder))
+
+
+def test_a_folder_of_checkpoints_names_the_latest(tmp_path: Path) -> None:
+    for step in (500, 1000, 90):
+        saved_folder(tmp_path / "training" / f"checkpoint-{step}")
+    with pytest.raises(InvalidInput, match="checkpoint-1000"):
+        find_model(str(tmp_path / "training"))
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"adapter_config.json": "{}", "adapter_model.safetensors": "x"}, "adapter"),
+        ({"model.gguf": "GGUF"}, "GGUF"),
+        ({"config.json": "[1]", "model.safetensors": "x"}, "no object"),
+        (
+            {"config.json": "{}", "model.safetensors": "version https://git-lfs.github.com/spec/v1"},
+            "lfs pull",
+        ),
+        (
+            {"config.json": '{"quantization_config": {"quant_method": "gptq"}}', "model.safetensors": "x"},
+            "quantised \\(gptq\\)",
+        ),
+    ],
+)
+def test_a_folder_that_holds_something_else_is_named_as_that(
+    tmp_path: Path, files: dict[str, str], said: str
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(InvalidInput, match=said):
+        find_model(str(tmp_path))
 
 
 def test_every_hub_model_with_facts_is_one_that_transformer_lens_knows() -> None:
