@@ -36,8 +36,42 @@ from mechscope.lens.readout import (
 )
 from mechscope.lens.texts import Padding, TokenisedTexts, batches
 
-_SLACK = 50
-"""How many roundings of the working precision, relative to all that was added up, a pass may lose."""
+_SUMS = 50
+"""How many roundings of float32 or better, relative to all that was added up, a sum may lose: half precision
+is added up in float32."""
+_STORED = 6
+"""How many times the root of their squares the roundings of stored values may be."""
+
+
+@dataclass
+class _Rounding:
+    """How far a pass may be from the exact sum of what it read: rounding, and nothing that was left out.
+
+    Each value that a pass stores is rounded by itself, so these errors add up as a root of squares, and sums
+    lose a little of all that was added up, sign by sign (what two blocks write can be much larger than what
+    is left of both). A bound on the second alone would let half precision hide whole components.
+    """
+
+    eps: float
+    size: Float[Tensor, " text"]
+    squares: Float[Tensor, " text"]
+
+    @classmethod
+    def of(cls, dtype: torch.dtype, n: int) -> _Rounding:
+        """No rounding yet, for `n` texts."""
+        nothing = torch.zeros(n, dtype=torch.float64)
+        return cls(torch.finfo(dtype).eps, nothing, nothing.clone())
+
+    def add(self, rows: Tensor, stored: Tensor, size: Tensor) -> None:
+        """Note a value that was stored: its parts along the direction, and what was added up to get it."""
+        self.squares[rows] += stored.square().sum(-1).cpu()
+        self.size[rows] += size.cpu()
+
+    @property
+    def allowed(self) -> Float[Tensor, " text"]:
+        """The largest difference that is rounding."""
+        in_sums = min(self.eps, torch.finfo(torch.float32).eps)
+        return _SUMS * in_sums * self.size + _STORED * self.eps * self.squares.sqrt()
 
 
 @dataclass(frozen=True)
@@ -183,7 +217,7 @@ def attribute(
         empty(), empty(), empty(), empty(n_layers, n_heads), empty(n_layers), empty(n_layers),
         empty(n_layers), empty(),
     )  # fmt: skip
-    sizes = empty()
+    rounding = _Rounding.of(bridge.W_U.dtype, n)
     for batch in batches(tokenised, padding=padding, batch_size=batch_size):
         read = read_positions(bridge, batch, _hooks(bridge), last_only(batch), logits=True)
         direction, rows = readout.direction[batch.rows], batch.rows
@@ -196,14 +230,15 @@ def attribute(
             kept.position[rows] = _along(read["pos_embed.hook_out"], frozen)
         constant = (direction * norm_bias(bridge.ln_final)).sum(-1)
         kept.final_bias[rows] = (constant + readout.bias[rows]).cpu()
-        # What the pass added up, sign by sign: rounding is relative to that and not to the small result, and
-        # what two blocks write can be much larger than what is left of both.
-        stream = read[f"blocks.{n_layers - 1}.hook_resid_post"]
-        sizes[rows] = _along(stream.abs(), frozen.abs()) + logits.double().abs().amax(-1).cpu()
+        largest = logits.double().abs().amax(-1, keepdim=True)
+        rounding.add(rows, largest, largest.sum(-1))
         for layer in range(n_layers):
-            sizes[rows] += _attention_parts(bridge, layer, read, frozen, rows, kept)
-            sizes[rows] += _mlp_parts(bridge, layer, read, frozen, rows, kept)
-    _require_exact(bridge, kept, sizes)
+            _attention_parts(bridge, layer, read, frozen, rows, kept, rounding)
+            _mlp_parts(bridge, layer, read, frozen, rows, kept, rounding)
+            along = read[f"blocks.{layer}.hook_resid_post"].double() * frozen
+            for _ in ("attention", "MLP"):  # each is added to the stream, which is stored
+                rounding.add(rows, along, along.abs().sum(-1))
+    _require_exact(kept, rounding)
     return kept
 
 
@@ -253,12 +288,13 @@ def attribute_neurons(
             weight = weights[layer].double().T
             contribution = post * (ahead @ weight)
             expected = _along_raw(_mlp_output(bridge, layer, read), ahead)
-            # The pass rounds each neuron in each dimension, before anything cancels along the direction.
-            written = read[f"blocks.{layer}.mlp.hook_out"]
-            size = (post.abs() * (ahead.abs() @ weight.abs())).sum(-1)
-            size = size + _along_raw(written.abs(), ahead.abs())
-            eps = torch.finfo(bridge.W_U.dtype).eps
-            if bool(((contribution.sum(-1) - expected).abs() > _SLACK * eps * size).any()):
+            rounding = _Rounding.of(bridge.W_U.dtype, len(post))
+            along = read[f"blocks.{layer}.mlp.hook_out"].double() * ahead
+            # Each neuron is rounded in each dimension, before anything cancels along the direction.
+            size = (post.abs() * (ahead.abs() @ weight.abs())).sum(-1) + along.abs().sum(-1)
+            rounding.add(torch.arange(len(post)), along, size)
+            off = (contribution.sum(-1) - expected).abs().cpu()
+            if not bool((off <= rounding.allowed).all()):
                 raise ModelMismatch(f"layer {layer}: the neurons do not sum to the MLP's output.")
             activations[at][:, batch.rows] = post.T.cpu()
             contributions[at][:, batch.rows] = contribution.T.cpu()
@@ -267,30 +303,36 @@ def attribute_neurons(
 
 def _attention_parts(
     bridge: TransformerBridge, layer: int, read: dict[str, Tensor], frozen: Tensor, rows: Tensor,
-    kept: Attribution,
-) -> Float[Tensor, " batch"]:  # fmt: skip
-    """Note what a layer's heads wrote; returns how much they added up, sign by sign."""
+    kept: Attribution, rounding: _Rounding,
+) -> None:  # fmt: skip
+    """Note what a layer's heads wrote."""
     attention = bridge.blocks[layer].attn
     ahead = _ahead(bridge, layer, "ln1_post", read, frozen)
     z: Float[Tensor, "batch head d_head"] = read[f"blocks.{layer}.attn.hook_z"].double()
     weights = attention.W_O.detach().double()
-    kept.heads[layer][:, rows] = (z * torch.einsum("hdm,bm->bhd", weights, ahead)).sum(-1).T.cpu()
-    kept.attention_biases[layer][rows] = _bias(bridge, layer, "ln1_post", attention, "b_O", ahead, frozen)
-    return torch.einsum("bhd,hdm,bm->b", z.abs(), weights.abs(), ahead.abs()).cpu()
+    parts = (z * torch.einsum("hdm,bm->bhd", weights, ahead)).sum(-1)
+    kept.heads[layer][:, rows] = parts.T.cpu()
+    bias = _bias(bridge, layer, "ln1_post", attention, "b_O", ahead, frozen)
+    kept.attention_biases[layer][rows] = bias
+    along = torch.einsum("bhd,hdm->bm", z, weights) * ahead
+    size = torch.einsum("bhd,hdm,bm->b", z.abs(), weights.abs(), ahead.abs())
+    # Beside the output, the scale of a norm behind it is stored: a share of the whole part.
+    rounding.add(rows, torch.cat([along, parts.sum(-1, keepdim=True)], -1), size)
 
 
 def _mlp_parts(
     bridge: TransformerBridge, layer: int, read: dict[str, Tensor], frozen: Tensor, rows: Tensor,
-    kept: Attribution,
-) -> Float[Tensor, " batch"]:  # fmt: skip
-    """Note what a layer's MLP wrote; returns how much it added up, sign by sign."""
+    kept: Attribution, rounding: _Rounding,
+) -> None:  # fmt: skip
+    """Note what a layer's MLP wrote."""
     if not hasattr(bridge.blocks[layer], "mlp"):
-        return torch.zeros(len(rows), dtype=torch.float64)
+        return
     ahead = _ahead(bridge, layer, "ln2_post", read, frozen)
     kept.mlps[layer][rows] = _along(_mlp_output(bridge, layer, read), ahead)
     mlp = bridge.blocks[layer].mlp
     kept.mlp_biases[layer][rows] = _bias(bridge, layer, "ln2_post", mlp, "b_out", ahead, frozen)
-    return _along(read[f"blocks.{layer}.mlp.hook_out"].abs(), ahead.abs())
+    along = read[f"blocks.{layer}.mlp.hook_out"].double() * ahead
+    rounding.add(rows, torch.cat([along, along.sum(-1, keepdim=True)], -1), along.abs().sum(-1))
 
 
 def _mlp_output(bridge: TransformerBridge, layer: int, read: dict[str, Tensor]) -> Tensor:
@@ -334,12 +376,11 @@ def _along(value: Tensor, direction: Tensor) -> Float[Tensor, " batch"]:
 
 def _hooks(bridge: TransformerBridge) -> list[str]:
     """What has to be read: embedding, each head's z, each MLP's output, and the scales to freeze."""
-    last = bridge.cfg.n_layers - 1
-    names = ["embed.hook_out", f"blocks.{last}.hook_resid_post", "ln_final.hook_scale"]
+    names = ["embed.hook_out", "ln_final.hook_scale"]
     if "pos_embed.hook_out" in bridge.hook_dict:
         names.append("pos_embed.hook_out")
     for layer, block in enumerate(bridge.blocks):
-        names.append(f"blocks.{layer}.attn.hook_z")
+        names += [f"blocks.{layer}.attn.hook_z", f"blocks.{layer}.hook_resid_post"]
         if hasattr(block, "mlp"):
             names.append(f"blocks.{layer}.mlp.hook_out")
         for norm in ("ln1_post", "ln2_post"):
@@ -369,8 +410,8 @@ def _require_sum(bridge: TransformerBridge, before_cap: bool) -> None:
         )
 
 
-def _require_exact(bridge: TransformerBridge, found: Attribution, sizes: Tensor) -> None:
-    allowed = _SLACK * torch.finfo(bridge.W_U.dtype).eps * sizes
+def _require_exact(found: Attribution, rounding: _Rounding) -> None:
+    allowed = rounding.allowed
     off = found.rounding.abs()
     worst = int((off - allowed).argmax())
     if not bool(torch.isfinite(off).all()) or off[worst] > allowed[worst]:

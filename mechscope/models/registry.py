@@ -26,7 +26,7 @@ Kind = Literal["embedded", "hub", "folder"]
 
 _SAVE_BOTH = "save it with model.save_pretrained(FOLDER) and tokenizer.save_pretrained(FOLDER)"
 _TOKENIZER_FILES = ("*.json", "*.model", "*.txt", "*.tiktoken", "*.vocab", "*.bpe")
-"""Patterns of the files, beside the weights, that decide what a saved model computes: configuration, tokenizer."""
+"""The files beside the weights that decide what a saved model computes: configuration and tokenizer."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ def _folder_model(name: str, folder: Path) -> Model:
         method = quantised.get("quant_method", "unknown method") if isinstance(quantised, dict) else quantised
         raise InvalidInput(
             f"The weights in {folder} are quantised ({method}); mechscope reads plain ones.",
-            hint="save them dequantised: model.dequantize().save_pretrained(FOLDER), or use the original model",
+            hint="model.dequantize().save_pretrained(FOLDER), or use the original model",
         )
     text = config.get("text_config") or config
 

@@ -1,7 +1,7 @@
-"""The tokenizer in a model's folder: loaded without running code from there, and refused if it is not the model's.
+"""The tokenizer in a model's folder: loaded without running code from there, refused unless it is its own.
 
-transformers makes an empty tokenizer without a word when files are missing: every text then becomes nothing, or
-`<unk>` over and over. And nothing keeps the tokenizer of another model out of a folder. Both would give numbers.
+transformers makes an empty tokenizer without a word when files are missing: every text then becomes nothing,
+or `<unk>` over and over. And nothing keeps another model's tokenizer out of a folder. Both give numbers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SAVE_IT = "save the model's own tokenizer there: tokenizer.save_pretrained(FOLDER)"
 _LEAST_COVERED = 0.5
-"""Share of a model's vocabulary that its tokenizer must know: published models pad theirs by a few percent."""
+"""Share of a model's vocabulary that its tokenizer must know; published models pad by a few percent."""
 
 
 def load_tokenizer(folder: Path, config: PretrainedConfig) -> PreTrainedTokenizerBase:
@@ -88,26 +88,26 @@ def _require_merges(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     unreachable = [token for token in longer if not token.startswith("<0x")]
     if model.get("type") == "BPE" and not model.get("merges") and unreachable:
         raise InvalidInput(
-            f"The tokenizer in {folder} has lost its merges: {len(unreachable):,} of its tokens can never occur.",
+            f"The tokenizer in {folder} has lost its merges: {len(unreachable):,} tokens can never occur.",
             hint=_SAVE_IT,
         )
 
 
 def _require_vocabulary(tokenizer: PreTrainedTokenizerBase, folder: Path, n_embedded: int) -> None:
-    # Added tokens may lie beyond: Gemma 3's tokenizer has one for images, which its text model has no row for.
+    # Added tokens may lie beyond: Gemma 3's tokenizer has one for images, which its model does not embed.
     added = set(tokenizer.get_added_vocab().values())
     ids = set(tokenizer.get_vocab().values()) - added
     beyond = sum(token >= n_embedded for token in ids)
     if beyond:
         raise ModelMismatch(
-            f"The tokenizer in {folder} is another model's: it has {len(ids):,} tokens, of which {beyond:,} are "
-            f"beyond the {n_embedded:,} that the model embeds.",
+            f"The tokenizer in {folder} is another model's: of its {len(ids):,} tokens {beyond:,} are beyond "
+            f"the {n_embedded:,} that the model embeds.",
             hint=_SAVE_IT,
         )
     if len(ids | added) < _LEAST_COVERED * n_embedded:
         raise ModelMismatch(
-            f"The tokenizer in {folder} is another model's: it has {len(ids | added):,} tokens, and the model "
-            f"embeds {n_embedded:,}.",
+            f"The tokenizer in {folder} is another model's: it has {len(ids | added):,} tokens, and the "
+            f"model embeds {n_embedded:,}.",
             hint=_SAVE_IT,
         )
 
@@ -122,9 +122,9 @@ def _require_special_tokens(
         return
     if all(token not in declared for token, declared in zip(ours, theirs, strict=True)):
         raise ModelMismatch(
-            f"The tokenizer in {folder} is another model's: it begins and ends texts with the tokens {ours[0]} "
-            f"and {ours[1]}, and the model's config.json says {theirs[0][0]} and {theirs[1][0]}.",
-            hint=f"{_SAVE_IT}; if it is the model's, correct bos_token_id and eos_token_id in config.json",
+            f"The tokenizer in {folder} is another model's: it begins and ends texts with the tokens "
+            f"{ours[0]} and {ours[1]}, the model's config.json says {theirs[0][0]} and {theirs[1][0]}.",
+            hint=f"{_SAVE_IT}; if it is the model's own, correct the ids in config.json",
         )
 
 

@@ -169,6 +169,24 @@ def test_a_sum_that_misses_the_logit_is_refused(bridge, texts, monkeypatch):
         attribute(bridge, tokenise(bridge, texts), ANSWERS)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_parts_are_accepted_and_a_missing_component_refused_in_every_precision(
+    bridge, texts, monkeypatch, dtype
+):
+    whole = copy.deepcopy(bridge).to(dtype)
+    whole.cfg.dtype = dtype
+    tokenised = tokenise(whole, texts)
+    found = attribute(whole, tokenised, ANSWERS, OTHERS, padding="none")
+    attribute_neurons(whole, tokenised, ANSWERS, OTHERS, padding="none")
+    largest = float(found.by_layer.abs().max())
+    assert float(found.rounding.abs().max()) < 0.1 * largest
+    attention = whole.blocks[1].attn
+    halved = attention.W_O.detach() / 2
+    monkeypatch.setattr(type(attention), "W_O", property(lambda self: halved))
+    with pytest.raises(ModelMismatch, match="the parts sum to"):
+        attribute(whole, tokenised, ANSWERS, OTHERS, padding="none")
+
+
 def test_soft_capped_logits_are_refused_or_taken_before_the_cap(bridge, texts, monkeypatch):
     tokenised = tokenise(bridge, texts)
     uncapped = attribute(bridge, tokenised, ANSWERS)
