@@ -23,7 +23,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, UnknownName
-from mechscope.lens.components import Head, Mlp, require_components
+from mechscope.lens.components import Head, Mlp, mlp_written, require_components
 from mechscope.lens.repeats import RepeatedTokens
 
 Method = Literal["zero", "mean", "resample"]
@@ -37,14 +37,14 @@ class Ablation:
     """Parts of a model and what they are made to write.
 
     Attributes:
-        parts: The heads and MLPs.
+        parts: The heads and MLPs, and the hook where each is ablated.
         method: "zero", "mean" or "resample".
         values: What each part writes: one value a position (mean), or one a reference row and position
             (resample).
         donors: The reference row for each row that will be read (resample).
     """
 
-    parts: tuple[Head | Mlp, ...]
+    parts: dict[Head | Mlp, str]
     method: Method
     values: dict[Head | Mlp, Float[Tensor, "*reference pos width"]]
     donors: Int[Tensor, " row"] | None
@@ -68,8 +68,8 @@ class Ablation:
                 hint="ablation(…, n_rows=…)",
             )
         together: dict[str, list[Head | Mlp]] = {}
-        for part in self.parts:
-            together.setdefault(_site(part), []).append(part)
+        for part, site in self.parts.items():
+            together.setdefault(site, []).append(part)
         return [(site, self._hook(parts, rows)) for site, parts in together.items()]
 
     def _hook(self, parts: Sequence[Head | Mlp], rows: Tensor | None) -> Callable[[Tensor, Any], Tensor]:
@@ -130,7 +130,7 @@ def ablation(
     if not parts:
         raise InvalidInput("no heads or MLPs to ablate.")
     require_components(bridge, parts)
-    chosen = tuple(dict.fromkeys(parts))
+    chosen = {part: _site(bridge, part) for part in parts}
     if method == "zero":
         return Ablation(chosen, method, {}, None)
     if reference is None or not len(reference):
@@ -143,13 +143,15 @@ def ablation(
     return Ablation(chosen, method, _recorded(bridge, chosen, reference, batch_size, mean=False), donors)
 
 
-def _site(part: Head | Mlp) -> str:
-    return f"blocks.{part.layer}." + ("attn.hook_z" if isinstance(part, Head) else "hook_mlp_out")
+def _site(bridge: TransformerBridge, part: Head | Mlp) -> str:
+    if isinstance(part, Head):
+        return f"blocks.{part.layer}.attn.hook_z"
+    return mlp_written(bridge, part.layer)
 
 
 def _recorded(
     bridge: TransformerBridge,
-    parts: Sequence[Head | Mlp],
+    parts: dict[Head | Mlp, str],
     ids: Int[Tensor, "reference pos"],
     batch_size: int,
     *,
@@ -159,7 +161,7 @@ def _recorded(
     rows: dict[Head | Mlp, list[Tensor]] = {part: [] for part in parts}
     wanted: dict[str, list[Head | Mlp]] = {}
     for part in sorted(parts, key=lambda part: (part.layer, isinstance(part, Mlp))):
-        wanted.setdefault(_site(part), []).append(part)
+        wanted.setdefault(parts[part], []).append(part)
     last = list(wanted)[-1]
 
     def hook_for(site: str) -> Callable[[Tensor, Any], None]:

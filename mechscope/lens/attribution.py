@@ -23,6 +23,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, ModelMismatch, UnknownName
+from mechscope.lens.components import mlp_output, norm_behind_attention, norm_behind_mlp
 from mechscope.lens.readout import (
     last_only,
     make_readout,
@@ -225,7 +226,7 @@ def attribute(
         chosen = None if others is None else others[rows].to(frozen.device)
         logits = read["unembed.hook_out"]
         kept.logit[rows] = read_logit(logits, answers[rows].to(frozen.device), chosen, centred=centred).cpu()
-        kept.embedding[rows] = _along(read["embed.hook_out"], frozen)
+        kept.embedding[rows] = _along(read[_embedding(bridge)], frozen)
         if "pos_embed.hook_out" in read:
             kept.position[rows] = _along(read["pos_embed.hook_out"], frozen)
         constant = (direction * norm_bias(bridge.ln_final)).sum(-1)
@@ -284,12 +285,12 @@ def attribute_neurons(
         frozen = through_norm(bridge.ln_final, read["ln_final.hook_scale"], direction)
         for at, layer in enumerate(chosen):
             post = read[f"blocks.{layer}.mlp.hook_post"].double()
-            ahead = _ahead(bridge, layer, "ln2_post", read, frozen)
+            ahead = _ahead(norm_behind_mlp(bridge.blocks[layer]), read, frozen)
             weight = weights[layer].double().T
             contribution = post * (ahead @ weight)
             expected = _along_raw(_mlp_output(bridge, layer, read), ahead)
             rounding = _Rounding.of(bridge.W_U.dtype, len(post))
-            along = read[f"blocks.{layer}.mlp.hook_out"].double() * ahead
+            along = read[mlp_output(bridge, layer)].double() * ahead
             # Each neuron is rounded in each dimension, before anything cancels along the direction.
             size = (post.abs() * (ahead.abs() @ weight.abs())).sum(-1) + along.abs().sum(-1)
             rounding.add(torch.arange(len(post)), along, size)
@@ -306,13 +307,13 @@ def _attention_parts(
     kept: Attribution, rounding: _Rounding,
 ) -> None:  # fmt: skip
     """Note what a layer's heads wrote."""
-    attention = bridge.blocks[layer].attn
-    ahead = _ahead(bridge, layer, "ln1_post", read, frozen)
+    attention, norm = bridge.blocks[layer].attn, norm_behind_attention(bridge.blocks[layer])
+    ahead = _ahead(norm, read, frozen)
     z: Float[Tensor, "batch head d_head"] = read[f"blocks.{layer}.attn.hook_z"].double()
     weights = attention.W_O.detach().double()
     parts = (z * torch.einsum("hdm,bm->bhd", weights, ahead)).sum(-1)
     kept.heads[layer][:, rows] = parts.T.cpu()
-    bias = _bias(bridge, layer, "ln1_post", attention, "b_O", ahead, frozen)
+    bias = _bias(norm, getattr(attention, "b_O", None), ahead, frozen)
     kept.attention_biases[layer][rows] = bias
     along = torch.einsum("bhd,hdm->bm", z, weights) * ahead
     size = torch.einsum("bhd,hdm,bm->b", z.abs(), weights.abs(), ahead.abs())
@@ -325,42 +326,35 @@ def _mlp_parts(
     kept: Attribution, rounding: _Rounding,
 ) -> None:  # fmt: skip
     """Note what a layer's MLP wrote."""
-    if not hasattr(bridge.blocks[layer], "mlp"):
+    block = bridge.blocks[layer]
+    if not hasattr(block, "mlp"):
         return
-    ahead = _ahead(bridge, layer, "ln2_post", read, frozen)
+    norm = norm_behind_mlp(block)
+    ahead = _ahead(norm, read, frozen)
     kept.mlps[layer][rows] = _along(_mlp_output(bridge, layer, read), ahead)
-    mlp = bridge.blocks[layer].mlp
-    kept.mlp_biases[layer][rows] = _bias(bridge, layer, "ln2_post", mlp, "b_out", ahead, frozen)
-    along = read[f"blocks.{layer}.mlp.hook_out"].double() * ahead
+    kept.mlp_biases[layer][rows] = _bias(norm, getattr(block.mlp, "b_out", None), ahead, frozen)
+    along = read[mlp_output(bridge, layer)].double() * ahead
     rounding.add(rows, torch.cat([along, along.sum(-1, keepdim=True)], -1), along.abs().sum(-1))
 
 
 def _mlp_output(bridge: TransformerBridge, layer: int, read: dict[str, Tensor]) -> Tensor:
     """What the MLP wrote, before the norm behind it and without its output bias."""
-    output = read[f"blocks.{layer}.mlp.hook_out"].double()
+    output = read[mlp_output(bridge, layer)].double()
     bias = getattr(bridge.blocks[layer].mlp, "b_out", None)
     return output if bias is None else output - bias.detach().double()
 
 
-def _ahead(
-    bridge: TransformerBridge, layer: int, post_norm: str, read: dict[str, Tensor], frozen: Tensor
-) -> Tensor:
+def _ahead(norm: Any, read: dict[str, Tensor], frozen: Tensor) -> Tensor:
     """The direction in which a block's part of the stream is read, in front of the norm behind it if any."""
-    norm = getattr(bridge.blocks[layer], post_norm, None)
     if norm is None:
         return frozen
-    return through_norm(norm, read[f"blocks.{layer}.{post_norm}.hook_scale"], frozen)
+    return through_norm(norm, read[norm.hook_scale.name], frozen)
 
 
-def _bias(
-    bridge: TransformerBridge, layer: int, post_norm: str, module: Any, name: str, ahead: Tensor,
-    frozen: Tensor,
-) -> Tensor:  # fmt: skip
-    bias = getattr(module, name, None)
+def _bias(norm: Any, bias: Tensor | None, ahead: Tensor, frozen: Tensor) -> Tensor:
     total = torch.zeros(len(frozen), dtype=torch.float64, device=frozen.device)
     if bias is not None:
         total = total + (ahead * bias.detach().double()).sum(-1)
-    norm = getattr(bridge.blocks[layer], post_norm, None)
     if norm is not None:
         total = total + (frozen * norm_bias(norm)).sum(-1)
     return total.cpu()
@@ -376,17 +370,21 @@ def _along(value: Tensor, direction: Tensor) -> Float[Tensor, " batch"]:
 
 def _hooks(bridge: TransformerBridge) -> list[str]:
     """What has to be read: embedding, each head's z, each MLP's output, and the scales to freeze."""
-    names = ["embed.hook_out", "ln_final.hook_scale"]
+    names = [_embedding(bridge), "ln_final.hook_scale"]
     if "pos_embed.hook_out" in bridge.hook_dict:
         names.append("pos_embed.hook_out")
     for layer, block in enumerate(bridge.blocks):
         names += [f"blocks.{layer}.attn.hook_z", f"blocks.{layer}.hook_resid_post"]
         if hasattr(block, "mlp"):
-            names.append(f"blocks.{layer}.mlp.hook_out")
-        for norm in ("ln1_post", "ln2_post"):
-            if hasattr(block, norm):
-                names.append(f"blocks.{layer}.{norm}.hook_scale")
+            names.append(mlp_output(bridge, layer))
+        behind = (norm_behind_attention(block), norm_behind_mlp(block))
+        names += [norm.hook_scale.name for norm in behind if norm is not None]
     return names
+
+
+def _embedding(bridge: TransformerBridge) -> str:
+    """BLOOM has a norm behind the embedding."""
+    return "embed_ln.hook_out" if "embed_ln.hook_out" in bridge.hook_dict else "embed.hook_out"
 
 
 def _neuron_hooks(layers: Sequence[int]) -> list[str]:

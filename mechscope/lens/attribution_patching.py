@@ -21,7 +21,6 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.lens.patching import (
-    HOOKS,
     Component,
     Direction,
     EncodedPairs,
@@ -31,6 +30,7 @@ from mechscope.lens.patching import (
     _Picks,
     _reading_rows,
     _Run,
+    component_hook,
 )
 
 
@@ -85,7 +85,7 @@ def attribution_map(
         part = rows[start : start + batch_size]
         held: list[Tensor] = []
         hooks: list[Any] = [("blocks.0.hook_resid_pre", _leaf)]
-        hooks += [(f"blocks.{layer}.{HOOKS[component]}", _hold(held)) for layer in range(cfg.n_layers)]
+        hooks += [(component_hook(bridge, component, layer), _hold(held)) for layer in range(cfg.n_layers)]
         picks = _Picks.of(part, cfg.device)
         with torch.enable_grad(), bridge.hooks(fwd_hooks=[*hooks, ("unembed.hook_in", picks.cut)]):
             ids = _padded([row.ids(base_prompts) for row in part], length).to(cfg.device)

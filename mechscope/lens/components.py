@@ -1,9 +1,15 @@
-"""Names for the parts of a model, and what is said when there is no such part."""
+"""Names for the parts of a model, where each writes, and what is said when there is no such part.
+
+Architectures differ in what stands between a block's attention or MLP and the residual stream: a norm (Gemma 2
+and 3, OLMo 2), or a module that adds the stream by itself (BLOOM, MPT). The hooks named here hold what is added
+to the stream, and nothing else.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from transformer_lens.model_bridge import TransformerBridge
 
@@ -57,6 +63,62 @@ def require_components(bridge: TransformerBridge, components: Iterable[Head | Ml
             )
         if isinstance(part, Mlp) and bridge.cfg.attn_only:
             raise InvalidInput(f"{part}: {bridge.cfg.model_name} has attention only, no MLPs.")
+
+
+def norm_before_attention(block: Any) -> Any:
+    """The norm that attention reads the stream through; None where there is none (OLMo 2)."""
+    return None if _stands_behind(block, "ln1") else block.ln1
+
+
+def norm_behind_attention(block: Any) -> Any:
+    """The norm between attention and the stream; None where there is none."""
+    return getattr(block, "ln1_post", None) or (block.ln1 if _stands_behind(block, "ln1") else None)
+
+
+def norm_behind_mlp(block: Any) -> Any:
+    """The norm between the MLP and the stream; None where there is none."""
+    return getattr(block, "ln2_post", None) or (block.ln2 if _stands_behind(block, "ln2") else None)
+
+
+def _stands_behind(block: Any, norm: str) -> bool:
+    # OLMo 2 has norms behind attention and MLP only, which the bridge calls ln1 and ln2 all the same. Llama's
+    # "post_attention_layernorm" is its ln2, in front of the MLP.
+    behind = {"ln1": "post_attention_layernorm", "ln2": "post_feedforward_layernorm"}
+    return getattr(getattr(block, norm, None), "name", None) == behind[norm]
+
+
+def attention_output(bridge: TransformerBridge, layer: int) -> str:
+    """The hook of a layer's attention output: heads through W_O and b_O, in front of any norm behind them."""
+    block = bridge.blocks[layer]
+    if hasattr(block.attn, "o"):
+        return f"blocks.{layer}.attn.o.hook_out"
+    return f"blocks.{layer}.attn.hook_out"
+
+
+def mlp_output(bridge: TransformerBridge, layer: int) -> str:
+    """The hook of a layer's MLP output, in front of any norm behind it."""
+    if hasattr(bridge.blocks[layer].mlp, "out"):
+        return f"blocks.{layer}.mlp.out.hook_out"
+    return f"blocks.{layer}.mlp.hook_out"
+
+
+def attention_written(bridge: TransformerBridge, layer: int) -> str:
+    """The hook of what a layer's attention adds to the residual stream."""
+    return _written(bridge, layer, norm_behind_attention(bridge.blocks[layer]), "attn", "o", "hook_attn_out")
+
+
+def mlp_written(bridge: TransformerBridge, layer: int) -> str:
+    """The hook of what a layer's MLP adds to the residual stream."""
+    return _written(bridge, layer, norm_behind_mlp(bridge.blocks[layer]), "mlp", "out", "hook_mlp_out")
+
+
+def _written(bridge: TransformerBridge, layer: int, norm: Any, module: str, linear: str, alias: str) -> str:
+    block = bridge.blocks[layer]
+    if norm is not None:
+        return str(norm.hook_out.name)
+    if hasattr(getattr(block, module, None), linear):
+        return f"blocks.{layer}.{module}.{linear}.hook_out"
+    return f"blocks.{layer}.{alias}"
 
 
 def _layer(bridge: TransformerBridge, layer: int) -> int:

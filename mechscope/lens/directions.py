@@ -17,6 +17,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
+from mechscope.lens.components import norm_behind_mlp
 from mechscope.lens.readout import norm_gain, require_layers
 
 
@@ -40,7 +41,7 @@ def output_directions(
     weights = getattr(getattr(block, "mlp", None), "W_out", None)
     if weights is None or weights.dim() != 2:
         raise InvalidInput(f"the MLP of layer {layer} has no neurons with output weights of their own.")
-    norm = getattr(block, "ln2_post", None) if gain else None
+    norm = norm_behind_mlp(block) if gain else None
     if norm is None:
         return weights.detach().double()
     if not norm.uses_rms_norm:

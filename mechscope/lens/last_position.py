@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, ModelMismatch
+from mechscope.lens.components import attention_output
 from mechscope.lens.texts import Batch, Padding, TokenisedTexts, batches
 
 _Hook = tuple[str, Callable[[Tensor, Any], Tensor | None]]
@@ -159,4 +160,4 @@ def _head_hooks(
                 f"(off by {off:.1e} of its largest component)."
             )
 
-    return [(f"blocks.{layer}.attn.hook_z", keep), (f"blocks.{layer}.attn.hook_out", check)]
+    return [(f"blocks.{layer}.attn.hook_z", keep), (attention_output(bridge, layer), check)]

@@ -35,6 +35,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources.native.model import NativeModel
 
 from mechscope.errors import InvalidInput, UnknownName
+from mechscope.lens.components import attention_written, mlp_written
 from mechscope.lens.texts import tokenise
 
 Component = Literal["residual", "attention", "mlp", "heads"]
@@ -42,14 +43,21 @@ Direction = Literal["denoising", "noising"]
 Score = Literal["logit_difference", "kl"]
 _Hook = tuple[str, Callable[[Tensor, Any], Tensor | None]]
 
-HOOKS: dict[str, str] = {
-    "residual": "hook_resid_pre",
-    "attention": "hook_attn_out",
-    "mlp": "hook_mlp_out",
-    "heads": "attn.hook_z",
-}
-"""Where in a block each component is read and replaced. In models with a norm after attention and MLP
-(Gemma 3) these outputs are taken behind that norm: what is added to the residual stream."""
+
+def component_hook(bridge: TransformerBridge, component: Component, layer: int) -> str:
+    """Where a component of a block is read and replaced: attention and MLP by what they add to the stream.
+
+    Behind any norm, then, that stands between them and the stream (Gemma 3, OLMo 2).
+    """
+    match component:
+        case "attention":
+            return attention_written(bridge, layer)
+        case "mlp":
+            return mlp_written(bridge, layer)
+        case "residual":
+            return f"blocks.{layer}.hook_resid_pre"
+        case "heads":
+            return f"blocks.{layer}.attn.hook_z"
 
 
 @dataclass(frozen=True)
@@ -473,7 +481,7 @@ class _Run:
         encoded: EncodedPairs,
         rows: Sequence[_Row],
         prompts: Sequence[tuple[int, ...]],
-        components: Sequence[str],
+        components: Sequence[Component],
         batch_size: int,
         score: str = "logit_difference",
     ) -> _Run:
@@ -489,7 +497,7 @@ class _Run:
                 ids = _padded([rows[at].ids(prompts) for at in part], length).to(cfg.device)
                 hooks: list[_Hook] = [
                     (
-                        f"blocks.{layer}.{HOOKS[component]}",
+                        component_hook(bridge, component, layer),
                         _keep(kept, component, layer, part, len(rows), cfg.n_layers),
                     )
                     for component in components
@@ -595,7 +603,7 @@ def _run_batch(
     at = torch.tensor([row for _, row in batch])
     here = [rows[row] for _, row in batch]
     length = max(len(row.ids(encoded.clean)) for row in here)
-    masks: dict[tuple[int, str], Tensor] = {}
+    masks: dict[tuple[int, Component], Tensor] = {}
     for number, (patch, row) in enumerate(batch):
         prompt = len(encoded.clean[rows[row].pair])
         for site in patches[patch][1]:
@@ -612,7 +620,7 @@ def _run_batch(
     ]
     for (layer, component), mask in sorted(masks.items()):
         value = source.kept[component][at, layer, :length]
-        hooks.append((f"blocks.{layer}.{HOOKS[component]}", _replace(value, mask.to(device))))
+        hooks.append((component_hook(bridge, component, layer), _replace(value, mask.to(device))))
     picks = _Picks.of(here, device)
     ids = _padded([row.ids(encoded.clean) for row in here], length).to(device)
     with starting_at(bridge, start), bridge.hooks(fwd_hooks=[*hooks, ("unembed.hook_in", picks.cut)]):

@@ -21,7 +21,14 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, ModelMismatch, UnknownName
-from mechscope.lens.components import Head, require_components
+from mechscope.lens.components import (
+    Head,
+    attention_output,
+    attention_written,
+    norm_before_attention,
+    norm_behind_attention,
+    require_components,
+)
 from mechscope.lens.repeats import RepeatedTokens
 
 Into = Literal["key", "query"]
@@ -130,8 +137,8 @@ class PathPatcher:
         hooks: list[tuple[str, Callable[[Tensor, Any], None]]] = []
         for before in range(layer):
             hooks.append((f"blocks.{before}.attn.hook_z", keep(found["z"], before)))
-            hooks.append((f"blocks.{before}.attn.hook_out", keep(found["out"], before)))
-            hooks.append((f"blocks.{before}.hook_attn_out", keep(found["written"], before)))
+            hooks.append((attention_output(self.bridge, before), keep(found["out"], before)))
+            hooks.append((attention_written(self.bridge, before), keep(found["written"], before)))
         hooks.append((f"blocks.{layer}.hook_resid_pre", resid))
         hooks.append((f"blocks.{layer}.attn.hook_pattern", pattern))
 
@@ -159,7 +166,7 @@ class PathPatcher:
             changed = out + torch.einsum("bphd,hdm->bpm", change, block.attn.W_O[heads])
             written = self._clean["written"][layer]
             # Gemma has a norm between the heads and the residual stream, which sees their sum.
-            norm = getattr(block, "ln1_post", None)
+            norm = norm_behind_attention(block)
             as_written = out if norm is None else norm(out)
             scale = written.abs().max().clamp_min(1e-30)
             if (as_written - written).abs().max() > 1e-4 * scale:
@@ -173,7 +180,7 @@ class PathPatcher:
     def _receive(self, difference: Tensor | None, into: Into) -> Received:
         """Run the receiver's attention alone, its keys or queries computed from another residual stream."""
         resid = self._clean["resid"]
-        ln1 = self.bridge.blocks[self.receiver.layer].ln1
+        norm = norm_before_attention(self.bridge.blocks[self.receiver.layer])
         name = f"blocks.{self.receiver.layer}.attn.hook_{'k' if into == 'key' else 'q'}"
         head = self.key_head if into == "key" else self.receiver.head
         found: dict[str, Tensor] = {}
@@ -192,16 +199,19 @@ class PathPatcher:
         def z(value: Tensor, hook: Any) -> None:
             found["z"] = value[:, :, self.receiver.head].clone()
 
+        def attend(stream: Tensor) -> None:
+            self._attend(stream if norm is None else norm(stream))
+
         hooks: list[tuple[str, Callable[[Tensor, Any], Any]]] = [
             (f"blocks.{self.receiver.layer}.attn.hook_pattern", pattern),
             (f"blocks.{self.receiver.layer}.attn.hook_z", z),
         ]
         if difference is not None:
             with self.bridge.hooks(fwd_hooks=[(name, take)]):
-                self._attend(ln1(resid + difference))
+                attend(resid + difference)
             hooks.append((name, put))
         with self.bridge.hooks(fwd_hooks=hooks):
-            self._attend(ln1(resid))
+            attend(resid)
         return Received(found["pattern"].cpu(), found["z"].cpu())
 
     def _attend(self, hidden: Tensor) -> None:

@@ -8,9 +8,9 @@ import torch
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.lens.patching import (
-    HOOKS,
     Pair,
     Site,
+    component_hook,
     encode_pairs,
     important,
     pair_scores,
@@ -49,7 +49,7 @@ def plain_score(bridge, encoded, pair, which, hooks_of=lambda answer: ()):
 
 def loop_score(bridge, encoded, pair, site, base, source):
     """A patched run as one would write it down: cache the source, overwrite in a hook, read the logits."""
-    name = f"blocks.{site.layer}.{HOOKS[site.component]}"
+    name = component_hook(bridge, site.component, site.layer)
     prompt = getattr(encoded, source)[pair]
 
     def hooks_of(answer):
@@ -121,7 +121,7 @@ def test_the_kl_score_is_the_divergence_of_the_source_run_from_the_patched_one(b
         return sum(p * math.log(p / q) for p, q in zip(of, other, strict=True))
 
     for pair, site in ((0, Site("mlp", 1, (1, 3))), (1, Site("residual", 1, (2,)))):
-        name, kept = f"blocks.{site.layer}.{HOOKS[site.component]}", {}
+        name, kept = component_hook(bridge, site.component, site.layer), {}
         p = next_token(
             pair, source, [(name, lambda value, hook, kept=kept: kept.update(value=value.clone()))]
         )
