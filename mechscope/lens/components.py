@@ -1,8 +1,8 @@
 """Names for the parts of a model, where each writes, and what is said when there is no such part.
 
-Architectures differ in what stands between a block's attention or MLP and the residual stream: a norm (Gemma 2
-and 3, OLMo 2), or a module that adds the stream by itself (BLOOM, MPT). The hooks named here hold what is added
-to the stream, and nothing else.
+Architectures differ in what stands between a block's attention or MLP and the residual stream: a norm
+(Gemma 2 and 3, OLMo 2), or a module that adds the stream by itself (BLOOM, MPT). The hooks named here hold
+what is added to the stream, and nothing else.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -32,7 +33,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
-from transformer_lens.model_bridge.sources.native.model import NativeModel
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.lens.components import attention_written, mlp_written
@@ -402,10 +402,13 @@ def starting_at(bridge: TransformerBridge, layer: int) -> Iterator[None]:
     embeddings. TransformerBridge has no `start_at_layer` of its own.
     """
     skipped = [bridge.blocks[number] for number in range(layer)]
-    # TransformerLens' own small models unpack a tuple from each block, those of transformers a tensor.
-    stand_in = _pass_through_in_tuple if isinstance(bridge.original_model, NativeModel) else _pass_through
+    width = _output_width(bridge)
+
+    def pass_through(hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor | tuple[Tensor | None, ...]:
+        return hidden_states if width is None else (hidden_states, *[None] * (width - 1))
+
     for block in skipped:
-        block.__dict__["forward"] = stand_in
+        block.__dict__["forward"] = pass_through
     try:
         yield
     finally:
@@ -413,12 +416,27 @@ def starting_at(bridge: TransformerBridge, layer: int) -> Iterator[None]:
             del block.__dict__["forward"]
 
 
-def _pass_through(hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    return hidden_states
+_WIDTHS: WeakKeyDictionary[TransformerBridge, int | None] = WeakKeyDictionary()
 
 
-def _pass_through_in_tuple(hidden_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor]:
-    return (hidden_states,)
+def _output_width(bridge: TransformerBridge) -> int | None:
+    """How many values a block returns in a tuple; None where it returns the stream itself.
+
+    Architectures differ, and a model that expects a tuple would take the first row of a bare tensor. A pass
+    over one token tells.
+    """
+    if bridge not in _WIDTHS:
+
+        def look(module: Any, args: Any, output: Any) -> None:
+            _WIDTHS[bridge] = len(output) if isinstance(output, tuple) else None
+
+        handle = bridge.blocks[0].register_forward_hook(look)
+        try:
+            with torch.no_grad():  # not inference_mode: what modules keep must serve gradients later
+                bridge(torch.zeros(1, 1, dtype=torch.long, device=bridge.cfg.device), return_type="logits")
+        finally:
+            handle.remove()
+    return _WIDTHS[bridge]
 
 
 @dataclass(frozen=True)

@@ -216,8 +216,9 @@ class PathPatcher:
 
     def _attend(self, hidden: Tensor) -> None:
         args, kwargs = self._clean["args"], dict(self._clean["kwargs"])
-        if "past_key_values" in kwargs:  # it holds the keys of the pass already
-            kwargs["past_key_values"] = None
+        for cache in ("past_key_values", "past_key_value", "layer_past"):  # it holds the keys of the pass
+            if cache in kwargs:
+                kwargs[cache] = None
         if "hidden_states" in kwargs:
             kwargs["hidden_states"] = hidden
         else:

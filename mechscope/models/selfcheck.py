@@ -75,7 +75,7 @@ def require_agreement(
     Raises:
         ModelMismatch: It tokenises or predicts otherwise, or the loss is not the one that is pinned.
     """
-    found = _measure_bridge(bridge, expected)
+    found = _measure_bridge(bridge, expected, model)
     if found.tokens.tolist() != expected.tokens.tolist():
         read, right = found.tokens[0, :6].tolist(), expected.tokens[0, :6].tolist()
         raise _mismatch(model, f"it reads the sentence as tokens {read} …, not {right} …")
@@ -98,14 +98,32 @@ def require_agreement(
         )
 
 
-def _measure_bridge(bridge: TransformerBridge, expected: Measured) -> Measured:
+def _measure_bridge(bridge: TransformerBridge, expected: Measured, model: Model) -> Measured:
     import torch
 
     tokens = bridge.to_tokens(SENTENCE)[:, : expected.tokens.shape[1]]
     names = [f"blocks.{layer}.hook_resid_pre" for layer in range(len(expected.layer_inputs))]
     with torch.no_grad():
-        logits, cache = bridge.run_with_cache(tokens, names_filter=names)
+        logits, cache = bridge.run_with_cache(tokens, names_filter=[*names, "unembed.hook_out"])
+    _require_plain_logits(bridge, model, logits[0].double(), cache["unembed.hook_out"][0].double())
     return Measured(tokens, logits[0].double().log_softmax(-1), [cache[name][0] for name in names])
+
+
+def _require_plain_logits(
+    bridge: TransformerBridge, model: Model, logits: Tensor, unembedded: Tensor
+) -> None:
+    """Every technique reads logits off the unembedding: nothing but a soft cap may come behind it."""
+    cap = getattr(bridge.cfg, "output_logits_soft_cap", None)
+    if cap is not None and cap > 0:
+        unembedded = cap * (unembedded / cap).tanh()
+    off = float((logits - unembedded).abs().max() / logits.abs().max().clamp_min(1e-30))
+    if off > _RESIDUAL[str(bridge.cfg.dtype).removeprefix("torch.")]:  # NaN is another check's
+        ratio = float((logits * unembedded).sum() / (unembedded * unembedded).sum())
+        raise ModelMismatch(
+            f"{model.name} was refused by the check at load: its logits are not what its unembedding gives "
+            f"(they are {ratio:.3g} times that).",
+            hint="use a model without scaled logits; no technique here knows of the scale",
+        )
 
 
 def _context(model: PreTrainedModel) -> int:

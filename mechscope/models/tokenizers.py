@@ -49,12 +49,15 @@ def from_folder(folder: Path, **options: Any) -> PreTrainedTokenizerBase:
     Raises:
         InvalidInput: There is no tokenizer, or it can't be loaded.
     """
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+    options |= {"local_files_only": True, "trust_remote_code": False}
     try:
-        return AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, **options
-        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+        # Some classes (Qwen's) build another kind of model from the vocabulary than tokenizer.json describes.
+        if _lost_merges(tokenizer) and (folder / "tokenizer.json").is_file():
+            return PreTrainedTokenizerFast.from_pretrained(folder, **options)
+        return tokenizer
     # Damaged files come out of the tokenizers library as a KeyError, a TypeError or a bare Exception.
     except Exception as error:
         raise InvalidInput(
@@ -68,29 +71,32 @@ def _first_line(error: Exception) -> str:
 
 
 def _require_text(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    ids = set(tokenizer(SENTENCE, add_special_tokens=False)["input_ids"])
-    if not ids - {tokenizer.unk_token_id}:
-        what = f"{tokenizer.unk_token} alone" if ids else "no token at all"
+    # A toy's tokenizer may know no English, but it knows words of its own.
+    if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens) - set(tokenizer.get_added_vocab()):
         raise InvalidInput(
-            f"The tokenizer in {folder} knows no text: an English sentence becomes {what}.", hint=_SAVE_IT
+            f"The tokenizer in {folder} knows no text: it has special tokens only.", hint=_SAVE_IT
         )
 
 
 def _require_merges(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Byte-pair encoding that lost its merges spells every word, with tokens that the model hardly knows."""
-    spelled = tokenizer.convert_ids_to_tokens(tokenizer(SENTENCE, add_special_tokens=False)["input_ids"])
-    if any(len(token.strip("Ġ▁")) > 1 for token in spelled):
-        return
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    model = json.loads(backend.to_str())["model"] if backend is not None else {}
-    added = set(tokenizer.get_added_vocab())
-    longer = [token for token in tokenizer.get_vocab() if len(token) > 1 and token not in added]
-    unreachable = [token for token in longer if not token.startswith("<0x")]
-    if model.get("type") == "BPE" and not model.get("merges") and unreachable:
+    if unreachable := _lost_merges(tokenizer):
         raise InvalidInput(
-            f"The tokenizer in {folder} has lost its merges: {len(unreachable):,} tokens can never occur.",
+            f"The tokenizer in {folder} has lost its merges: {unreachable:,} tokens can never occur.",
             hint=_SAVE_IT,
         )
+
+
+def _lost_merges(tokenizer: PreTrainedTokenizerBase) -> int:
+    """How many tokens byte-pair encoding without merges can't reach: it spells every word."""
+    spelled = tokenizer.convert_ids_to_tokens(tokenizer(SENTENCE, add_special_tokens=False)["input_ids"])
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None or any(len(token.strip("Ġ▁")) > 1 for token in spelled):
+        return 0
+    model = json.loads(backend.to_str())["model"]
+    if model.get("type") != "BPE" or model.get("merges"):
+        return 0
+    longer = {token for token in tokenizer.get_vocab() if len(token) > 1 and not token.startswith("<0x")}
+    return len(longer - set(tokenizer.get_added_vocab()) - set(tokenizer.all_special_tokens))
 
 
 def _require_vocabulary(tokenizer: PreTrainedTokenizerBase, folder: Path, n_embedded: int) -> None:
