@@ -11,6 +11,7 @@ from mechscope.models import selfcheck
 from mechscope.models.chatter import quiet
 from mechscope.models.embedded import ensure_dequantised
 from mechscope.models.legacy import is_legacy, load_legacy
+from mechscope.models.memory import require_memory
 from mechscope.models.registry import Model, find_model
 from mechscope.models.tokenizers import from_folder, load_tokenizer
 
@@ -40,7 +41,7 @@ def load_model(
 
     Raises:
         UnknownName: No model is called that.
-        InvalidInput: The device or dtype cannot be used, or the folder holds no model.
+        InvalidInput: The device or dtype cannot be used, the folder holds no model, or memory is too small.
         ModelUnavailable: The weights are not here and cannot be fetched now.
         ModelMismatch: The bridge does not compute what the Hugging Face model computes.
     """
@@ -70,12 +71,14 @@ def model_folder(model: Model) -> Path:
 def _load_folder(
     model: Model, folder: Path, device: str, dtype: torch.dtype, folded: bool
 ) -> TransformerBridge:
+    import torch
     from transformer_lens.model_bridge import TransformerBridge
 
     with quiet():
         config = _load_config(folder)
         tokenizer = load_tokenizer(folder, config)
         prepend_bos = _prepends_bos(model, folder)
+        require_memory(folder, dtype, torch.device(device))
         original = _load_original(folder, config, device, dtype)
         # Computed before the bridge exists: it replaces the modules inside this very object by its own.
         expected = selfcheck.measure(original, tokenizer, prepend_bos)
