@@ -107,8 +107,7 @@ def read_document(project: Project, path: Path) -> Document:
         ) from error
     if path.suffix == ".ipynb":
         lines, margins = _markdown_of_notebook(raw, shown)
-        text = "
-".join(lines)
+        text = "\n".join(lines)
         return Document(path, shown, text, scan(text), margins=tuple(margins))
     if path.suffix != ".py":
         return Document(path, shown, raw, scan(raw))
