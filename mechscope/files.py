@@ -37,22 +37,28 @@ def write_atomically(path: Path, data: str | bytes) -> bool:
     Returns:
         Whether anything changed: equal content is left alone, modification time included, so that
         tools which watch files see only real changes.
+
+    Raises:
+        OSError: It can't be written; it says which file and why.
     """
     raw = data.encode() if isinstance(data, str) else data
     if path.is_file() and path.read_bytes() == raw:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(raw)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:  # which names the temporary file, or none
+        raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from error
     return True
 
 

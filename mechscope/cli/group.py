@@ -24,6 +24,8 @@ from mechscope.cli.verify import verify
 from mechscope.errors import MechscopeError, did_you_mean
 
 _NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
+_INTERRUPTED = 130
+"""What shells give a command that Ctrl-C ended."""
 
 
 class _Commands(Helpful, click.Group):
@@ -40,6 +42,9 @@ class _Commands(Helpful, click.Group):
             place = f"{error.filename}: " if error.filename else ""
             hint = "\n  → make it writable, or work in a copy" if error.errno in _NOT_WRITABLE else ""
             click.echo(f"mechscope: {place}{error.strerror}.{hint}", err=True)
+        except KeyboardInterrupt:
+            click.echo("mechscope: interrupted; what was finished before is kept.", err=True)
+            context.exit(_INTERRUPTED)
         context.exit(1)
 
     def list_commands(self, context: click.Context) -> list[str]:

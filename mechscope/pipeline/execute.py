@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import metadata
@@ -73,6 +74,7 @@ OnCell = Callable[[int, int], None]
 """Called with the number of the cell that begins and the number of cells."""
 
 _kernels: set[int] = set()
+_stopped = threading.Event()
 
 
 def execute(
@@ -168,10 +170,16 @@ def environment() -> dict[str, str]:
 
 
 def stop_kernels() -> None:
-    """End every kernel that this process started; their analyses fail."""
+    """End every kernel that this process started, for good; nobody is told that their analyses fail."""
+    _stopped.set()
     for pid in list(_kernels):
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
+
+
+def stopped() -> bool:
+    """Whether kernels were stopped, so that what fails now is no failure of an analysis."""
+    return _stopped.is_set()
 
 
 def _papermill(
@@ -239,6 +247,8 @@ def _papermill(
         problem = f"its kernel did not start: {error}{ended.how}"
     executed = nbformat.read(output, as_version=4) if output.is_file() else nbformat.from_dict(prepared)
     notebooks.name_injected(executed)
+    if stopped():
+        raise AnalysisFailed(f"{analysis.name} in run {state.run}: interrupted.")
     if problem:
         kept = _keep(project, failed, executed)
         said = ended.said()
@@ -388,6 +398,8 @@ def _kernel_manager(variables: dict[str, str], folder: Path, ended: _Ended) -> t
             self._log.close()
             _kernels.add(self.provisioner.pid)
             ended.process = self.provisioner.process
+            if stopped():
+                stop_kernels()
             await super()._async_post_start_kernel(**arguments)
 
         post_start_kernel = _async_post_start_kernel

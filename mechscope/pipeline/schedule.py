@@ -8,6 +8,7 @@ its own) or on the workers of a `dask.distributed` scheduler that see the same f
 from __future__ import annotations
 
 import secrets
+import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -319,9 +320,17 @@ def _reach(root: Path, node: Node, forced: bool, reporter: Reporter, upstream: S
         outcome = Outcome(run, name, "blocked", f"needs {', '.join(failed)}")
     else:
         outcome = _attempt(project, run, name, forced, reporter)
+    if _interrupted():
+        return outcome
     reporter.finished(outcome)
     times.note(project, outcome)
     return outcome
+
+
+def _interrupted() -> bool:
+    """Whether the whole run is being stopped; nothing was, if nothing was ever executed."""
+    execute = sys.modules.get("mechscope.pipeline.execute")
+    return execute is not None and execute.stopped()
 
 
 def _attempt(project: Project, run: str, name: str, forced: bool, reporter: Reporter) -> Outcome:
@@ -340,6 +349,9 @@ def _attempt(project: Project, run: str, name: str, forced: bool, reporter: Repo
         return Outcome(run, name, "ran", why, time.monotonic() - began, folder, state.edited, large)
     except MechscopeError as error:
         return Outcome(run, name, "failed", str(error), time.monotonic() - began)
+    except OSError as error:  # the disk, or somebody's permissions
+        detail = f"{name} in run {run}: {error.filename or 'a file'}: {error.strerror or error}"
+        return Outcome(run, name, "failed", detail, time.monotonic() - began)
     except Exception as error:  # one analysis must not take the others with it
         detail = f"{name} in run {run}: {type(error).__name__}: {error}\n{traceback.format_exc()}"
         return Outcome(run, name, "failed", detail, time.monotonic() - began)

@@ -75,7 +75,12 @@ def verify(
         for run in dict.fromkeys(one.run for one in verdicts):
             mine = [one for one in verdicts if one.run == run]
             if any(one.sha256 for one in mine):
-                write_verification(project, run, mine, environment())
+                try:
+                    write_verification(project, run, mine, environment())
+                except OSError as error:  # the verdict stands all the same
+                    reporter.say(
+                        f"warning: {error.filename}: {error.strerror}; what was found is printed only"
+                    )
     return verdicts
 
 
@@ -92,7 +97,7 @@ def _named(runs: Sequence[str], declared: Runs) -> list[str]:
 
 
 def _verdict(project: Project, declared: Runs, run: str, analysis: Analysis, reporter: Reporter) -> Verdict:
-    from mechscope.pipeline.execute import environment, execute
+    from mechscope.pipeline.execute import environment, execute, stopped
 
     name, folder = analysis.name, project.found(run, analysis.name)
     state = look(project, declared, run, analysis)
@@ -114,9 +119,10 @@ def _verdict(project: Project, declared: Runs, run: str, analysis: Analysis, rep
             target=target,
             on_cell=lambda number, count: reporter.cell(run, name, number, count),
         )
-    except MechscopeError as error:
+    except (MechscopeError, OSError) as error:
         seconds = time.monotonic() - began
-        reporter.finished(Outcome(run, name, "failed", error.message, seconds))
+        if not stopped():
+            reporter.finished(Outcome(run, name, "failed", str(error), seconds))
         return replace(verdict, problems=(*problems, f"could not be run again: {error}"), seconds=seconds)
     seconds = time.monotonic() - began
     reporter.finished(Outcome(run, name, "ran", seconds=seconds))
