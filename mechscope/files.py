@@ -62,6 +62,11 @@ def write_atomically(path: Path, data: str | bytes) -> bool:
     return True
 
 
+def why_not(error: OSError) -> str:
+    """An error of the disk, or of somebody's permissions, in words: which file, if that is known, and why."""
+    return f"{error.filename or 'a file that it needs'}: {error.strerror or error}"
+
+
 @contextmanager
 def folder_in_place(target: Path) -> Iterator[Path]:
     """Yield a fresh folder beside `target`; when the block succeeds it becomes `target`.

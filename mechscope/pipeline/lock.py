@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from filelock import FileLock, Timeout
@@ -34,7 +34,9 @@ def results_lock(project: Project, say: Callable[[str], None]) -> Iterator[None]
         lock.acquire()
     try:
         since = datetime.now().astimezone().strftime("%H:%M:%S")
-        write_atomically(holder, json.dumps({"pid": os.getpid(), "host": platform.node(), "since": since}))
+        about = {"pid": os.getpid(), "host": platform.node(), "since": since}
+        with suppress(OSError):  # who waits is told less then
+            write_atomically(holder, json.dumps(about))
         yield
     finally:
         lock.release()

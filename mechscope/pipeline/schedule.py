@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from mechscope.errors import AnalysisFailed, InvalidInput, MechscopeError, UnknownName
-from mechscope.files import hash_text, recover_folder, write_atomically
+from mechscope.files import hash_text, recover_folder, why_not, write_atomically
 from mechscope.ledger import claims
 from mechscope.ledger.store import LEDGER_NAME, NOTEBOOK_NAME, ledger_text
 from mechscope.pipeline import notebook as notebooks
@@ -350,7 +350,7 @@ def _attempt(project: Project, run: str, name: str, forced: bool, reporter: Repo
     except MechscopeError as error:
         return Outcome(run, name, "failed", str(error), time.monotonic() - began)
     except OSError as error:  # the disk, or somebody's permissions
-        detail = f"{name} in run {run}: {error.filename or 'a file'}: {error.strerror or error}"
+        detail = f"{name} in run {run}: {why_not(error)}."
         return Outcome(run, name, "failed", detail, time.monotonic() - began)
     except Exception as error:  # one analysis must not take the others with it
         detail = f"{name} in run {run}: {type(error).__name__}: {error}\n{traceback.format_exc()}"

@@ -98,6 +98,34 @@ def write_verification(
     return write_atomically(path, stable_json(content))
 
 
+def look_at_verification(project: Project, run: str, today: date) -> tuple[str, list[str]] | None:
+    """What `verification.json` of a run says, in words, and what can't be so; None if there is none.
+
+    Nobody can tell from the file that a rerun took place: only another rerun can.
+    """
+    path = verification_file(project, run)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        entries = {str(name): dict(entry) for name, entry in content["analyses"].items()}
+        dates = {"it": str(content["date"])} | {name: str(one["date"]) for name, one in entries.items()}
+        good = {name for name, one in entries.items() if one["reproduced"]}
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "", ["is not a verification that was written here"]
+    problems = [
+        f"{name} is dated {day}, in the future" for name, day in dates.items() if day > today.isoformat()
+    ]
+    for name in sorted(good):
+        if entries[name].get("differences") or entries[name].get("problems"):
+            problems.append(f"{name} is stated as reproduced, beside what differs")
+    if set(content.get("ledgers", good)) != good:
+        problems.append("its list of ledgers is not that of what was reproduced")
+    older = sorted(set(entries) - set(_still_true(project, run, path)))
+    words = f"{len(good)} of {len(entries)} reproduced by its authors' word"
+    return words + (f"; of other results than those here: {', '.join(older)}" if older else ""), problems
+
+
 def _still_true(project: Project, run: str, path: Path) -> dict[str, Any]:
     """The entries there are of ledgers that are as they were then, and state the inputs of then."""
     try:

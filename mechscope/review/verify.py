@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from mechscope.errors import LedgerDamaged, MechscopeError
+from mechscope.files import why_not
 from mechscope.ledger.schema import KINDS, LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME, damages, inputs_hash, load_ledger
 from mechscope.pipeline.cores import analyses_at_a_time
@@ -30,7 +32,12 @@ from mechscope.review.consistency import inconsistencies
 from mechscope.review.differences import compare_findings
 from mechscope.review.lockfile import check_lock
 from mechscope.review.pictures import altered_pictures
-from mechscope.review.verification import Verdict, write_verification
+from mechscope.review.verification import (
+    Verdict,
+    look_at_verification,
+    verification_file,
+    write_verification,
+)
 
 
 def verify(
@@ -78,9 +85,7 @@ def verify(
                 try:
                     write_verification(project, run, mine, environment())
                 except OSError as error:  # the verdict stands all the same
-                    reporter.say(
-                        f"warning: {error.filename}: {error.strerror}; what was found is printed only"
-                    )
+                    reporter.say(f"warning: {why_not(error)}; what was found is printed only")
     return verdicts
 
 
@@ -121,9 +126,10 @@ def _verdict(project: Project, declared: Runs, run: str, analysis: Analysis, rep
         )
     except (MechscopeError, OSError) as error:
         seconds = time.monotonic() - began
+        why = why_not(error) if isinstance(error, OSError) else str(error)
         if not stopped():
-            reporter.finished(Outcome(run, name, "failed", str(error), seconds))
-        return replace(verdict, problems=(*problems, f"could not be run again: {error}"), seconds=seconds)
+            reporter.finished(Outcome(run, name, "failed", why, seconds))
+        return replace(verdict, problems=(*problems, f"could not be run again: {why}"), seconds=seconds)
     seconds = time.monotonic() - began
     reporter.finished(Outcome(run, name, "ran", seconds=seconds))
     comparisons = compare_findings(name, ledger.findings, rerun.findings, folder, target)
@@ -242,9 +248,17 @@ def quick(project: Project, analyses: Sequence[str] = (), runs: Sequence[str] = 
     return [
         *checks,
         *(Check(f"analyses/{name}.py", "", (str(problem),)) for name, problem in part.problems.items()),
+        *_verifications(project, names),
         Check("analyses/claims.lock", lock.looked_at, lock.problems),
         *_citations(project, names),
     ]
+
+
+def _verifications(project: Project, runs: Sequence[str]) -> Iterator[Check]:
+    for run in runs:
+        if said := look_at_verification(project, run, date.today()):
+            words, problems = said
+            yield Check(project.shown(verification_file(project, run)), words, tuple(problems))
 
 
 def _check(project: Project, declared: Runs, run: str, analysis: Analysis) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -359,6 +360,51 @@ def test_what_is_accepted_afterwards_is_not_verified_until_it_is_run_again(proje
     assert list(verification(project)["analyses"]) == ["after"]
     assert mechscope(project, "verify", "everything").exit_code == 0
     assert verified()
+
+
+def test_a_verdict_is_printed_though_it_cannot_be_kept(project: Project) -> None:
+    in_the_way = project.results / "one" / "verification.json"
+    (in_the_way / "folder").mkdir(parents=True)
+    result = mechscope(project, "verify", "after")
+    assert result.exit_code == 0, result.output
+    line_with(result.output, "one:after", "reproduced")
+    line_with(result.output, "warning", str(in_the_way), "what was found is printed only")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda content: content["analyses"]["after"].update(date="2999-01-01"), "in the future"),
+        (lambda content: content.update(date="2999-01-01"), "in the future"),
+        (lambda content: content["analyses"]["after"].update(problems=["x"]), "beside what differs"),
+        (lambda content: content["ledgers"].update(forged="x"), "its list of ledgers is not"),
+        (lambda content: content.pop("analyses"), "is not a verification"),
+        (lambda content: content["analyses"]["after"].update(ledger="x"), "of other results than those here"),
+    ],
+)
+def test_quick_names_what_cannot_be_so_in_a_verification(
+    project: Project, change: Callable[[dict[str, Any]], None], named: str
+) -> None:
+    assert mechscope(project, "verify", "after").exit_code == 0
+    line_with(mechscope(project, "verify", "--quick").output, "verification.json  in order", "1 of 1")
+    content = verification(project)
+    change(content)
+    (project.results / "one" / "verification.json").write_text(json.dumps(content))
+    assert named in mechscope(project, "verify", "--quick").output
+
+
+@pytest.mark.parametrize("command", ["run", "verify", "render"])
+def test_an_interrupted_command_says_one_thing(
+    project: Project, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    for module in ("pipeline.runs", "pipeline.schedule", "review.verify", "publish.render"):
+        monkeypatch.setattr(importlib.import_module(f"mechscope.{module}"), "load_runs", interrupted)
+    result = mechscope(project, command)
+    assert result.exit_code == 130
+    assert result.output == "mechscope: interrupted; what was finished before is kept.\n"
 
 
 def test_a_run_that_was_never_made_is_not_verified(project: Project) -> None:
