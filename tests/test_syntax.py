@@ -36,7 +36,7 @@ def collected_often() -> Iterator[None]:
 
 @pytest.mark.usefixtures("collected_often")
 def test_threads_parse_side_by_side_although_the_interpreter_is_interrupted_in_the_middle() -> None:
-    source = (PACKAGE / "cli.py").read_text(encoding="utf-8")
+    source = (PACKAGE / "cli" / "look.py").read_text(encoding="utf-8")
     errors: list[BaseException] = []
 
     def read() -> None:

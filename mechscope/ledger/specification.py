@@ -13,7 +13,7 @@ from typing import Any
 
 from mechscope.characters import visible
 from mechscope.errors import InvalidRecord
-from mechscope.files import stable_json
+from mechscope.files import lines_of, stable_json
 from mechscope.ledger.drawing import printable
 from mechscope.ledger.fields import check_fields, lacking
 
@@ -95,7 +95,7 @@ def _altairs(error: Exception, chart: Any, name: str) -> InvalidRecord:
         problem = lacking(name, "an encoding", untyped[1], names)
         hint = problem.hint or f'if a transform makes it, write its type:  "{untyped[1]}:Q"'
         return InvalidRecord(problem.message, hint=hint)
-    return InvalidRecord(f"figure '{name}' cannot be made: {said.splitlines()[0].rstrip('.')}.")
+    return InvalidRecord(f"figure '{name}' cannot be made: {lines_of(said)[0].rstrip('.')}.")
 
 
 def _addresses(node: Any, datasets: Mapping[str, Any]) -> Iterator[str]:

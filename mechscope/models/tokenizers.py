@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mechscope.errors import InvalidInput, ModelMismatch
+from mechscope.files import lines_of
 from mechscope.models.selfcheck import SENTENCE
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def from_folder(folder: Path, **options: Any) -> PreTrainedTokenizerBase:
 
 
 def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
+    lines = lines_of(str(error).strip())
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 

@@ -194,8 +194,9 @@ def test_a_claim_whose_criterion_came_first_is_not_exploratory(sample: Project) 
 
 
 def test_what_lies_in_the_folder_of_another_run_is_not_shown_as_its_own(sample: Project) -> None:
-    ledger = sample.found(RUN, "topic_geometry") / "ledger.json"
-    ledger.write_text(ledger.read_text().replace(f'"run": "{RUN}"', '"run": "gemma-3-270m"'))
+    folder = sample.found(RUN, "topic_geometry")
+    other = read_ledger(folder).model_copy(update={"run": "gemma-3-270m"})
+    (folder / "ledger.json").write_text(ledger_text(other))
     with pytest.raises(LedgerDamaged, match="holds what topic_geometry found in gemma-3-270m"):
         _page(sample, "numbers")
 

@@ -18,7 +18,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from mechscope.errors import InvalidInput
-from mechscope.files import read_text
+from mechscope.files import lines_of, read_text
 from mechscope.project import Project
 from mechscope.review.lint.markdown import Block, Scan, scan
 from mechscope.syntax import not_python, parse, read_source
@@ -185,7 +185,7 @@ def _markdown_of_notebook(raw: str, shown: str) -> tuple[list[str], list[int]]:
     lines, margins = [""] * height, [0] * height
     position = number = 0
     for source in sources:
-        for line in source if isinstance(source, list) else source.splitlines(keepends=True):
+        for line in source if isinstance(source, list) else lines_of(source, keepends=True):
             encoded = (json.dumps(line, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
             start = max(raw.find(text, position) for text in encoded)
             if start >= 0:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from mechscope.files import lines_of
+
 _DECIMAL = r"[-−+]?(?:\d[\d,]*)?\.\d+(?:[eE][-+]?\d+)?\s*%?|[-−+]?\d+(?:[eE][-+]?\d+|\s*%)"
 _NUMBER = re.compile(_DECIMAL)
 _LENGTH = (
@@ -204,7 +206,7 @@ def inline_code(text: str) -> str:
 def _numbers(text: str, *, words: bool) -> str:
     kept = list(_blanked(text))
     offset = 0
-    for line in text.splitlines(keepends=True):
+    for line in lines_of(text, keepends=True):
         content = line.rstrip("\n")
         matches = list(_STATED.finditer(content))
         matches += [match for match in (_ALONE.match(content), _REMARK.search(content)) if match]

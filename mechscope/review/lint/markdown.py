@@ -358,7 +358,7 @@ class _Scanner:
 
     def _fence(self, start: int, end: int) -> None:
         """Fenced text: what is printed of raw text, diagrams and output, and captions in cell options."""
-        lines = self.text[start:end].splitlines(keepends=True)
+        lines = lines_of(self.text[start:end], keepends=True)
         info = _INFO.match(lines[0])
         first, last = start + len(lines[0]), end - len(lines[-1] if len(lines) > 1 else "")
         body = self.text[first:last]
