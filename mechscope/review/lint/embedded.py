@@ -120,6 +120,13 @@ def is_shown(name: str, tag: str = "") -> bool:
     return name in _SHOWN_ATTRIBUTES or shown_value
 
 
+def printed_attributes(text: str) -> set[str]:
+    """The attributes that a style in the text prints: those that `content: attr(…)` names."""
+    return {
+        name.lower() for value in _CONTENT.findall(text) for name in re.findall(r"\battr\(\s*([\w-]+)", value)
+    }
+
+
 def tag_name(tag: str) -> str:
     """The name of an HTML tag, in small letters."""
     match = re.match(r"</?([A-Za-z][\w-]*)", tag)
@@ -134,13 +141,14 @@ def parts_words(tag: str) -> bool:
 def html(text: str) -> str:
     """Raw HTML, with what its attributes, styles and scripts show."""
     kept = list(text)
+    printed = printed_attributes(text)
     for hidden in _HIDDEN.finditer(text):
         shown = hidden_text(hidden.group())
         kept[hidden.start() : hidden.end()] = shown
     for tag in _TAG.finditer("".join(kept)):
         fill = _blanked(tag.group())
         for name, start, end in attribute_values(tag.group()):
-            if is_shown(name, tag_name(tag.group())):
+            if is_shown(name, tag_name(tag.group())) or name in printed:
                 fill = fill[:start] + tag.group()[start:end] + fill[end:]
         kept[tag.start() : tag.end()] = (
             fill if parts_words(tag.group()) or fill.strip() else fill.replace(" ", "\ufff9")

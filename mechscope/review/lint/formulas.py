@@ -16,6 +16,11 @@ _VALUE = re.compile(_NUMBER)
 _TEXT = re.compile(
     r"\\(?:text|textbf|textit|textrm|textsf|mbox|mathrm|operatorname|mathit|mathsf|mathbf)\*?\{([^{}]*)\}"
 )
+_WORDED = re.compile(r"\\(?:text|textbf|textit|textrm|textsf|mbox)\*?\{(?P<words>[^{}]*)\}")
+_STYLED_DIGITS = re.compile(
+    r"(?<=[\d.])(?:(?:\\(?:math[a-z]+|text[a-z]*|boldsymbol|bm|mbox)\s*)?\{[\d.]+\}|\\[!,](?=[\d.]))+(?!\})"
+)
+"""What follows a digit and is but more digits, each styled on its own: 0.\\mathbf{4}\\mathit{6}."""
 _POWER_OF_TEN = re.compile(r"(?<![\d.])10\s*\^\s*(?:\{\s*[-−+]?\d+\s*\}|\d)")
 _STACKED = re.compile(r"\\(?:overset|stackrel|underset)\s*\{[^{}]*\}\s*\{([^{}]*)\}")
 _SYMBOLIC_POWER = re.compile(r"\d+(?:\.\d+)?\s*\^\s*(?:\{[^{}]*[A-Za-z][^{}]*\}|\\?[A-Za-z]+)")
@@ -49,7 +54,9 @@ def stated(math: str) -> tuple[int, int] | None:
     # What is only set apart is one number: 1{,}204, 0{.}93, 0\\!.\\!93. Which one doesn't matter here.
     body = re.sub(r"(?<=\d)\{,\}(?=\d{3})", "999", math)
     body = re.sub(r"\{\.\}(?=\d)", ".99", body)
-    body = re.sub(r"(?<=[\d.])\\[!,](?=[\d.])", "99", body)
+    body = _STYLED_DIGITS.sub(
+        lambda match: ("." if "." in match.group() else "9").ljust(len(match.group()), "9"), body
+    )
     body = _STACKED.sub(lambda match: _blank(match.group(), keep=match.span(1), base=match.start()), body)
     body = _TEXT.sub(lambda match: _blank(match.group(), keep=match.span(1), base=match.start()), body)
     body = _SYMBOLIC_POWER.sub(lambda match: " " * (len(match.group()) - 1) + "x", body)
@@ -65,6 +72,12 @@ def stated(math: str) -> tuple[int, int] | None:
         return None
     start, end = places[0]
     return start + len(body[start:end]) - len(body[start:end].lstrip()), end
+
+
+def worded(math: str) -> list[tuple[int, int]]:
+    """Where words stand in math that could state a number (`\\text{eighty percent}`); not in an index."""
+    body = _SCRIPTS.sub(lambda match: " " * len(match.group()), math)
+    return [match.span("words") for match in _WORDED.finditer(body)]
 
 
 def _decimals(body: str) -> list[tuple[int, int]]:

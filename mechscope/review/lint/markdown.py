@@ -82,6 +82,8 @@ _DEFINITION = re.compile(
     r"^ {0,3}\[(?!\^)(?P<name>[^\]\n]+)\]:[ \t]+<?(?P<target>\S+?)>?[ \t]*(?P<title>[\"'(].*)?$", re.MULTILINE
 )
 _CITATION = re.compile(r"(?<![\w@./])-?@(?:\{(?P<braced>[^}\s]+)\}|(?P<key>\w(?:[\w:.#$%&+?<>~/-]*\w)?))")
+_OWN_IN_CITATION = re.compile(r"\b(?:ours?|we|us)\b[^;@\]]*")
+"""What a citation's suffix says of us: "[@wang2023, who see more than our 0.52]"."""
 _OPEN_SHORTCODE = "this shortcode is not closed"
 _HEADING = re.compile(r"^ {0,3}(?P<level>#{1,6})[ \t]+(?P<text>.*?)[ \t]*#*[ \t]*$")
 _ITEM = re.compile(
@@ -253,6 +255,7 @@ class _Scanner:
         self.breaks: set[int] = set()
         """Lines at which a block of the front matter begins, or its end."""
         self.examples = set(_EXAMPLE.findall(text))
+        self.printed_attributes = embedded.printed_attributes(text)
         self.body = 0
 
     def run(self) -> Scan:
@@ -416,7 +419,7 @@ class _Scanner:
         for attribute, first, last in embedded.attribute_values(tag):
             values[attribute] = tag[first:last]
             start = match.start() + first
-            if embedded.is_shown(attribute, name):
+            if embedded.is_shown(attribute, name) or attribute in self.printed_attributes:
                 self._aside(start, match.start() + last)
             elif attribute in ("href", "src"):
                 self.found.links.append(Link(start, values[attribute]))
@@ -487,7 +490,9 @@ class _Scanner:
         self.found.identifiers.update(word[1:] for word in words if word.startswith("#"))
         for name in settings:
             at = re.compile(rf"(?<![\w-]){re.escape(name)}\s*=\s*[\"']?").search(body)
-            if at and embedded.is_shown(name):
+            if at and (
+                embedded.is_shown(name) or not self.printed_attributes.isdisjoint({name, f"data-{name}"})
+            ):
                 self._aside(start + at.end(), start + at.end() + len(settings[name]))
         return tuple(word[1:] for word in words if word.startswith(".")), settings
 
@@ -529,6 +534,8 @@ class _Scanner:
         elif now.startswith("[^", start):
             self._blank(start, after)
         elif after == end + 1 and not now.startswith(":", after) and _CITATION.search(now, start, end):
+            for own in _OWN_IN_CITATION.finditer(now, start, end):
+                self._aside(*own.span(), own.group())
             self._cite(start, end)
             self._blank(start, after, NAME)
         if image and (target or reference):
@@ -561,7 +568,7 @@ class _Scanner:
         """Blocks; and blanks what marks lines: headings, items, quotations, indented code."""
         opened: int | None = None
         in_list = False
-        counted = {0}
+        counting = self._counting()
         blank_before = True
         offset = 0
 
@@ -606,9 +613,8 @@ class _Scanner:
                 close(offset)
                 digits = re.search(r"\d+", item.group())
                 place = int(digits.group()) if digits else 0
-                if place < 2 or place - 1 in counted:
+                if place < 2 or place - 1 in counting or place + 1 in counting:
                     self._blank(at, at + item.end())  # else it is no list that counts, as "93. percent"
-                    counted.add(place)
                 in_list, opened = True, offset
             else:
                 if starts and not re.match(r"[ \t]", content):
@@ -618,6 +624,11 @@ class _Scanner:
             blank_before = False
             offset = end
         close(len(self.text))
+
+    def _counting(self) -> set[int]:
+        """The numbers of all items of lists that count."""
+        items = (_ITEM.match(line.lstrip("> \t")) for line in self._now().split("\n"))
+        return {0} | {int(digits[0]) for item in items if item and (digits := re.search(r"\d+", item[0]))}
 
     def _emphasis(self) -> None:
         for match in re.finditer(r"\*+|(?<![^\W_])_+|_+(?![^\W_])|~~", self._now()):

@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mechscope.review.lint.formulas import stated
+from mechscope.review.lint.formulas import stated, worded
 from mechscope.review.lint.markdown import Block, Scan
 from mechscope.review.lint.names import Names, coordinates, glued
 from mechscope.review.lint.reading import MARK, NAME, Reading, read
@@ -73,9 +73,19 @@ _STATING = any_of(
 _ROUGHLY = any_of("by than nearly almost about over roughly least only exactly")
 _NTH = any_of("third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth twentieth")
 _PARTS = any_of("third quarter fifth sixth seventh eighth ninth tenth hundredth thousandth")
-_PLACED = rf"(?=\s+(?:(?!of\b)[\w-]+\s+)?(?:{_PLACE}|percentile)s?\b)"
+_IN_A_TEXT = r"(?:tokens?|positions?)\b"
+_PLACED = rf"(?=\s+(?!{_IN_A_TEXT})(?:(?!of\b|{_IN_A_TEXT})[\w-]+\s+)?(?:{_PLACE}|percentile)s?\b)"
+"""After an ordinal: a place in the model, or in a ranking; a fourth token is one that the author looks at."""
 
 _BEFORE_PLACE = re.compile(_PLACED)
+_QUOTED = re.compile(
+    r"""\b(?:prompts?|inputs?|texts?|sentences?|strings?|questions?|examples?|completions?|continuations?|passages?
+    |quer(?:y|ies)|templates?|contexts?|instructions?|phrases?|riddles?|problems?|ask(?:s|ed)?|reads?|sees?
+    |consider|imagine|suppose|take|given|fed|such\sas|like|e\.g\.,?)(?!\w)[^.!?,;"“]{0,30}
+    (?:"(?P<straight>(?:[^"\s]+\s+){2,}[^"\s]+)"|“(?P<curly>(?:[^”\s]+\s+){2,}[^”\s]+)”)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""What a model is given to read, in quotation marks."""
 
 _NOT_OF_TWO = "".join(
     rf"(?<!\b{word}\s)"
@@ -235,20 +245,25 @@ def numerals(found: Scan, names: Names) -> list[Numeral]:
         numbers.add(Numeral(*span, text[slice(*span)], place, aside))
 
     for block in found.blocks:
-        numbering = _numbering(found.prose, block)
+        skipped = _numbering(found.prose, block) | _quoted(found.prose, block)
         for start, end in found.sentences(block):
             quoted = [at for at in cited if start <= at < end]
             reading = read(found.prose, start, end)
             for first, last in typed_numbers(reading.text, names):
                 span = reading.span(first, last)
-                if span[0] not in numbering and not (quoted and _of_others(reading, first, quoted)):
+                if span[0] not in skipped and not (quoted and _of_others(reading, first, quoted)):
                     add(found.text, span, span[0])
             if quoted or decided(reading.text):
                 continue
             for begin, stop, body in found.math:
-                value = stated(body) if start <= begin < end else None
+                if not start <= begin < end:
+                    continue
+                value = stated(body)
                 if value:
                     add(found.text, (begin, stop), begin + value[0])
+                for first, last in worded(body):
+                    for place, _ in typed_numbers(body[first:last], names):
+                        add(found.text, (begin, stop), begin + first + place)
     for aside in found.asides:
         for line in re.finditer(r".*[^\W_].*|.*&.*", aside.prose):
             reading = read(aside.prose, *line.span())
@@ -350,6 +365,17 @@ def _filled(text: str, spans: Iterable[tuple[int, int]], fill: str) -> str:
     for start, end in spans:
         letters[start:end] = fill * (end - start)
     return "".join(letters)
+
+
+def _quoted(prose: str, block: Block) -> set[int]:
+    """The places in a block's prompts and examples, where they hold no decimal or share, as results do."""
+    reading = read(prose, block.start, block.end)
+    return {
+        reading.places[at]
+        for match in _QUOTED.finditer(reading.text)
+        for at in range(*match.span("straight" if match["straight"] else "curly"))
+        if not re.search(r"\d\.\d|\d\s?%|per\s?cent", match.group())
+    }
 
 
 def _numbering(prose: str, block: Block) -> set[int]:

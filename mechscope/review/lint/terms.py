@@ -44,6 +44,11 @@ _WORK = any_of(
     workshop conference toolkit model"""
 )
 
+_NAME = r"[A-Z][a-z]+"
+_IN_SENTENCE = r"(?<=[a-z,(]\s)(?<!\bon\s)(?<!\bfor\s)(?<!\bthan\s)"
+"""Before a name inside a sentence, where a capital is one. "On Pile 3.1" is no name with its number."""
+_METRIC = "(?i:accuracy|loss|perplexity|entropy|mean|median|scores?|precision|recall|faithfulness|completeness|correlation|cosine|similarity|error|rank|margin|share|ratio|rate|total)\\b"
+
 # Software, hardware, models
 _VERSION = (
     r"(?::\s?(?!0\.\d\d\b)|[ -])v?\d+(?:\.\d+)*[a-z]?\b(?:\.x\b)?"
@@ -89,15 +94,19 @@ _ACRONYM = rf"(?:(?!L\d|H\d|N\d|{_FAMILY})[A-Z][A-Za-z]*[A-Z0-9][A-Za-z0-9]*(?:-
 # Places in a text
 _NUMBER_OF_PLACE = r"\(?\#?(?!0\.)\d+(?:\.\d+)*[a-z]?\)?"
 _PLACES = any_of(
-    r"""[Ss]ection [Ss]ec\.? [Ff]ig\.? [Ee]q\.? [Cc]h\. [Ff]igure Fig\.? [Tt]able Tab\.? [Ee]quation Eq\.? [Aa]ppendix [Cc]hapter Part Step [Pp]age p\.
-    [Ll]ine [Ff]ootnote Note Theorem Lemma Definition Proposition Corollary Algorithm Listing Example Panel Experiment
-    Study Alg\. Thm\. Lem\. Prop\. Def\. Ch\. App\. Ex\. Vol(?:ume|\.) No\. [Ii]ssue Question [Pp]hase Hypothesis Box Item Claim Exercise Notebook Cell Remark Day Round"""
+    r"""sections? secs?\.? figures? figs?\.? equations? eqs?\.? tables? tabs?\.? append(?:ix|ices) app\. chapters? ch\. parts? pages? pp?\. lines?
+    footnotes? endnotes? notes? theorems? thm\. lemmas? lem\. definitions? def\. propositions? prop\. corollar(?:y|ies) algorithms? alg\. listings?
+    examples? ex\. panels? experiments? studies study volumes? vol\. nos?\. issues? questions? hypothes[ie]s box(?:es)? items? claims? exercises?
+    problems? notebooks? cells? remarks? lectures? lessons? slides? episodes? rooms? points? articles? versions?"""
 )
-_SEVERAL_PLACES = any_of(
-    r"""[Ss]ections Secs\. [Ff]igures Figs\. [Tt]ables Tabs\. [Ee]quations Eqs\. Appendices [Cc]hapters Parts Steps [Pp]ages pp\.
-    [Ll]ines [Ff]ootnotes Notes Theorems Lemmas Definitions Examples Panels Experiments Studies Nos\. [Ii]ssues Questions
-    [Pp]hases Claims Exercises"""
+_TIMES = any_of("steps? days? weeks? rounds? phases? stages? sessions?")
+_NO_PHRASE = "".join(
+    rf"(?<!\b{word}\s)"
+    for word in ("the", "this", "that", "these", "our", "each", "every", "all", "per", "one", "last")
 )
+"""Before a noun with its number there is no such word: "in this study 14 raters" is no study 14."""
+_NO_TIME = "".join(rf"(?<!\b{word}\s)" for word in ("at", "after", "by", "until", "before", "around"))
+"""Nor before a time that is no result: what happens "at step 1200" was measured."""
 
 # Design
 _KIND = any_of(
@@ -143,6 +152,8 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"\b(?i:uses?|used|using|requires?|needs?|wants?|installs?|pins?|format\s+is|built\s+with|tested\s+with|upgraded?\s+to)\s+"
         rf"(?:the\s+|an?\s+)?(?!{_MEASURE}\b)[A-Za-z][\w.+-]*\s[1-9]\d?\.\d{{1,2}}\b{_NO_RESULT}(?=\s*[.,;)]|\s+(?:and|or|for|to|as|with)\b)",
         rf"\b[a-z]+[A-Z]\w*\s\d+\.\d{{1,2}}\b{_NO_RESULT}",
+        rf"{_IN_SENTENCE}(?!{_MEASURE}\b){_NAME}\s[1-9]\d*\.\d{{1,2}}\b{_NO_RESULT}(?!\s*(?:±|×|\(|[a-z]+s\b))",
+        rf"(?:^|[.!?]\s+)(?!{_MEASURE}\b|{_METRIC}){_NAME}\s[1-9]\d*\.\d{{1,2}}\s(?!and\b|to\b|or\b|on\b|in\b|for\b|at\b|by\b|of\b|with\b|points?\b)[a-z]+(?<=s)\s",
         r"\b\d+(?:\.\d+){2,}(?:[a-z]+\d*)?\b",
         r"(?<![\w.])v\d+(?:\.\d+)*\b",
         r"\b[A-Za-z][\w-]*\s?(?:==|~=|>=|<=|≥)\s?\d+(?:\.\d+)+\b(?=\s*(?:[,;).]|and\b|or\b|$))",
@@ -154,6 +165,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"\b{_STANDARD}[ -]v?\d+(?:[.:/-]\d+)*(?:-Clause)?\b(?!\s*%)",
         r"(?:Licen[cs]e|Attribution|ShareAlike|NonCommercial)(?:,?\s+[Vv](?:ersion|\.))?\s+v?\d(?:\.\d)?\b(?!\s*%)",
         r"\b\d-Clause\b",
+        rf"\b[A-Za-z]+\+\+\d+\b|\b[A-Z][A-Z\d]+/v?\d+(?:\.\d+)?\b{_NO_RESULT}",
     ),
     "hardware": (
         rf"\b(?:{_PART}|{_MACHINE})\b[^.;\d]{{0,24}}\b\d+\s?[GTM]i?B\b",
@@ -163,7 +175,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"(?<![\w.])(?:\d+|(?i:{_SMALL}))(?:\s?[×x])?\s?(?:GPU|TPU|CPU|(?:CPU\s+|physical\s+)?core)s?\b",
     ),
     "models, with their sizes": (
-        rf"\b{_FAMILY}[ -]\d+(?:\.\d+)?[a-zA-Z]?\b(?:[ -]{_SIZE}\b)?(?!\s*%|\.\d)",
+        rf"\b{_FAMILY}[ -]\d+(?:\.\d+)?[a-zA-Z]?\b(?:[ -]{_SIZE}\b)?(?!\.\d|\s+of\b){_NO_RESULT}",
         rf"\b{_FAMILY}[ -]{_SIZE}\b",
         rf"\b(?:[Tt]he|[Aa]n?|[Oo]ur|[Ii]ts)\s+{_SIZE}(?=\s+(?!{COUNTED}\b)[a-z])",
         rf"(?<![\w.])\d+x{_SIZE}(?!\w)",
@@ -171,6 +183,8 @@ TERMS: dict[str, tuple[str, ...]] = {
     ),
     "works, commits, and places on the net": (
         r"\b(?:arXiv|doi|DOI|ISBN|ISSN|PMID|hdl)[: ]\s?\S+|\b10\.\d{4,9}/\S+",
+        r"(?<![\w.])\d+(?:-\d+){2,}X?\b(?!\.\d)|\b\d{4}-\d{3}[\dX]\b",
+        r"(?<![\w./-])\d+(?=[\w/-]*[A-Za-z])(?:[-_/](?!(?:of|out|to|in|or|and|fold|point|per|x)\b)\w+){2,}",
         r"(?<![\w.])\d{4}\.\d{5}(?:v\d+)?(?![\w.]*\d)",
         r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b|\b\w+@\d+\b",
         r"(?<![\w.])(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)(?!\d+e\d+\b)[0-9a-f]{7,64}\b",
@@ -195,10 +209,11 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"\b\d\d?[./]\d\d?[./](?:19|20)\d\d\b|\b(?:0?[1-9]|1[0-2])/20\d\d\b",
     ),
     "places in this text or in another": (
-        rf"(?!(?:Step|Day|Round|Part|Cell)\s+\d{{3}})(?:\b{_PLACES}\s+|§{{1,2}}\s?){_NUMBER_OF_PLACE}{_NO_RESULT}",
-        rf"(?:\b(?:{_PLACES}|{_SEVERAL_PLACES})\s+|§{{1,2}}\s?){_NUMBER_OF_PLACE}(?:(?:\s*(?:,|–|--?|&|to\b|and\b|or\b)\s*)+{_NUMBER_OF_PLACE})+{_NO_RESULT}",
-        rf"\b(?:part|phase|stage|step)\s+{_SMALL}\b",
-        rf"\b(?:Part|Step|Phase|Chapter|Experiment|Study|Question|Claim|Point|Section|Day|[Ss]quare|[Vv]ersion)\s+{_SMALL}\b",
+        rf"(?:{_NO_PHRASE}\b(?i:{_PLACES})\s+|§{{1,2}}\s?){_NUMBER_OF_PLACE}(?:(?:\s*(?:,|–|--?|&|to\b|and\b|or\b)\s*)+{_NUMBER_OF_PLACE})*{_NO_RESULT}",
+        rf"{_NO_PHRASE}{_NO_TIME}\b(?i:{_TIMES})\s+\d\d?\b(?![.,:]\d){_NO_RESULT}",
+        rf"{_NO_PHRASE}\b(?i:{_PLACES}|{_TIMES}|square)\s+{_SMALL}\b{_NO_COUNT}",
+        rf"\b(?i:take|consider|suppose|imagine|picture|say|e\.g\.|for\s+(?:example|instance)),?\s+(?:\w+\s+){{0,3}}?(?:layer|block|head|neuron|latent|feature|position|token)\s+\d+{_NO_RESULT}",
+        r"\b(?i:layer|block|head|neuron|latent|feature|position|token)\s+\d+\b(?=[^.]{0,40}\b(?:only\s+an\s+example|an\s+example\s+of|for\s+(?:example|instance)|say)\b)",
         r"(?<!\w)#\d+\b",
         r"\b(?i:by|with|in|from|combining|see|using|into|and|to|of|than)\s+\(\d{1,2}\)",
     ),
@@ -209,7 +224,8 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"\b(?:\d\d\s?%?(?:,\s|\s?/\s?|\s+and\s+))?{_CONFIDENCE}-?\s*(?:[a-z-]+\s+){{0,2}}{_OF_INTERVAL}\b",
         rf"\b{_QUANTILE}(?:,?\s+(?:and|to)\s+(?:the\s+)?{_QUANTILE})?\s+(?:percentiles?|quantiles?)\b(?<!at\s)",
         r"\b[Tt]op(?:-|\s)(?:\d+|one|five|ten)\b(?=\s+(?:accuracy|error|predictions?|list|lists|entries|sampling)\b|\s*[.,;])|\b[Tt]op-\d+\b",
-        r"(?<![\w.])\d+\s?[×x]\s?\d+(?=\s+(?:design|factorial|table|grid|matri\w+|layout|panels?)\b)",
+        rf"(?<![\w.])\d+(?:\s?[×x]\s?\d+)+(?![\w%^]|\.\d|\s?[×x=]){_NO_RESULT}",
+        r"(?<![\w./])50/50(?![\w/])(?=\s+[a-z])",
         r"\b(?i:precision|recall|hits|ndcg|pass)\s?(?:@|at)\s?\d+\b(?!\.\d|%)|\b(?:simple|two-thirds)\s+majority\b",
         rf"\b(?:[Ss]eeds?|random_state)\s*(?:=|is|:)?\s*\d+\b{_NO_RESULT}",
     ),
@@ -219,7 +235,7 @@ TERMS: dict[str, tuple[str, ...]] = {
     ),
     _OF_SCALES: (
         rf"(?<![\w.]){_END}\s+{_MEANS}\s+(?!\d)\w+",
-        rf"(?:^|[(,;]|\b(?:and|or|is|[Ww]here|to|of|from|with))\s*(?<![\w.])[-−]?\d+\s+{_MEANS}\s+(?!\d)\w+",
+        rf"(?:^|[(,;]|\b(?:and|or|is|[Ww]here|to|of|by|from|with))\s*(?<![\w.])[-−]?\d+(?:\s?°|\s+degrees)?\s+{_MEANS}\s+(?!\d)\w+",
         rf"(?<![\w.]){_END}\s+(?:for|is|are|being|under|if|when|where|at|=)\s+{_EXTREME}",
         rf"(?<![\w.]){_END}\s+(?:perfect|chance|random)\b",
         rf"(?<![\w.])(?:{_END}|(?:one|a)\s+half)\s+(?:is|are)\s+what\s+{_EXTREME}",
@@ -238,6 +254,9 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"(?<![\w.,])[-−]?[01](?:\s+(?:and|or)\s+|/)[-−+]?[01]{_END_OF_NUMBER}(?!\.\d){_NO_COUNT}",
         r"\[[-−]?[01],\s*[-−+]?1\]|\{[-−]?[01],\s*[-−+]?1\}",
         rf"\b(?i:{_MADE})(?:\s+[a-z]+){{0,4}}?\s+(?:to|at)\s+(?:exactly\s+)?(?:{_END}|unity){_END_OF_NUMBER}{_NO_COUNT}(?!\s+of\b)",
+        rf"\b(?i:bounded|capped|limited)\s+(?:from\s+)?(?:above\s+|below\s+)?(?:by|at)\s+{_END}{_END_OF_NUMBER}{_NO_COUNT}",
+        rf"\b(?i:expected|expectation|nominal|default|theoretical)\s+(?:\w+\s+)?(?:is|of|equals)\s+{_END}{_END_OF_NUMBER}{_NO_COUNT}",
+        r"\b(?i:coins?|guess\w*|chance|monkey)\s+(?:\w+\s+)?would\b[^.\d]{0,40}?\b(?:half(?:\s+(?:of|the))?|50\s?%|50\s+per\s?cent)(?!\w)",
         rf"\b(?i:mean|variances?|norms?|lengths?|deviation|weight|slope|temperature|dose)\s+(?:of\s+|is\s+|are\s+)?(?:0|1|zero|one)(?:{_STOP}|\s+unless\b)|\b(?i:mean)\s+(?:of\s+)?(?:0|zero)\s+and\b|\b(?:0|zero)\s+mean\b",
         r"\b(?i:count(?:ed|ing|s)?|start(?:s|ing)?|numbered|indexed|begin(?:s|ning)?)\s+(?:from|at|with)\s+(?:0|1|zero|one)\b(?![.,]\d)",
         r"\b[Bb]y\s+(?:definition|construction)[^.\d]{0,50}?\s[-−]?[01]\b(?![.,]\d)|(?<![\w.])[-−]?[01]\s+by\s+(?:definition|construction)\b",
@@ -246,6 +265,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"\b(?:[Mm]aximum|[Mm]inimum|[Cc]hance(?:\s+level)?|[Ee]nds?|[Cc]eiling|[Ff]loor)\s+(?:is|are|of|at)\s+{_END}(?:\s+and\s+{_END})?{_END_OF_NUMBER}{_NO_COUNT}",
     ),
     "symbols of a formula": (
+        rf"(?<![\w.,])\d+\s(?:[+−*/×·-]|plus|minus|times|divided\s+by)\s\d+(?:\s(?:=|is|equals|makes)\s\d+)?(?![\w%]|[.,]\d|\s?[%^±]){_NO_COUNT}",
         r"(?<![^\W\d_])(?:[A-Za-z]|\))\s?[−+-]\s?[12]\b(?![.,]?\d)|[-−]?\b[12]\s?/\s?\(?(?=[A-Za-z√])",
     ),
     "what is counted through": (
@@ -267,7 +287,11 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"\bcloud\s+nine\b|\b(?:nine|seven)\s+lives\b|\ball\s+fours\b|\bsaves\s+nine\b|\b[Nn]umber\s+(?:one|two)\b|\beleventh\s+hour\b|\b20/20(?=\s+(?:vision|hindsight))|\bis\s+20/20\b|\b24/7\b|\b(?:[Tt]wenty|20)\s+questions\b|\b(?:[Oo]ne|[Oo]nce)\s+or\s+(?:two|twice)\b",
         r"\b[Hh]alf\s+(?:the\s+(?:battle|story|fun|point|truth|job|world)|a\s+mind|true|right|wrong|full|empty|done|art|serious)\b|\b[Tt]h(?:ink|ought)\s+twice\b|\b\w+\s+o['’]clock\b|\bin(?:to)?\s+two\b(?=\s*[.,;:]|\s+(?:and|by|at)\b)",
         r"\b(?:aim|reason|goal|purpose|answer|contribution|problem|motivation|issue|idea|lesson|question)s?\s+(?:\w+\s+){0,4}?(?:is|are|was|were)\s+(?:two|three)-?fold\b",
-        r"\b[Tt]en\s+to\s+one\b|\b(?:two|three)\s+of\s+(?:us|you)\b|\bBig\s+Five\b|\bfour\s+(?:corners|letters)\b|\bfifty[- ]fifty\s+(?:chance|guess)\b|\b[Tt]hree\s+cheers\b|\b[Cc]atch[- ]22\b|\b(?:Apollo|Route|Boeing|Airbus|Formula|Channel|Room|Article|Area|Highway|Flight|World\s+War)\s\d+\b",
+        r"\b[Tt]en\s+to\s+one\b|\b(?i:two|three|four|five)\s+of\s+(?:us|you)\b|\bBig\s+Five\b|\bfour\s+(?:corners|letters)\b|\bfifty[- ]fifty\s+(?:chance|guess)\b|\b[Tt]hree\s+cheers\b|\b[Cc]atch[- ]22\b",
+    ),
+    "names that hold a number": (
+        rf"{_IN_SENTENCE}(?!{_MEASURE}\b|{_FAMILY}\b|I\b|{_MONTH}){_NAME}\s\d+\b(?![.,:]\d|\s+of\b){_NO_RESULT}(?!\s+[a-z]+[^s\W]s\b)",
+        rf"(?<=[a-z]\s)\d[\d,]*\s+{_NAME}(?<=s)\b(?!\s+[a-z]+s\b)",
     ),
 }  # fmt: skip
 """Why a number is spared, and the terms in which it then stands."""
