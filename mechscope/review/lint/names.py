@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from mechscope.project import Project
-from mechscope.review.lint.terms import TERMS, bounds, ends
+from mechscope.review.lint.terms import TERMS, bounds, ends, imagined
 
 _WORD = re.compile(r"(?<![\w.])[^\W\d_](?:\w|[-‑.](?=\w)|[\^~](?=\w)|(?<=\w)[\^~](?!\w))*")
 _COORDINATE = re.compile(
@@ -39,7 +39,7 @@ class Names:
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Where names stand; a word with digits that begins with a letter is one ("top-50", "L0H3")."""
         found = [match.span() for pattern in self._patterns for match in pattern.finditer(text)]
-        found += [*bounds(text), *ends(text)]
+        found += [*bounds(text), *ends(text), *imagined(text)]
         results = [*coordinates(text), *glued(text)]
         return found + [
             match.span()

@@ -78,14 +78,17 @@ _PLACED = rf"(?=\s+(?!{_IN_A_TEXT})(?:(?!of\b|{_IN_A_TEXT})[\w-]+\s+)?(?:{_PLACE
 """After an ordinal: a place in the model, or in a ranking; a fourth token is one that the author looks at."""
 
 _BEFORE_PLACE = re.compile(_PLACED)
-_QUOTED = re.compile(
-    r"""\b(?:prompts?|inputs?|texts?|sentences?|strings?|questions?|examples?|completions?|continuations?|passages?
-    |quer(?:y|ies)|templates?|contexts?|instructions?|phrases?|riddles?|problems?|ask(?:s|ed)?|reads?|sees?
-    |consider|imagine|suppose|take|given|fed|such\sas|like|e\.g\.,?)(?!\w)[^.!?,;"“]{0,30}
-    (?:"(?P<straight>(?:[^"\s]+\s+){2,}[^"\s]+)"|“(?P<curly>(?:[^”\s]+\s+){2,}[^”\s]+)”)""",
-    re.VERBOSE | re.IGNORECASE,
+_GIVEN_TO_READ = any_of(
+    """prompts? inputs? texts? sentences? strings? questions? examples? completions? continuations? passages?
+    quer(?:y|ies) templates? contexts? instructions? phrases? riddles? problems?"""
 )
-"""What a model is given to read, in quotation marks."""
+_QUOTED = re.compile(r'"(?P<straight>[^"]+)"|“(?P<curly>[^”]+)”')
+_BEFORE_QUOTED = re.compile(
+    rf"\b(?:{_GIVEN_TO_READ}|ask(?:s|ed)?|reads?|sees?|consider|imagine|suppose|take|given|fed|such\sas|like|e\.g\.)"
+    r"(?!\w)(?:,\s*|[^.!?,;\"“]{0,30})$",
+    re.IGNORECASE,
+)
+_AFTER_QUOTED = re.compile(rf",?\s+(?:is|was|are|as)\s+(?:\w+\s+){{0,2}}{_GIVEN_TO_READ}\b")
 
 _NOT_OF_TWO = "".join(
     rf"(?<!\b{word}\s)"
@@ -368,14 +371,16 @@ def _filled(text: str, spans: Iterable[tuple[int, int]], fill: str) -> str:
 
 
 def _quoted(prose: str, block: Block) -> set[int]:
-    """The places in a block's prompts and examples, where they hold no decimal or share, as results do."""
+    """The places in what a model is given to read, in quotation marks, unless it holds decimals or shares."""
     reading = read(prose, block.start, block.end)
-    return {
-        reading.places[at]
-        for match in _QUOTED.finditer(reading.text)
-        for at in range(*match.span("straight" if match["straight"] else "curly"))
-        if not re.search(r"\d\.\d|\d\s?%|per\s?cent", match.group())
-    }
+    places: set[int] = set()
+    for match in _QUOTED.finditer(reading.text):
+        is_given = _BEFORE_QUOTED.search(reading.text, max(0, match.start() - 50), match.start())
+        is_given = is_given or _AFTER_QUOTED.match(reading.text, match.end())
+        quoted = match[match.lastgroup or 0]
+        if is_given and len(quoted.split()) > 2 and not re.search(r"\d\.\d|\d\s?%|per\s?cent", quoted):
+            places.update(reading.places[match.start() : match.end()])
+    return places
 
 
 def _numbering(prose: str, block: Block) -> set[int]:

@@ -89,6 +89,8 @@ _MEASURE = any_of(
     MLP MLPs SAE SAEs LLM LLMs GPU CPU LN RMS R2 F1 AP mAP CKA PCA SVD ICC IoU MCC ACC TPS FLOPs GELU MORF ONLY ALL AND THE OF WE IS"""
 )
 """Words in capitals that a measured number may follow."""
+_NAME_NOT_MEASURED = rf"(?!{_MEASURE}\b|{_METRIC}|{_FAMILY}\b|(?i:{COUNTED})\b|I\b|(?:Only|About|Around|Over|Just|Under|All|Of|In|On|For|With|These|Those|The|Some|Another|At|Exactly|Roughly)\b){_NAME}(?<!ly)(?<!ing)(?<!ed)"
+"""A capitalised word that isn't one that a measured number may follow."""
 _ACRONYM = rf"(?:(?!L\d|H\d|N\d|{_FAMILY})[A-Z][A-Za-z]*[A-Z0-9][A-Za-z0-9]*(?:-[A-Z]+)*)"
 
 # Places in a text
@@ -97,7 +99,9 @@ _PLACES = any_of(
     r"""sections? secs?\.? figures? figs?\.? equations? eqs?\.? tables? tabs?\.? append(?:ix|ices) app\. chapters? ch\. parts? pages? pp?\. lines?
     footnotes? endnotes? notes? theorems? thm\. lemmas? lem\. definitions? def\. propositions? prop\. corollar(?:y|ies) algorithms? alg\. listings?
     examples? ex\. panels? experiments? studies study volumes? vol\. nos?\. issues? questions? hypothes[ie]s box(?:es)? items? claims? exercises?
-    problems? notebooks? cells? remarks? lectures? lessons? slides? episodes? rooms? points? articles? versions?"""
+    problems? notebooks? cells? remarks? lectures? lessons? slides? episodes? rooms? points? articles? versions? rules? seasons? scenes? acts? verses?
+    paragraphs? clauses? columns? rows? entry entries units? modules? tasks? options? variants? conditions? groups? objections? assumptions? principles?
+    trials? runs? folds? tickets? drafts? levels?"""
 )
 _TIMES = any_of("steps? days? weeks? rounds? phases? stages? sessions?")
 _NO_PHRASE = "".join(
@@ -123,7 +127,9 @@ _OF_INTERVAL = any_of(
 _QUANTILE = r"(?:2\.5|5|10|25|50|75|90|95|97\.5|99)(?:st|nd|rd|th|\s?%)?"
 
 # Scales
-_END = r"(?:[-−]?1(?:\.0+)?|0(?:\.0+)?|[-−]?0?\.5|100\s?%|50\s?%|0\s?%|zero|one)"
+_END = (
+    r"(?:(?:90|180)(?:\s?°|\s+degrees)|[-−]?1(?:\.0+)?|0(?:\.0+)?|[-−]?0?\.5|100\s?%|50\s?%|0\s?%|zero|one)"
+)
 _MEANS = r"(?:means?|meaning|stands?\s+for|standing\s+for|denot\w+|correspond\w*\s+to|indicat\w+|signif\w+|would\s+(?:be|mean)|marks?|represents?)"
 _EXTREME = (
     r"(?:(?:a|an|the|any|that|all|only|at|in\s+case\s+of|by)\s+){0,3}"
@@ -175,7 +181,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"(?<![\w.])(?:\d+|(?i:{_SMALL}))(?:\s?[×x])?\s?(?:GPU|TPU|CPU|(?:CPU\s+|physical\s+)?core)s?\b",
     ),
     "models, with their sizes": (
-        rf"\b{_FAMILY}[ -]\d+(?:\.\d+)?[a-zA-Z]?\b(?:[ -]{_SIZE}\b)?(?!\.\d|\s+of\b){_NO_RESULT}",
+        rf"\b{_FAMILY}(?:-\d+|\s[1-9])(?:\.\d+)?[a-zA-Z]?\b(?:[ -]{_SIZE}\b)?(?!\.\d|\s+of\b){_NO_RESULT}",
         rf"\b{_FAMILY}[ -]{_SIZE}\b",
         rf"\b(?:[Tt]he|[Aa]n?|[Oo]ur|[Ii]ts)\s+{_SIZE}(?=\s+(?!{COUNTED}\b)[a-z])",
         rf"(?<![\w.])\d+x{_SIZE}(?!\w)",
@@ -212,8 +218,6 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"(?:{_NO_PHRASE}\b(?i:{_PLACES})\s+|§{{1,2}}\s?){_NUMBER_OF_PLACE}(?:(?:\s*(?:,|–|--?|&|to\b|and\b|or\b)\s*)+{_NUMBER_OF_PLACE})*{_NO_RESULT}",
         rf"{_NO_PHRASE}{_NO_TIME}\b(?i:{_TIMES})\s+\d\d?\b(?![.,:]\d){_NO_RESULT}",
         rf"{_NO_PHRASE}\b(?i:{_PLACES}|{_TIMES}|square)\s+{_SMALL}\b{_NO_COUNT}",
-        rf"\b(?i:take|consider|suppose|imagine|picture|say|e\.g\.|for\s+(?:example|instance)),?\s+(?:\w+\s+){{0,3}}?(?:layer|block|head|neuron|latent|feature|position|token)\s+\d+{_NO_RESULT}",
-        r"\b(?i:layer|block|head|neuron|latent|feature|position|token)\s+\d+\b(?=[^.]{0,40}\b(?:only\s+an\s+example|an\s+example\s+of|for\s+(?:example|instance)|say)\b)",
         r"(?<!\w)#\d+\b",
         r"\b(?i:by|with|in|from|combining|see|using|into|and|to|of|than)\s+\(\d{1,2}\)",
     ),
@@ -235,7 +239,7 @@ TERMS: dict[str, tuple[str, ...]] = {
     ),
     _OF_SCALES: (
         rf"(?<![\w.]){_END}\s+{_MEANS}\s+(?!\d)\w+",
-        rf"(?:^|[(,;]|\b(?:and|or|is|[Ww]here|to|of|by|from|with))\s*(?<![\w.])[-−]?\d+(?:\s?°|\s+degrees)?\s+{_MEANS}\s+(?!\d)\w+",
+        rf"(?:^|[(,;]|\b(?:and|or|is|[Ww]here|to|of|by|from|with))\s*(?<![\w.])[-−]?\d+(?:\s?°|\s+degrees,?)?\s+{_MEANS}\s+(?!\d)\w+",
         rf"(?<![\w.]){_END}\s+(?:for|is|are|being|under|if|when|where|at|=)\s+{_EXTREME}",
         rf"(?<![\w.]){_END}\s+(?:perfect|chance|random)\b",
         rf"(?<![\w.])(?:{_END}|(?:one|a)\s+half)\s+(?:is|are)\s+what\s+{_EXTREME}",
@@ -287,9 +291,12 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"\bcloud\s+nine\b|\b(?:nine|seven)\s+lives\b|\ball\s+fours\b|\bsaves\s+nine\b|\b[Nn]umber\s+(?:one|two)\b|\beleventh\s+hour\b|\b20/20(?=\s+(?:vision|hindsight))|\bis\s+20/20\b|\b24/7\b|\b(?:[Tt]wenty|20)\s+questions\b|\b(?:[Oo]ne|[Oo]nce)\s+or\s+(?:two|twice)\b",
         r"\b[Hh]alf\s+(?:the\s+(?:battle|story|fun|point|truth|job|world)|a\s+mind|true|right|wrong|full|empty|done|art|serious)\b|\b[Tt]h(?:ink|ought)\s+twice\b|\b\w+\s+o['’]clock\b|\bin(?:to)?\s+two\b(?=\s*[.,;:]|\s+(?:and|by|at)\b)",
         r"\b(?:aim|reason|goal|purpose|answer|contribution|problem|motivation|issue|idea|lesson|question)s?\s+(?:\w+\s+){0,4}?(?:is|are|was|were)\s+(?:two|three)-?fold\b",
-        r"\b[Tt]en\s+to\s+one\b|\b(?i:two|three|four|five)\s+of\s+(?:us|you)\b|\bBig\s+Five\b|\bfour\s+(?:corners|letters)\b|\bfifty[- ]fifty\s+(?:chance|guess)\b|\b[Tt]hree\s+cheers\b|\b[Cc]atch[- ]22\b",
+        r"\b[Tt]en\s+to\s+one\b|\b(?i:two|three|four|five)\s+of\s+(?:us|you)\b|\bpowers?\s+of\s+(?:two|ten)\b|\bBig\s+Five\b|\bfour\s+(?:corners|letters)\b|\bfifty[- ]fifty\s+(?:chance|guess)\b|\b[Tt]hree\s+cheers\b|\b[Cc]atch[- ]22\b",
     ),
     "names that hold a number": (
+        rf"(?:^|(?<=[.!?]\s)){_NAME_NOT_MEASURED}\s\d+\b(?=\s(?:is|was|has|does|did|can|will|[a-z]+s\s(?:the|an?|its?|our|their|this|that|these)\b))(?![.,]\d)",
+        rf"\b{_NAME_NOT_MEASURED}\s\d+(?=(?:,|\s(?:and|or))\s{_NAME_NOT_MEASURED}\s\d+\b(?![.,]\d|\s*%)){_NO_RESULT}",
+        r"(?<![\w./])[A-Za-z]+[-_]?\d[\w-]*(?:/\w[\w-]*)+",
         rf"{_IN_SENTENCE}(?!{_MEASURE}\b|{_FAMILY}\b|I\b|{_MONTH}){_NAME}\s\d+\b(?![.,:]\d|\s+of\b){_NO_RESULT}(?!\s+[a-z]+[^s\W]s\b)",
         rf"(?<=[a-z]\s)\d[\d,]*\s+{_NAME}(?<=s)\b(?!\s+[a-z]+s\b)",
     ),
@@ -317,6 +324,23 @@ def decided(sentence: str) -> bool:
 def bounds(sentence: str) -> list[tuple[int, int]]:
     """Where the bounds stand that a sentence says were fixed ("below 0.05"); nothing else in it is spared."""
     return [match.span("number") for match in _BOUND.finditer(sentence)] if decided(sentence) else []
+
+
+_IMAGINED = re.compile(
+    r"(?:^|[.:;(]\s*)(?:take|consider|suppose|imagine|picture|say|e\.g\.|for\s+(?:example|instance))\b|\bonly\s+an\s+example\b",
+    re.IGNORECASE,
+)
+_PLACE_IN_MODEL = re.compile(
+    rf"\b(?:layer|block|head|neuron|latent|feature|position|token)\s+\d+\b(?![.,]\d){_NO_RESULT}",
+    re.IGNORECASE,
+)
+
+
+def imagined(sentence: str) -> list[tuple[int, int]]:
+    """Where places in a model stand that a sentence only imagines ("Suppose head 3 looks at verbs")."""
+    if not _IMAGINED.search(sentence):
+        return []
+    return [match.span() for match in _PLACE_IN_MODEL.finditer(sentence)]
 
 
 _BARE_END = re.compile(rf"(?<![\w.,/]){_END}{_END_OF_NUMBER}{_NO_RESULT}")
