@@ -17,10 +17,9 @@ _TEXT = re.compile(
     r"\\(?:text|textbf|textit|textrm|textsf|mbox|mathrm|operatorname|mathit|mathsf|mathbf)\*?\{([^{}]*)\}"
 )
 _WORDED = re.compile(r"\\(?:text|textbf|textit|textrm|textsf|mbox)\*?\{(?P<words>[^{}]*)\}")
-_STYLED_DIGITS = re.compile(
-    r"(?<=[\d.])(?:(?:\\(?:math[a-z]+|text[a-z]*|boldsymbol|bm|mbox)\s*)?\{[\d.]+\}|\\[!,](?=[\d.]))+(?!\})"
-)
-"""What follows a digit and is but more digits, each styled on its own: 0.\\mathbf{4}\\mathit{6}."""
+_STYLED = r"(?:\\(?:math[a-z]+|text[a-z]*|boldsymbol|bm|mbox)\s*)?\{[\d.]+\}"
+_STYLED_DIGITS = re.compile(rf"(?<=[\d.])(?:{_STYLED}|\\[!,](?=[\d.]))+(?!\}})|(?<![_^])(?:{_STYLED}){{2,}}")
+"""Digits of one number that are styled on their own: 0.\\mathbf{4}\\mathit{6}."""
 _POWER_OF_TEN = re.compile(r"(?<![\d.])10\s*\^\s*(?:\{\s*[-−+]?\d+\s*\}|\d)")
 _STACKED = re.compile(r"\\(?:overset|stackrel|underset)\s*\{[^{}]*\}\s*\{([^{}]*)\}")
 _SYMBOLIC_POWER = re.compile(r"\d+(?:\.\d+)?\s*\^\s*(?:\{[^{}]*[A-Za-z][^{}]*\}|\\?[A-Za-z]+)")

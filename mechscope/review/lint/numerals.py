@@ -375,10 +375,13 @@ def _quoted(prose: str, block: Block) -> set[int]:
     reading = read(prose, block.start, block.end)
     places: set[int] = set()
     for match in _QUOTED.finditer(reading.text):
-        is_given = _BEFORE_QUOTED.search(reading.text, max(0, match.start() - 50), match.start())
-        is_given = is_given or _AFTER_QUOTED.match(reading.text, match.end())
-        quoted = match[match.lastgroup or 0]
-        if is_given and len(quoted.split()) > 2 and not re.search(r"\d\.\d|\d\s?%|per\s?cent", quoted):
+        quoted, before = match[match.lastgroup or 0], reading.text[: match.start()][-50:]
+        if re.fullmatch(r"[\s\d,+*=-]+", quoted):  # a string of digits, unless it is said to be the value
+            is_given = not re.search(rf"\b{_STATING}\s$", before)
+        else:
+            introduced = _BEFORE_QUOTED.search(before) or _AFTER_QUOTED.match(reading.text, match.end())
+            is_given = bool(introduced) and len(quoted.split()) > 2
+        if is_given and not re.search(r"\d\.\d|\d\s?%|per\s?cent", quoted):
             places.update(reading.places[match.start() : match.end()])
     return places
 

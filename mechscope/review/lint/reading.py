@@ -94,7 +94,7 @@ def _letters(text: str, start: int, end: int) -> Iterator[tuple[int, str]]:
             place = run.end()
         elif chinese:
             digits = _from_chinese(chinese.group())
-            yield place, digits[:-1]
+            yield place, f" {digits[:-1]}"  # apart from a word before it
             yield chinese.end() - 1, digits[-1]
             place = chinese.end()
         else:

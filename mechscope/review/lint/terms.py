@@ -45,7 +45,7 @@ _WORK = any_of(
 )
 
 _NAME = r"[A-Z][a-z]+"
-_IN_SENTENCE = r"(?<=[a-z,(]\s)(?<!\bon\s)(?<!\bfor\s)(?<!\bthan\s)"
+_IN_SENTENCE = r"(?<=[A-Za-z,(]\s)(?<!\bon\s)(?<!\bfor\s)(?<!\bthan\s)"
 """Before a name inside a sentence, where a capital is one. "On Pile 3.1" is no name with its number."""
 _METRIC = "(?i:accuracy|loss|perplexity|entropy|mean|median|scores?|precision|recall|faithfulness|completeness|correlation|cosine|similarity|error|rank|margin|share|ratio|rate|total)\\b"
 
@@ -89,7 +89,7 @@ _MEASURE = any_of(
     MLP MLPs SAE SAEs LLM LLMs GPU CPU LN RMS R2 F1 AP mAP CKA PCA SVD ICC IoU MCC ACC TPS FLOPs GELU MORF ONLY ALL AND THE OF WE IS"""
 )
 """Words in capitals that a measured number may follow."""
-_NAME_NOT_MEASURED = rf"(?!{_MEASURE}\b|{_METRIC}|{_FAMILY}\b|(?i:{COUNTED})\b|I\b|(?:Only|About|Around|Over|Just|Under|All|Of|In|On|For|With|These|Those|The|Some|Another|At|Exactly|Roughly)\b){_NAME}(?<!ly)(?<!ing)(?<!ed)"
+_NAME_NOT_MEASURED = rf"(?!{_MEASURE}\b|{_METRIC}|{_FAMILY}\b|(?i:{COUNTED})\b|I\b|(?:Only|About|Around|Over|Just|Under|All|Of|In|On|For|With|These|Those|The|Some|Another|At|Exactly|Roughly)\b){_NAME}"
 """A capitalised word that isn't one that a measured number may follow."""
 _ACRONYM = rf"(?:(?!L\d|H\d|N\d|{_FAMILY})[A-Z][A-Za-z]*[A-Z0-9][A-Za-z0-9]*(?:-[A-Z]+)*)"
 
@@ -101,7 +101,7 @@ _PLACES = any_of(
     examples? ex\. panels? experiments? studies study volumes? vol\. nos?\. issues? questions? hypothes[ie]s box(?:es)? items? claims? exercises?
     problems? notebooks? cells? remarks? lectures? lessons? slides? episodes? rooms? points? articles? versions? rules? seasons? scenes? acts? verses?
     paragraphs? clauses? columns? rows? entry entries units? modules? tasks? options? variants? conditions? groups? objections? assumptions? principles?
-    trials? runs? folds? tickets? drafts? levels?"""
+    posts? buildings? trials? runs? folds? tickets? drafts? levels?"""
 )
 _TIMES = any_of("steps? days? weeks? rounds? phases? stages? sessions?")
 _NO_PHRASE = "".join(
@@ -109,7 +109,9 @@ _NO_PHRASE = "".join(
     for word in ("the", "this", "that", "these", "our", "each", "every", "all", "per", "one", "last")
 )
 """Before a noun with its number there is no such word: "in this study 14 raters" is no study 14."""
-_NO_TIME = "".join(rf"(?<!\b{word}\s)" for word in ("at", "after", "by", "until", "before", "around"))
+_NO_TIME = "".join(
+    rf"(?<!\b{word}\s)" for word in ("[Aa]t", "[Aa]fter", "[Bb]y", "[Uu]ntil", "[Bb]efore", "[Aa]round")
+)
 """Nor before a time that is no result: what happens "at step 1200" was measured."""
 
 # Design
@@ -150,6 +152,8 @@ _MADE = any_of(
     mask(?:ed|s)? round(?:ed|s)? reset pinned"""
 )
 
+_LIST = r"\d[\d,]*\b(?:(?:,\s?|,?\s(?:and|or)\s)\d[\d,]*\b)*(?![.,]?\d|\s?%)"
+
 _OF_SCALES = "ends of scales, and what they mean"
 
 TERMS: dict[str, tuple[str, ...]] = {
@@ -158,7 +162,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"\b(?i:uses?|used|using|requires?|needs?|wants?|installs?|pins?|format\s+is|built\s+with|tested\s+with|upgraded?\s+to)\s+"
         rf"(?:the\s+|an?\s+)?(?!{_MEASURE}\b)[A-Za-z][\w.+-]*\s[1-9]\d?\.\d{{1,2}}\b{_NO_RESULT}(?=\s*[.,;)]|\s+(?:and|or|for|to|as|with)\b)",
         rf"\b[a-z]+[A-Z]\w*\s\d+\.\d{{1,2}}\b{_NO_RESULT}",
-        rf"{_IN_SENTENCE}(?!{_MEASURE}\b){_NAME}\s[1-9]\d*\.\d{{1,2}}\b{_NO_RESULT}(?!\s*(?:±|×|\(|[a-z]+s\b))",
+        rf"{_IN_SENTENCE}(?!{_MEASURE}\b|{_METRIC}|{_FAMILY}\b){_NAME}\s[1-9]\d*\.\d{{1,2}}\b{_NO_RESULT}(?!\s*(?:±|×|\(|logits?\b))",
         rf"(?:^|[.!?]\s+)(?!{_MEASURE}\b|{_METRIC}){_NAME}\s[1-9]\d*\.\d{{1,2}}\s(?!and\b|to\b|or\b|on\b|in\b|for\b|at\b|by\b|of\b|with\b|points?\b)[a-z]+(?<=s)\s",
         r"\b\d+(?:\.\d+){2,}(?:[a-z]+\d*)?\b",
         r"(?<![\w.])v\d+(?:\.\d+)*\b",
@@ -167,7 +171,7 @@ TERMS: dict[str, tuple[str, ...]] = {
     ),
     "standards and licences": (
         rf"\b(?!{_MEASURE}\b){_ACRONYM}[ -]v?[1-9]\d?\.\d{{1,2}}\b{_NO_RESULT}(?!\s*(?:±|×|nats|bits|ms\b|s\b|points))",
-        rf"\b(?!{_MEASURE}\b)[A-Z]{{3,}}[ -]\d+\b(?!\.\d){_NO_RESULT}",
+        rf"\b(?!{_MEASURE}\b|{_FAMILY}\s)[A-Z]{{3,}}[ -]\d+\b(?!\.\d){_NO_RESULT}",
         rf"\b{_STANDARD}[ -]v?\d+(?:[.:/-]\d+)*(?:-Clause)?\b(?!\s*%)",
         r"(?:Licen[cs]e|Attribution|ShareAlike|NonCommercial)(?:,?\s+[Vv](?:ersion|\.))?\s+v?\d(?:\.\d)?\b(?!\s*%)",
         r"\b\d-Clause\b",
@@ -202,7 +206,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"\b{_MONTH}\s+{_DAY}\b(?:,?\s+{_YEAR}\b)?(?!\.\d)",
         rf"\b{_MONTH},?\s+{_YEAR}\b",
         rf"\b{_YEAR}s\b|\({_YEAR}[a-z]?(?:[,;][^()]*)?\)|\b{_YEAR}\s*[–/-]\s*(?:{_YEAR}|\d\d)\b|\bet\s+al\.?,?\s+{_YEAR}[a-z]?\b",
-        rf"\b(?:[Ii]n|[Uu]ntil|[Aa]fter|[Bb]efore|[Bb]y|[Ff]rom|[Oo]f|[Tt]o|[Ss]pring|[Ss]ummer|[Aa]utumn|[Ff]all|[Ww]inter|Q[1-4])\s+(?:early\s+|late\s+|mid-)?{_YEAR}\b{_STOP}",
+        rf"\b(?:[Ii]n|[Uu]ntil|[Aa]fter|[Bb]efore|[Bb]y|[Ff]rom|[Oo]f|[Tt]o|[Ss]pring|[Ss]ummer|[Aa]utumn|[Ff]all|[Ww]inter|Q[1-4])\s+(?:early\s+|late\s+|mid-)?{_YEAR}\b(?:{_STOP}|(?=\s+(?:is|was|ha[sd]|that|which|who)\b))",
         rf"(?:\b(?:[Ss]ince|[Aa]round|[Dd]uring|[Aa]s\s+of|[Cc]opyright|[Cc]irca|ca\.|[Yy]ear|{_VENUE})|©)\s+(?:early\s+|late\s+|mid-|about\s+)?{_YEAR}\b{_NO_RESULT}",
         r"\b(?:UTC|GMT)\s?[+−-]\s?\d+\b",
         rf"\b(?:[Bb]etween|[Ff]rom)\s+{_YEAR}\s+(?:and|to)\s+{_YEAR}\b{_NO_RESULT}",
@@ -217,7 +221,9 @@ TERMS: dict[str, tuple[str, ...]] = {
     "places in this text or in another": (
         rf"(?:{_NO_PHRASE}\b(?i:{_PLACES})\s+|§{{1,2}}\s?){_NUMBER_OF_PLACE}(?:(?:\s*(?:,|–|--?|&|to\b|and\b|or\b)\s*)+{_NUMBER_OF_PLACE})*{_NO_RESULT}",
         rf"{_NO_PHRASE}{_NO_TIME}\b(?i:{_TIMES})\s+\d\d?\b(?![.,:]\d){_NO_RESULT}",
-        rf"{_NO_PHRASE}\b(?i:{_PLACES}|{_TIMES}|square)\s+{_SMALL}\b{_NO_COUNT}",
+        rf"\b(?i:{_TIMES}|minute|hour)\s+\d\d?\s+of\s+(?:the|this|that|our|my)\b",
+        rf"\b(?i:{_PLACES}|{_TIMES})\s+\d\d?\s+of\s+\d\d?\b{_NO_RESULT}",
+        rf"{_NO_PHRASE}\b(?i:(?:{_PLACES}|{_TIMES}|square)\s+{_SMALL})\b{_NO_COUNT}",
         r"(?<!\w)#\d+\b",
         r"\b(?i:by|with|in|from|combining|see|using|into|and|to|of|than)\s+\(\d{1,2}\)",
     ),
@@ -260,6 +266,10 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"\b(?i:{_MADE})(?:\s+[a-z]+){{0,4}}?\s+(?:to|at)\s+(?:exactly\s+)?(?:{_END}|unity){_END_OF_NUMBER}{_NO_COUNT}(?!\s+of\b)",
         rf"\b(?i:bounded|capped|limited)\s+(?:from\s+)?(?:above\s+|below\s+)?(?:by|at)\s+{_END}{_END_OF_NUMBER}{_NO_COUNT}",
         rf"\b(?i:expected|expectation|nominal|default|theoretical)\s+(?:\w+\s+)?(?:is|of|equals)\s+{_END}{_END_OF_NUMBER}{_NO_COUNT}",
+        r"\b(?i:orthogonal\w*|perpendicular|independent)\b[^.\d]{0,40}?\b90(?:\s?°|\s+degrees\b)",
+        rf"\b[Cc]osine\s+(?:\w+\s+)?of\s+{_END}\s+(?:is|{_MEANS})\s+an?\s+angle\s+of\s+\d+(?:\s?°|\s+degrees\b)",
+        rf"\bwould\s+(?:be|equal|give)\s+{_END}(?:{_STOP}|\s+(?:if|for|under|when|by|were)\b)",
+        r"\b(?i:rotat\w+|turn\w*|tilt\w*)\s+(?:\w+\s+)?by\s+(?:30|45|60|90|120|180|270|360)(?:\s?°|\s+degrees\b)",
         r"\b(?i:coins?|guess\w*|chance|monkey)\s+(?:\w+\s+)?would\b[^.\d]{0,40}?\b(?:half(?:\s+(?:of|the))?|50\s?%|50\s+per\s?cent)(?!\w)",
         rf"\b(?i:mean|variances?|norms?|lengths?|deviation|weight|slope|temperature|dose)\s+(?:of\s+|is\s+|are\s+)?(?:0|1|zero|one)(?:{_STOP}|\s+unless\b)|\b(?i:mean)\s+(?:of\s+)?(?:0|zero)\s+and\b|\b(?:0|zero)\s+mean\b",
         r"\b(?i:count(?:ed|ing|s)?|start(?:s|ing)?|numbered|indexed|begin(?:s|ning)?)\s+(?:from|at|with)\s+(?:0|1|zero|one)\b(?![.,]\d)",
@@ -269,6 +279,9 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"\b(?:[Mm]aximum|[Mm]inimum|[Cc]hance(?:\s+level)?|[Ee]nds?|[Cc]eiling|[Ff]loor)\s+(?:is|are|of|at)\s+{_END}(?:\s+and\s+{_END})?{_END_OF_NUMBER}{_NO_COUNT}",
     ),
     "symbols of a formula": (
+        r"\b(?:mod|modulo|base)\s+\d+\b(?![.,]\d)",
+        rf"\b(?i:numbers|digits|numerals|years|dates|integers|primes|words|tokens|strings|inputs|sums)\s+(?:such\s+as|like|e\.g\.),?\s+{_LIST}",
+        rf"\b(?i:sequence|series|progression)\s+(?=\d+,\s\d+,){_LIST}",
         rf"(?<![\w.,])\d+\s(?:[+−*/×·-]|plus|minus|times|divided\s+by)\s\d+(?:\s(?:=|is|equals|makes)\s\d+)?(?![\w%]|[.,]\d|\s?[%^±]){_NO_COUNT}",
         r"(?<![^\W\d_])(?:[A-Za-z]|\))\s?[−+-]\s?[12]\b(?![.,]?\d)|[-−]?\b[12]\s?/\s?\(?(?=[A-Za-z√])",
     ),
@@ -288,17 +301,21 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"\b(?:a\s+|one\s+)?(?:hundred\s+per\s?cent|100\s?%)\s+(?:sure|certain|clear|safe)\b",
         r"\b(?:the\s+)?one\s+(?:hand|thing|point|day|by\s+one|way\s+or\s+(?:another|the\s+other)|more\s+time)\b|\b[Ss]econd\s+to\s+none\b|\b[Zz]ero(?:ed|es|ing)?\s+in\b|\bground\s+zero\b|\b[Dd]ay\s+one\b",
         r"\b[Ss]ix\s+of\s+one\b.{0,30}\bhalf\s+a\s+dozen\b|\bsixes\s+and\s+sevens\b|\b[Tt]wo\s+(?:heads\s+are\s+better|birds|cents|wrongs|by\s+two|and\s+two\s+together)\b|\bin\s+two\s+(?:minds|words)\b|\btwo\s+steps\s+forward\b|\b[Tt]akes\s+two\b(?=\s*[.,;]|\s+to\b)",
+        r"\b(?:I(?:['’]?[md]|\s+am|\s+put|\s+give|\s+assign|\s+would)|[Ss]tatus:|[Mm]y\s+(?:credence|confidence|guess|probability))(?!\w)[^.\d]{0,40}?\d\d?(?:\s?[–-]\s?\d\d?)?\s?(?:%|per\s?cent)",
+        r"\b[Rr]eading\s+time\W+(?:\w+\s+)?\d+\s+min\w*|\b\d+[- ]min(?:ute)?s?\s+read\b|\b80/20\s+(?:rule|principle)\b",
+        r"\b\d[\d,.]*\s?(?:(?:million|billion)\s+)?(?:°[CF]\b|km\b|m/s\b|m(?:et(?:re|er)s)?\s+(?:tall|high|long|deep)\b|miles\b|inhabitants\b)",
         r"\bcloud\s+nine\b|\b(?:nine|seven)\s+lives\b|\ball\s+fours\b|\bsaves\s+nine\b|\b[Nn]umber\s+(?:one|two)\b|\beleventh\s+hour\b|\b20/20(?=\s+(?:vision|hindsight))|\bis\s+20/20\b|\b24/7\b|\b(?:[Tt]wenty|20)\s+questions\b|\b(?:[Oo]ne|[Oo]nce)\s+or\s+(?:two|twice)\b",
         r"\b[Hh]alf\s+(?:the\s+(?:battle|story|fun|point|truth|job|world)|a\s+mind|true|right|wrong|full|empty|done|art|serious)\b|\b[Tt]h(?:ink|ought)\s+twice\b|\b\w+\s+o['’]clock\b|\bin(?:to)?\s+two\b(?=\s*[.,;:]|\s+(?:and|by|at)\b)",
         r"\b(?:aim|reason|goal|purpose|answer|contribution|problem|motivation|issue|idea|lesson|question)s?\s+(?:\w+\s+){0,4}?(?:is|are|was|were)\s+(?:two|three)-?fold\b",
         r"\b[Tt]en\s+to\s+one\b|\b(?i:two|three|four|five)\s+of\s+(?:us|you)\b|\bpowers?\s+of\s+(?:two|ten)\b|\bBig\s+Five\b|\bfour\s+(?:corners|letters)\b|\bfifty[- ]fifty\s+(?:chance|guess)\b|\b[Tt]hree\s+cheers\b|\b[Cc]atch[- ]22\b",
     ),
     "names that hold a number": (
-        rf"(?:^|(?<=[.!?]\s)){_NAME_NOT_MEASURED}\s\d+\b(?=\s(?:is|was|has|does|did|can|will|[a-z]+s\s(?:the|an?|its?|our|their|this|that|these)\b))(?![.,]\d)",
+        rf"(?:^|(?<=[.!?]\s)){_NAME_NOT_MEASURED}(?<!ly)(?<!ing)(?<!ed)\s\d+\b(?=\s(?:is|was|has|does|did|can|will|[a-z]+s\s(?:the|an?|its?|our|their|this|that|these)\b))(?![.,]\d)",
         rf"\b{_NAME_NOT_MEASURED}\s\d+(?=(?:,|\s(?:and|or))\s{_NAME_NOT_MEASURED}\s\d+\b(?![.,]\d|\s*%)){_NO_RESULT}",
         r"(?<![\w./])[A-Za-z]+[-_]?\d[\w-]*(?:/\w[\w-]*)+",
-        rf"{_IN_SENTENCE}(?!{_MEASURE}\b|{_FAMILY}\b|I\b|{_MONTH}){_NAME}\s\d+\b(?![.,:]\d|\s+of\b){_NO_RESULT}(?!\s+[a-z]+[^s\W]s\b)",
-        rf"(?<=[a-z]\s)\d[\d,]*\s+{_NAME}(?<=s)\b(?!\s+[a-z]+s\b)",
+        r"(?<![\w.])\d+\.?(?!e\d+\b)[A-Za-z]+\d+\w*|\b[A-Z]{2,}\s\d{2,}[a-z]\b",
+        rf"{_IN_SENTENCE}(?<!\b[Ii]n\s)(?!{_MONTH}){_NAME_NOT_MEASURED}\s\d+\b(?![.,:]\d|\s+of\b){_NO_RESULT}(?!\s+[a-z]+[^s\W]s\b)",
+        rf"(?<=[a-z]\s)\d[\d,]*\s+{_NAME}(?<=s)(?![\w-]|\s+[a-z]+s\b)",
     ),
 }  # fmt: skip
 """Why a number is spared, and the terms in which it then stands."""
