@@ -376,7 +376,7 @@ def _quoted(prose: str, block: Block) -> set[int]:
     places: set[int] = set()
     for match in _QUOTED.finditer(reading.text):
         quoted, before = match[match.lastgroup or 0], reading.text[: match.start()][-50:]
-        if re.fullmatch(r"[\s\d,+*=-]+", quoted):  # a string of digits, unless it is said to be the value
+        if re.fullmatch(r"[\s\d,+*=-]+|[A-Za-z-]+", quoted):  # a string, unless it is said to be the value
             is_given = not re.search(rf"\b{_STATING}\s$", before)
         else:
             introduced = _BEFORE_QUOTED.search(before) or _AFTER_QUOTED.match(reading.text, match.end())

@@ -61,8 +61,8 @@ _SOFTWARE = any_of(
     Vega(?:-Lite)? Node(?:\.js)? Java Rust Julia GCC clang CMake Docker [Gg]it TeX\s+Live [Vv]ersions? [Rr]elease v\. [Ss]chema"""
 )
 _STANDARD = any_of(
-    r"""CC(?:[\s-]BY)?(?:[\s-](?:SA|NC|ND))* Apache A?L?GPL MPL EUPL OFL CDDL ODbL CeCILL BSD ISO(?:/IEC)?(?:\sC?D?IS)? IEC IEEE RFC PEP DIN ANSI ECMA
-    SHA UTF Unicode WCAG HTTP CODECHECK TLS NIST Base CIE EU OpenAPI JSON\sSchema C\+\+ CSV W3C"""
+    r"""CC(?:[\s-]BY)?(?:[\s-](?:SA|NC|ND))* Apache CeCILL ODbL ISO(?:/IEC)?(?:\sC?D?IS)? Unicode Base CIE EU OpenAPI JSON\sSchema
+    C\+\+ CSV W3C"""
 )
 _CHIP = (
     r"(?:A100|A10G?|A40|A6000|H100|H200|GH200|B[12]00|V100|P100|T4|L40S?|K80|M[1-5](?:\s(?:Pro|Max|Ultra))?)"
@@ -91,17 +91,17 @@ _MEASURE = any_of(
 """Words in capitals that a measured number may follow."""
 _NAME_NOT_MEASURED = rf"(?!{_MEASURE}\b|{_METRIC}|{_FAMILY}\b|(?i:{COUNTED})\b|I\b|(?:Only|About|Around|Over|Just|Under|All|Of|In|On|For|With|These|Those|The|Some|Another|At|Exactly|Roughly)\b){_NAME}"
 """A capitalised word that isn't one that a measured number may follow."""
-_ACRONYM = rf"(?:(?!L\d|H\d|N\d|{_FAMILY})[A-Z][A-Za-z]*[A-Z0-9][A-Za-z0-9]*(?:-[A-Z]+)*)"
+_ACRONYM = rf"(?:(?!L\d|H\d|N\d|{_FAMILY}\b)[A-Z][A-Za-z]*[A-Z0-9][A-Za-z0-9]*(?:-[A-Z]+)*)"
 
 # Places in a text
-_NUMBER_OF_PLACE = r"\(?\#?(?!0\.)\d+(?:\.\d+)*[a-z]?\)?"
+_NUMBER_OF_PLACE = r"(?:\(?\#?(?!0\.)\d+(?:\.\d+)*[a-z]?\)?|[IVX]+\b)"
 _PLACES = any_of(
     r"""sections? secs?\.? figures? figs?\.? equations? eqs?\.? tables? tabs?\.? append(?:ix|ices) app\. chapters? ch\. parts? pages? pp?\. lines?
     footnotes? endnotes? notes? theorems? thm\. lemmas? lem\. definitions? def\. propositions? prop\. corollar(?:y|ies) algorithms? alg\. listings?
     examples? ex\. panels? experiments? studies study volumes? vol\. nos?\. issues? questions? hypothes[ie]s box(?:es)? items? claims? exercises?
     problems? notebooks? cells? remarks? lectures? lessons? slides? episodes? rooms? points? articles? versions? rules? seasons? scenes? acts? verses?
     paragraphs? clauses? columns? rows? entry entries units? modules? tasks? options? variants? conditions? groups? objections? assumptions? principles?
-    posts? buildings? trials? runs? folds? tickets? drafts? levels?"""
+    posts? buildings? trials? runs? folds? tickets? types? systems? tiers? drafts? levels?"""
 )
 _TIMES = any_of("steps? days? weeks? rounds? phases? stages? sessions?")
 _NO_PHRASE = "".join(
@@ -171,7 +171,7 @@ TERMS: dict[str, tuple[str, ...]] = {
     ),
     "standards and licences": (
         rf"\b(?!{_MEASURE}\b){_ACRONYM}[ -]v?[1-9]\d?\.\d{{1,2}}\b{_NO_RESULT}(?!\s*(?:±|×|nats|bits|ms\b|s\b|points))",
-        rf"\b(?!{_MEASURE}\b|{_FAMILY}\s)[A-Z]{{3,}}[ -]\d+\b(?!\.\d){_NO_RESULT}",
+        rf"\b(?!{_MEASURE}\b|{_FAMILY}\s)[A-Z]{{3,}}[ -]\d+(?:[:/-]\d+)*\b(?!\.\d){_NO_RESULT}",
         rf"\b{_STANDARD}[ -]v?\d+(?:[.:/-]\d+)*(?:-Clause)?\b(?!\s*%)",
         r"(?:Licen[cs]e|Attribution|ShareAlike|NonCommercial)(?:,?\s+[Vv](?:ersion|\.))?\s+v?\d(?:\.\d)?\b(?!\s*%)",
         r"\b\d-Clause\b",
@@ -185,25 +185,24 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"(?<![\w.])(?:\d+|(?i:{_SMALL}))(?:\s?[×x])?\s?(?:GPU|TPU|CPU|(?:CPU\s+|physical\s+)?core)s?\b",
     ),
     "models, with their sizes": (
+        rf"\b{_FAMILY}[\w.-]*\s(?:[a-z]+\s)?\({_SIZE}\)",
         rf"\b{_FAMILY}(?:-\d+|\s[1-9])(?:\.\d+)?[a-zA-Z]?\b(?:[ -]{_SIZE}\b)?(?!\.\d|\s+of\b){_NO_RESULT}",
         rf"\b{_FAMILY}[ -]{_SIZE}\b",
         rf"\b(?:[Tt]he|[Aa]n?|[Oo]ur|[Ii]ts)\s+{_SIZE}(?=\s+(?!{COUNTED}\b)[a-z])",
-        rf"(?<![\w.])\d+x{_SIZE}(?!\w)",
         rf"(?<![\w.]){_SIZE}(?=(?:-parameters?)?[ -](?:\w+[ -])?(?:models?|transformers?|LMs?|LLMs?|checkpoints?|version|variant|one)\b)",
     ),
     "works, commits, and places on the net": (
         r"\b(?:arXiv|doi|DOI|ISBN|ISSN|PMID|hdl)[: ]\s?\S+|\b10\.\d{4,9}/\S+",
         r"(?<![\w.])\d+(?:-\d+){2,}X?\b(?!\.\d)|\b\d{4}-\d{3}[\dX]\b",
-        r"(?<![\w./-])\d+(?=[\w/-]*[A-Za-z])(?:[-_/](?!(?:of|out|to|in|or|and|fold|point|per|x)\b)\w+){2,}",
+        r"(?<![\w./-])\d\w*(?=[\w/-]*[A-Za-z])(?:[-_/](?!(?:of|out|to|in|or|and|fold|point|per|percent|x)\b)\w+){2,}",
         r"(?<![\w.])\d{4}\.\d{5}(?:v\d+)?(?![\w.]*\d)",
-        r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b|\b\w+@\d+\b",
-        r"(?<![\w.])(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)(?!\d+e\d+\b)[0-9a-f]{7,64}\b",
+        r"\b\w+@\d+\b",
     ),
     "dates and times": (
-        rf"\b\d{{4}}-\d\d-\d\d\b|\b\d\d?:\d\d:\d\d\b|(?<![\d:]){_CLOCK}(?=\s*(?:[ap]\.?m\b|UTC|GMT|CE?S?T|AoE|E[SD]?T|P[SD]?T|BST|h\b|o['’]clock))",
+        rf"\b\d\d?:\d\d:\d\d\b|(?<![\d:]){_CLOCK}(?=\s*(?:[ap]\.?m\b|UTC|GMT|CE?S?T|AoE|E[SD]?T|P[SD]?T|BST|h\b|o['’]clock))",
         rf"\b(?:[Aa]t|[Ff]rom|[Uu]ntil|[Ss]ince|[Bb]efore|[Aa]fter|[Bb]y|[Aa]round)\s+{_CLOCK}\b",
         rf"\b{_DAY}(?:(?:\s*[–-]\s*|\s+(?:to|and)\s+)\d{{1,2}})?\s+(?:of\s+)?{_MONTH}(?:,?\s+{_YEAR}\b)?",
-        rf"\b{_MONTH}\s+{_DAY}\b(?:,?\s+{_YEAR}\b)?(?!\.\d)",
+        rf"\b{_MONTH}\s+{_DAY}\b(?:,?\s+{_YEAR}\b)?(?!\.\d|\s+of\b){_NO_RESULT}",
         rf"\b{_MONTH},?\s+{_YEAR}\b",
         rf"\b{_YEAR}s\b|\({_YEAR}[a-z]?(?:[,;][^()]*)?\)|\b{_YEAR}\s*[–/-]\s*(?:{_YEAR}|\d\d)\b|\bet\s+al\.?,?\s+{_YEAR}[a-z]?\b",
         rf"\b(?:[Ii]n|[Uu]ntil|[Aa]fter|[Bb]efore|[Bb]y|[Ff]rom|[Oo]f|[Tt]o|[Ss]pring|[Ss]ummer|[Aa]utumn|[Ff]all|[Ww]inter|Q[1-4])\s+(?:early\s+|late\s+|mid-)?{_YEAR}\b(?:{_STOP}|(?=\s+(?:is|was|ha[sd]|that|which|who)\b))",
@@ -279,7 +278,10 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"\b(?:[Mm]aximum|[Mm]inimum|[Cc]hance(?:\s+level)?|[Ee]nds?|[Cc]eiling|[Ff]loor)\s+(?:is|are|of|at)\s+{_END}(?:\s+and\s+{_END})?{_END_OF_NUMBER}{_NO_COUNT}",
     ),
     "symbols of a formula": (
-        r"\b(?:mod|modulo|base)\s+\d+\b(?![.,]\d)",
+        r"\b(?:mod|modulo|base)\s+\d+\b(?![.,]\d)|\b1:1\b",
+        rf"\b(?i:the|a|this|that)\s+(?:number|digit|numeral|integer|year|word)\s+(?:\d+|(?i:{_SMALL}|[a-z]+ty)(?:-{_SMALL})?)\b(?![.,]\d){_NO_RESULT}",
+        r"\bnumbered\s+(?:from\s+)?\d+\s*(?:to|–|and|through)\s*\d+\b",
+        r"\b(?:label|mask|target|indicator|flag|entry)s?\s+(?:is|are)\s+[01]\s+(?:if|when|for|where|unless)\b",
         rf"\b(?i:numbers|digits|numerals|years|dates|integers|primes|words|tokens|strings|inputs|sums)\s+(?:such\s+as|like|e\.g\.),?\s+{_LIST}",
         rf"\b(?i:sequence|series|progression)\s+(?=\d+,\s\d+,){_LIST}",
         rf"(?<![\w.,])\d+\s(?:[+−*/×·-]|plus|minus|times|divided\s+by)\s\d+(?:\s(?:=|is|equals|makes)\s\d+)?(?![\w%]|[.,]\d|\s?[%^±]){_NO_COUNT}",
@@ -301,13 +303,13 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"\b(?:a\s+|one\s+)?(?:hundred\s+per\s?cent|100\s?%)\s+(?:sure|certain|clear|safe)\b",
         r"\b(?:the\s+)?one\s+(?:hand|thing|point|day|by\s+one|way\s+or\s+(?:another|the\s+other)|more\s+time)\b|\b[Ss]econd\s+to\s+none\b|\b[Zz]ero(?:ed|es|ing)?\s+in\b|\bground\s+zero\b|\b[Dd]ay\s+one\b",
         r"\b[Ss]ix\s+of\s+one\b.{0,30}\bhalf\s+a\s+dozen\b|\bsixes\s+and\s+sevens\b|\b[Tt]wo\s+(?:heads\s+are\s+better|birds|cents|wrongs|by\s+two|and\s+two\s+together)\b|\bin\s+two\s+(?:minds|words)\b|\btwo\s+steps\s+forward\b|\b[Tt]akes\s+two\b(?=\s*[.,;]|\s+to\b)",
-        r"\b(?:I(?:['’]?[md]|\s+am|\s+put|\s+give|\s+assign|\s+would)|[Ss]tatus:|[Mm]y\s+(?:credence|confidence|guess|probability))(?!\w)[^.\d]{0,40}?\d\d?(?:\s?[–-]\s?\d\d?)?\s?(?:%|per\s?cent)",
+        r"\bI(?:['’]?[md]|\s+am|\s+put|\s+give|\s+assign|\s+would)\s[^.\d]{0,12}?\d\d?\s?(?:%|per\s?cent)|\b(?:[Ss]tatus:|[Mm]y\s+(?:credence|confidence|guess|probability))(?!\w)[^.\d]{0,40}?\d\d?(?:\s?[–-]\s?\d\d?)?\s?(?:%|per\s?cent)",
         r"\b[Rr]eading\s+time\W+(?:\w+\s+)?\d+\s+min\w*|\b\d+[- ]min(?:ute)?s?\s+read\b|\b80/20\s+(?:rule|principle)\b",
         r"\b\d[\d,.]*\s?(?:(?:million|billion)\s+)?(?:°[CF]\b|km\b|m/s\b|m(?:et(?:re|er)s)?\s+(?:tall|high|long|deep)\b|miles\b|inhabitants\b)",
         r"\bcloud\s+nine\b|\b(?:nine|seven)\s+lives\b|\ball\s+fours\b|\bsaves\s+nine\b|\b[Nn]umber\s+(?:one|two)\b|\beleventh\s+hour\b|\b20/20(?=\s+(?:vision|hindsight))|\bis\s+20/20\b|\b24/7\b|\b(?:[Tt]wenty|20)\s+questions\b|\b(?:[Oo]ne|[Oo]nce)\s+or\s+(?:two|twice)\b",
         r"\b[Hh]alf\s+(?:the\s+(?:battle|story|fun|point|truth|job|world)|a\s+mind|true|right|wrong|full|empty|done|art|serious)\b|\b[Tt]h(?:ink|ought)\s+twice\b|\b\w+\s+o['’]clock\b|\bin(?:to)?\s+two\b(?=\s*[.,;:]|\s+(?:and|by|at)\b)",
         r"\b(?:aim|reason|goal|purpose|answer|contribution|problem|motivation|issue|idea|lesson|question)s?\s+(?:\w+\s+){0,4}?(?:is|are|was|were)\s+(?:two|three)-?fold\b",
-        r"\b[Tt]en\s+to\s+one\b|\b(?i:two|three|four|five)\s+of\s+(?:us|you)\b|\bpowers?\s+of\s+(?:two|ten)\b|\bBig\s+Five\b|\bfour\s+(?:corners|letters)\b|\bfifty[- ]fifty\s+(?:chance|guess)\b|\b[Tt]hree\s+cheers\b|\b[Cc]atch[- ]22\b",
+        r"\b[Tt]en\s+to\s+one\b|\b(?i:two|three|four|five)\s+of\s+(?:us|you)\b|\bpowers?\s+of\s+(?:two|ten)\b|\bBig\s+Five\b|\bfour\s+(?:corners|letters)\b|\bfifty[- ]fifty\b|\b[Tt]ype[- ](?:[12]|II?)\s+errors?\b|\b[Tt]hree\s+cheers\b|\b[Cc]atch[- ]22\b",
     ),
     "names that hold a number": (
         rf"(?:^|(?<=[.!?]\s)){_NAME_NOT_MEASURED}(?<!ly)(?<!ing)(?<!ed)\s\d+\b(?=\s(?:is|was|has|does|did|can|will|[a-z]+s\s(?:the|an?|its?|our|their|this|that|these)\b))(?![.,]\d)",
