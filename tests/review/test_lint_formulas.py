@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mechscope.review.lint.formulas import stated
+from mechscope.review.lint.formulas import stated, worded
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,10 @@ from mechscope.review.lint.formulas import stated
         (r"2.5\times", True),
         (r"\text{accuracy } 93\%", True),
         ("y = 0.93x", True),
+        (r"0.\mathbf{4}\mathit{6}", True),
+        (r"\mathbf{9}\mathit{3}", True),
+        (r"0\mathbf{.}93", True),
+        (r"x_{9}{3}", False),
         (r"\mathbb{R}^{768}", False),
         ("[0, 1]", False),
         (r"\{-1, 1\}", False),
@@ -52,3 +56,16 @@ def test_math_states_a_value_only_as_a_number_or_after_a_relation(math: str, exp
 def test_the_place_is_that_of_the_number(math: str, number: str) -> None:
     place = stated(math)
     assert place and math[slice(*place)].strip() == number
+
+
+@pytest.mark.parametrize(
+    ("math", "words"),
+    [
+        (r"\text{eighty-one percent}", ["eighty-one percent"]),
+        (r"p = \textbf{one half} \mbox{ of it}", ["one half", " of it"]),
+        (r"h_{\text{layer two}}", []),
+        (r"\mathrm{softmax}(x)", []),
+    ],
+)
+def test_words_in_math_are_prose_unless_they_are_an_index(math: str, words: list[str]) -> None:
+    assert [math[slice(*span)] for span in worded(math)] == words

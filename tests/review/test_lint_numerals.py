@@ -142,3 +142,46 @@ def test_number_words_are_found_whatever_their_case_and_across_lines() -> None:
 )
 def test_values_of_typed_numbers(text: str, expected: float | None) -> None:
     assert value_of(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("This is known [@wang2023, who report more than our 0.52].", ["0.52"]),
+        ("This is known [@wang2023, who report 0.52].", []),
+        ("This is known [see @wang2023, p. 3; @meng2022, where we see 12 heads].", ["12"]),
+    ],
+)
+def test_what_a_citation_says_of_us_is_ours(text: str, expected: list[str]) -> None:
+    assert flagged(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('The model reads "There are 12 eggs in the box" and goes on.', []),
+        ('"The war lasted from 1732 to 17" is the prompt.', []),
+        ('We look at the token "42".', []),
+        ('The accuracy is "42".', ["42"]),
+        ('He said "it works in 12 cases of all".', ["12"]),
+        ('The prompt "It works" gives 0.7, the text "It is 93% right" less.', ["0.7", "93%"]),
+    ],
+)
+def test_what_a_model_is_given_to_read_is_no_result(text: str, expected: list[str]) -> None:
+    assert flagged(text) == expected
+
+
+def test_a_style_that_prints_an_attribute_makes_it_prose() -> None:
+    style = '<style>.x::after { content: attr(data-name) ": " attr(data-share); }</style>\n\n'
+    span = '<span class="x" data-share="41" data-index="7"></span>'
+    assert flagged(style + span) == ["41"] and flagged(span) == []
+    assert flagged(style + '[Share]{.x data-share="41"}') == ["41"]
+
+
+@pytest.mark.parametrize("marks", ["5. 6. 7.", "12) 13)", "(8) (9)", "1. 2."])
+def test_a_list_may_begin_with_any_number(marks: str) -> None:
+    assert flagged("\n".join(f"{mark} Do it." for mark in marks.split())) == []
+
+
+def test_what_is_no_list_counts_nothing() -> None:
+    assert flagged("93. That is the accuracy.") == ["93"]

@@ -218,7 +218,7 @@ _TO_SCALE_END = re.compile(
     r"|around|equal\s+to|compared\s+(?:to|with)|away\s+from|diff\w+\s+from|towards?|at)|[<>≤≥≠])\s*$"
 )
 _FROM_SCALE_END = re.compile(rf"\s*(?:[^\w\s]|$|{_LINKING}\b)")
-_RANKING = re.compile(r"\b(?:rank(?:s|ed)?|comes?|came|placed|finish(?:es|ed))\s+$")
+_RANKING = re.compile(r"\b(?:[Ee]very|rank(?:s|ed)?|comes?|came|placed|finish(?:es|ed))\s+$")
 _MARK_OF_LIST = re.compile(r"\((\d{1,2})\)")
 
 

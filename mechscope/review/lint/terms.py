@@ -89,9 +89,7 @@ _MEASURE = any_of(
     MLP MLPs SAE SAEs LLM LLMs GPU CPU LN RMS R2 F1 AP mAP CKA PCA SVD ICC IoU MCC ACC TPS FLOPs GELU MORF ONLY ALL AND THE OF WE IS"""
 )
 """Words in capitals that a measured number may follow."""
-_NAME_NOT_MEASURED = rf"(?!{_MEASURE}\b|{_METRIC}|{_FAMILY}\b|(?i:{COUNTED})\b|I\b|(?:Only|About|Around|Over|Just|Under|All|Of|In|On|For|With|These|Those|The|Some|Another|At|Exactly|Roughly)\b){_NAME}"
-"""A capitalised word that isn't one that a measured number may follow."""
-_ACRONYM = rf"(?:(?!L\d|H\d|N\d|{_FAMILY}\b)[A-Z][A-Za-z]*[A-Z0-9][A-Za-z0-9]*(?:-[A-Z]+)*)"
+_ACRONYM = rf"(?:(?!L\d|H\d|N\d|{_FAMILY}(?:\b|\d))[A-Z][A-Za-z]*[A-Z0-9][A-Za-z0-9]*(?:-[A-Z]+)*)"
 
 # Places in a text
 _NUMBER_OF_PLACE = r"(?:\(?\#?(?!0\.)\d+(?:\.\d+)*[a-z]?\)?|[IVX]+\b)"
@@ -113,6 +111,16 @@ _NO_TIME = "".join(
     rf"(?<!\b{word}\s)" for word in ("[Aa]t", "[Aa]fter", "[Bb]y", "[Uu]ntil", "[Bb]efore", "[Aa]round")
 )
 """Nor before a time that is no result: what happens "at step 1200" was measured."""
+
+_LINKING = any_of(
+    """I A An The This That These Those We They It There Here Only About Around Over Under Just All Some Any No Not Another Each Every Both Most
+    More Less Fewer Other First Last Next Exactly Roughly Nearly Almost Even Still Of In On For With Without Within At After Before By Until
+    Since From To Through Between Across Among Against During Per If When While Where As But And Or So Then Thus Now Also Yet"""
+)
+_NAME_NOT_MEASURED = (
+    rf"(?!{_MEASURE}\b|{_METRIC}|{_FAMILY}\b|(?i:{COUNTED}|{_TIMES}|{_PLACES})\b|{_LINKING}\b){_NAME}"
+)
+"""A capitalised word that is none that a measured number may follow."""
 
 # Design
 _KIND = any_of(
@@ -222,7 +230,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"{_NO_PHRASE}{_NO_TIME}\b(?i:{_TIMES})\s+\d\d?\b(?![.,:]\d){_NO_RESULT}",
         rf"\b(?i:{_TIMES}|minute|hour)\s+\d\d?\s+of\s+(?:the|this|that|our|my)\b",
         rf"\b(?i:{_PLACES}|{_TIMES})\s+\d\d?\s+of\s+\d\d?\b{_NO_RESULT}",
-        rf"{_NO_PHRASE}\b(?i:(?:{_PLACES}|{_TIMES}|square)\s+{_SMALL})\b{_NO_COUNT}",
+        rf"\b(?!points?\s)(?i:(?:{_PLACES}|{_TIMES}|square)\s+{_SMALL})\b{_NO_COUNT}",
         r"(?<!\w)#\d+\b",
         r"\b(?i:by|with|in|from|combining|see|using|into|and|to|of|than)\s+\(\d{1,2}\)",
     ),
@@ -315,7 +323,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"(?:^|(?<=[.!?]\s)){_NAME_NOT_MEASURED}(?<!ly)(?<!ing)(?<!ed)\s\d+\b(?=\s(?:is|was|has|does|did|can|will|[a-z]+s\s(?:the|an?|its?|our|their|this|that|these)\b))(?![.,]\d)",
         rf"\b{_NAME_NOT_MEASURED}\s\d+(?=(?:,|\s(?:and|or))\s{_NAME_NOT_MEASURED}\s\d+\b(?![.,]\d|\s*%)){_NO_RESULT}",
         r"(?<![\w./])[A-Za-z]+[-_]?\d[\w-]*(?:/\w[\w-]*)+",
-        r"(?<![\w.])\d+\.?(?!e\d+\b)[A-Za-z]+\d+\w*|\b[A-Z]{2,}\s\d{2,}[a-z]\b",
+        r"(?<![\w.])\d+\.?(?!e\d+\b)[A-Za-z]+/?\d+\w*|\b[A-Z]{2,}\s\d{2,}[a-z]\b",
         rf"{_IN_SENTENCE}(?<!\b[Ii]n\s)(?!{_MONTH}){_NAME_NOT_MEASURED}\s\d+\b(?![.,:]\d|\s+of\b){_NO_RESULT}(?!\s+[a-z]+[^s\W]s\b)",
         rf"(?<=[a-z]\s)\d[\d,]*\s+{_NAME}(?<=s)(?![\w-]|\s+[a-z]+s\b)",
     ),
