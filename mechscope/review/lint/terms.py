@@ -99,7 +99,7 @@ _PLACES = any_of(
     examples? ex\. panels? experiments? studies study volumes? vol\. nos?\. issues? questions? hypothes[ie]s box(?:es)? items? claims? exercises?
     problems? notebooks? cells? remarks? lectures? lessons? slides? episodes? rooms? points? articles? versions? rules? seasons? scenes? acts? verses?
     paragraphs? clauses? columns? rows? entry entries units? modules? tasks? options? variants? conditions? groups? objections? assumptions? principles?
-    posts? buildings? trials? runs? folds? tickets? types? systems? tiers? drafts? levels?"""
+    posts? buildings? trials? runs? folds? tickets? types? systems? tiers? games? districts? drafts? levels?"""
 )
 _TIMES = any_of("steps? days? weeks? rounds? phases? stages? sessions?")
 _NO_PHRASE = "".join(
@@ -167,7 +167,7 @@ _OF_SCALES = "ends of scales, and what they mean"
 TERMS: dict[str, tuple[str, ...]] = {
     "software and file formats, with a version": (
         rf"\b{_SOFTWARE}{_VERSION}",
-        r"\b(?i:uses?|used|using|requires?|needs?|wants?|installs?|pins?|format\s+is|built\s+with|tested\s+with|upgraded?\s+to)\s+"
+        r"\b(?i:uses?|used|using|requires?|needs?|wants?|installs?|pins?|format\s+is|built\s+with|tested\s+with|(?:rel(?:y|ies)|runs?|built|based|depends?)\s+on|written\s+in|upgraded?\s+to)\s+"
         rf"(?:the\s+|an?\s+)?(?!{_MEASURE}\b)[A-Za-z][\w.+-]*\s[1-9]\d?\.\d{{1,2}}\b{_NO_RESULT}(?=\s*[.,;)]|\s+(?:and|or|for|to|as|with)\b)",
         rf"\b[a-z]+[A-Z]\w*\s\d+\.\d{{1,2}}\b{_NO_RESULT}",
         rf"{_IN_SENTENCE}(?!{_MEASURE}\b|{_METRIC}|{_FAMILY}\b){_NAME}\s[1-9]\d*\.\d{{1,2}}\b{_NO_RESULT}(?!\s*(?:±|×|\(|logits?\b))",
@@ -241,6 +241,8 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"\b(?:\d\d\s?%?(?:,\s|\s?/\s?|\s+and\s+))?{_CONFIDENCE}-?\s*(?:[a-z-]+\s+){{0,2}}{_OF_INTERVAL}\b",
         rf"\b{_QUANTILE}(?:,?\s+(?:and|to)\s+(?:the\s+)?{_QUANTILE})?\s+(?:percentiles?|quantiles?)\b(?<!at\s)",
         r"\b[Tt]op(?:-|\s)(?:\d+|one|five|ten)\b(?=\s+(?:accuracy|error|predictions?|list|lists|entries|sampling)\b|\s*[.,;])|\b[Tt]op-\d+\b",
+        r"(?<![\w.])(?P<side>\d+)\s?[×x]\s?(?P=side)(?![\w%^]|\.\d|\s?[×x=])",
+        r"\b(?:\d+|[Tt]wo|[Tt]hree)-[a-z]+\s+(?:problem|puzzle|game|rule|task|test|tree|graph)s?\b",
         rf"(?<![\w.])\d+(?:\s?[×x]\s?\d+)+(?![\w%^]|\.\d|\s?[×x=]){_NO_RESULT}",
         r"(?<![\w./])50/50(?![\w/])(?=\s+[a-z])",
         r"\b(?i:precision|recall|hits|ndcg|pass)\s?(?:@|at)\s?\d+\b(?!\.\d|%)|\b(?:simple|two-thirds)\s+majority\b",
@@ -278,7 +280,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"\bwould\s+(?:be|equal|give)\s+{_END}(?:{_STOP}|\s+(?:if|for|under|when|by|were)\b)",
         r"\b(?i:rotat\w+|turn\w*|tilt\w*)\s+(?:\w+\s+)?by\s+(?:30|45|60|90|120|180|270|360)(?:\s?°|\s+degrees\b)",
         r"\b(?i:coins?|guess\w*|chance|monkey)\s+(?:\w+\s+)?would\b[^.\d]{0,40}?\b(?:half(?:\s+(?:of|the))?|50\s?%|50\s+per\s?cent)(?!\w)",
-        rf"\b(?i:mean|variances?|norms?|lengths?|deviation|weight|slope|temperature|dose)\s+(?:of\s+|is\s+|are\s+)?(?:0|1|zero|one)(?:{_STOP}|\s+unless\b)|\b(?i:mean)\s+(?:of\s+)?(?:0|zero)\s+and\b|\b(?:0|zero)\s+mean\b",
+        rf"\b(?i:mean|variances?|norms?|lengths?|deviation|weight|slope|temperature|dose)\s+(?:of\s+|is\s+|are\s+)?(?:0|1|zero|one)(?:{_STOP}|\s+(?:unless|for)\b)|\b(?i:mean)\s+(?:of\s+)?(?:0|zero)\s+and\b|\b(?:0|zero)\s+mean\b",
         r"\b(?i:count(?:ed|ing|s)?|start(?:s|ing)?|numbered|indexed|begin(?:s|ning)?)\s+(?:from|at|with)\s+(?:0|1|zero|one)\b(?![.,]\d)",
         r"\b[Bb]y\s+(?:definition|construction)[^.\d]{0,50}?\s[-−]?[01]\b(?![.,]\d)|(?<![\w.])[-−]?[01]\s+by\s+(?:definition|construction)\b",
         rf"\b(?:at\s+most|at\s+least|up\s+to|never\s+(?:below|above|exceeds))\s+[-−]?[01]{_END_OF_NUMBER}{_NO_COUNT}{_STOP}",
@@ -288,6 +290,7 @@ TERMS: dict[str, tuple[str, ...]] = {
     "symbols of a formula": (
         r"\b(?:mod|modulo|base)\s+\d+\b(?![.,]\d)|\b1:1\b",
         rf"\b(?i:the|a|this|that)\s+(?:number|digit|numeral|integer|year|word)\s+(?:\d+|(?i:{_SMALL}|[a-z]+ty)(?:-{_SMALL})?)\b(?![.,]\d){_NO_RESULT}",
+        r"\b(?:add|subtract|multiply|divide)s?\s+\d+\s+(?:and|to|from|by|with)\s+\d+\b(?![.,]\d|\s?%)",
         r"\bnumbered\s+(?:from\s+)?\d+\s*(?:to|–|and|through)\s*\d+\b",
         r"\b(?:label|mask|target|indicator|flag|entry)s?\s+(?:is|are)\s+[01]\s+(?:if|when|for|where|unless)\b",
         rf"\b(?i:numbers|digits|numerals|years|dates|integers|primes|words|tokens|strings|inputs|sums)\s+(?:such\s+as|like|e\.g\.),?\s+{_LIST}",
@@ -325,7 +328,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"(?<![\w./])[A-Za-z]+[-_]?\d[\w-]*(?:/\w[\w-]*)+",
         r"(?<![\w.])\d+\.?(?!e\d+\b)[A-Za-z]+/?\d+\w*|\b[A-Z]{2,}\s\d{2,}[a-z]\b",
         rf"{_IN_SENTENCE}(?<!\b[Ii]n\s)(?!{_MONTH}){_NAME_NOT_MEASURED}\s\d+\b(?![.,:]\d|\s+of\b){_NO_RESULT}(?!\s+[a-z]+[^s\W]s\b)",
-        rf"(?<=[a-z]\s)\d[\d,]*\s+{_NAME}(?<=s)(?![\w-]|\s+[a-z]+s\b)",
+        rf"(?<=[a-z]\s)\d[\d,]*\s+{_NAME}(?<=s)(?![\w-])",
     ),
 }  # fmt: skip
 """Why a number is spared, and the terms in which it then stands."""
