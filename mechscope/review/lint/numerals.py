@@ -11,6 +11,9 @@ It holds wherever readers see or hear text: in attributes, raw HTML, Typst and L
 scripts too (see `embedded`), and for numbers in disguise (see `reading`). Code states a result only by a name
 that measures ("loss=3.17") or as a line of output.
 
+What a model is given to read, in quotation marks ('the prompt "I have 3 pears"'), is no result, if it holds no
+decimal and no share; nor is a quoted string of digits, unless it is said to be the value.
+
 Words of order ("first", "a third reason"), "one" as a pronoun, "the two" (both) and the ends of a scale
 ("between 0 and 1", "above 0") measure nothing. Math is symbols unless it states a value (see `formulas`).
 """
@@ -286,6 +289,8 @@ def _of_others(reading: Reading, at: int, cited: Sequence[int]) -> bool:
 
 def typed_numbers(sentence: str, names: Names) -> list[tuple[int, int]]:
     """Where typed numbers stand in one sentence of prose (as `Scan.prose` has it, without citations)."""
+    if not re.search(r"[\d¼½¾⅐-⅞]", sentence) and not any(True for _ in _in_words(sentence)):
+        return []  # as most sentences: names need not be looked for
     places = _apart([*coordinates(sentence), *glued(sentence)])
     rest = _filled(_filled(sentence, names.spans(sentence), NAME), places, MARK)
     found = list(places)

@@ -80,7 +80,7 @@ def _letters(text: str, start: int, end: int) -> Iterator[tuple[int, str]]:
         char = text[place]
         entity = _ENTITY.match(text, place, end) if char == "&" else None
         run = _RUN.match(text, place, end) if char in _RAISED or char in _LOWERED else None
-        chinese = None if char.isascii() else _CHINESE_NUMBER.match(text, place, end)
+        chinese = _CHINESE_NUMBER.match(text, place, end) if char in _CHINESE else None
         if entity:
             for letter in html.unescape(entity.group()):
                 yield place, _plain(letter)

@@ -45,7 +45,7 @@ _WORK = any_of(
 )
 
 _NAME = r"[A-Z][a-z]+"
-_IN_SENTENCE = r"(?<=[A-Za-z,(]\s)(?<!\bon\s)(?<!\bfor\s)(?<!\bthan\s)"
+_IN_SENTENCE = r"(?=[A-Z])(?<=[A-Za-z,(]\s)(?<!\bon\s)(?<!\bfor\s)(?<!\bthan\s)"
 """Before a name inside a sentence, where a capital is one. "On Pile 3.1" is no name with its number."""
 _METRIC = "(?i:accuracy|loss|perplexity|entropy|mean|median|scores?|precision|recall|faithfulness|completeness|correlation|cosine|similarity|error|rank|margin|share|ratio|rate|total)\\b"
 
@@ -117,9 +117,7 @@ _LINKING = any_of(
     More Less Fewer Other First Last Next Exactly Roughly Nearly Almost Even Still Of In On For With Without Within At After Before By Until
     Since From To Through Between Across Among Against During Per If When While Where As But And Or So Then Thus Now Also Yet"""
 )
-_NAME_NOT_MEASURED = (
-    rf"(?!{_MEASURE}\b|{_METRIC}|{_FAMILY}\b|(?i:{COUNTED}|{_TIMES}|{_PLACES})\b|{_LINKING}\b){_NAME}"
-)
+_NAME_NOT_MEASURED = rf"(?=[A-Z])(?!{_MEASURE}\b|{_METRIC}|{_FAMILY}\b|(?i:{COUNTED}|{_TIMES}|{_PLACES})\b|{_LINKING}\b){_NAME}"
 """A capitalised word that is none that a measured number may follow."""
 
 # Design
@@ -226,8 +224,8 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"\b\d\d?[./]\d\d?[./](?:19|20)\d\d\b|\b(?:0?[1-9]|1[0-2])/20\d\d\b",
     ),
     "places in this text or in another": (
-        rf"(?:{_NO_PHRASE}\b(?i:{_PLACES})\s+|§{{1,2}}\s?){_NUMBER_OF_PLACE}(?:(?:\s*(?:,|–|--?|&|to\b|and\b|or\b)\s*)+{_NUMBER_OF_PLACE})*{_NO_RESULT}",
-        rf"{_NO_PHRASE}{_NO_TIME}\b(?i:{_TIMES})\s+\d\d?\b(?![.,:]\d){_NO_RESULT}",
+        rf"(?:\b{_NO_PHRASE}(?i:{_PLACES})\s+|§{{1,2}}\s?){_NUMBER_OF_PLACE}(?:(?:\s*(?:,|–|--?|&|to\b|and\b|or\b)\s*)+{_NUMBER_OF_PLACE})*{_NO_RESULT}",
+        rf"\b{_NO_PHRASE}{_NO_TIME}(?i:{_TIMES})\s+\d\d?\b(?![.,:]\d){_NO_RESULT}",
         rf"\b(?i:{_TIMES}|minute|hour)\s+\d\d?\s+of\s+(?:the|this|that|our|my)\b",
         rf"\b(?i:{_PLACES}|{_TIMES})\s+\d\d?\s+of\s+\d\d?\b{_NO_RESULT}",
         rf"\b(?!points?\s)(?i:(?:{_PLACES}|{_TIMES}|square)\s+{_SMALL})\b{_NO_COUNT}",
