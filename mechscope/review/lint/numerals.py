@@ -11,8 +11,8 @@ It holds wherever readers see or hear text: in attributes, raw HTML, Typst and L
 scripts too (see `embedded`), and for numbers in disguise (see `reading`). Code states a result only by a name
 that measures ("loss=3.17") or as a line of output.
 
-What a model is given to read, in quotation marks ('the prompt "I have 3 pears"'), is no result, if it holds no
-decimal and no share; nor is a quoted string of digits, unless it is said to be the value.
+What a model is given to read, in quotation marks ('the prompt "I have 3 pears"'), is no result, if it holds
+no decimal and no share; nor is a quoted string of digits, unless it is said to be the value.
 
 Words of order ("first", "a third reason"), "one" as a pronoun, "the two" (both) and the ends of a scale
 ("between 0 and 1", "above 0") measure nothing. Math is symbols unless it states a value (see `formulas`).
@@ -87,7 +87,7 @@ _GIVEN_TO_READ = any_of(
 )
 _QUOTED = re.compile(r'"(?P<straight>[^"]+)"|“(?P<curly>[^”]+)”')
 _BEFORE_QUOTED = re.compile(
-    rf"\b(?:{_GIVEN_TO_READ}|ask(?:s|ed)?|reads?|sees?|consider|imagine|suppose|take|given|fed|such\sas|like|e\.g\.)"
+    rf"\b(?:{_GIVEN_TO_READ}|ask(?:s|ed)?|reads?|sees?|consider|imagine|suppose|take|giv(?:e|es|en|ing)|fe(?:ed|eds|d)|typed?|complet\w+|such\sas|like|e\.g\.)"
     r"(?!\w)(?:,\s*|[^.!?,;\"“]{0,30})$",
     re.IGNORECASE,
 )

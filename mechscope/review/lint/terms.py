@@ -107,6 +107,8 @@ _NO_PHRASE = "".join(
     for word in ("the", "this", "that", "these", "our", "each", "every", "all", "per", "one", "last")
 )
 """Before a noun with its number there is no such word: "in this study 14 raters" is no study 14."""
+_ONE_OR_LISTED = r"(?!(?!(?i:hypothesis))[A-Za-z]+s\s+\d+\b(?!\.\d|\s*(?:[,–&-]|to\b|and\b|or\b)))"
+"""Nor is the noun a plural, unless more numbers follow: "in most runs 12 fail" is no run 12."""
 _NO_TIME = "".join(
     rf"(?<!\b{word}\s)" for word in ("[Aa]t", "[Aa]fter", "[Bb]y", "[Uu]ntil", "[Bb]efore", "[Aa]round")
 )
@@ -224,7 +226,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         r"\b\d\d?[./]\d\d?[./](?:19|20)\d\d\b|\b(?:0?[1-9]|1[0-2])/20\d\d\b",
     ),
     "places in this text or in another": (
-        rf"(?:\b{_NO_PHRASE}(?i:{_PLACES})\s+|§{{1,2}}\s?){_NUMBER_OF_PLACE}(?:(?:\s*(?:,|–|--?|&|to\b|and\b|or\b)\s*)+{_NUMBER_OF_PLACE})*{_NO_RESULT}",
+        rf"(?:\b{_NO_PHRASE}{_ONE_OR_LISTED}(?i:{_PLACES})\s+|§{{1,2}}\s?){_NUMBER_OF_PLACE}(?:(?:\s*(?:,|–|--?|&|to\b|and\b|or\b)\s*)+{_NUMBER_OF_PLACE})*{_NO_RESULT}",
         rf"\b{_NO_PHRASE}{_NO_TIME}(?i:{_TIMES})\s+\d\d?\b(?![.,:]\d){_NO_RESULT}",
         rf"\b(?i:{_TIMES}|minute|hour)\s+\d\d?\s+of\s+(?:the|this|that|our|my)\b",
         rf"\b(?i:{_PLACES}|{_TIMES})\s+\d\d?\s+of\s+\d\d?\b{_NO_RESULT}",
