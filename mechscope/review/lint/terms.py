@@ -187,6 +187,7 @@ TERMS: dict[str, tuple[str, ...]] = {
     ),
     "hardware": (
         rf"\b(?:{_PART}|{_MACHINE})\b[^.;\d]{{0,24}}\b\d+\s?[GTM]i?B\b",
+        rf"\b{_CHIP}s?\s\d+\s?GB\b",
         rf"(?<![\w.])\d+\s?[GT]i?B\b(?=\s+(?:of\s+)?(?:[a-z]+\s+)?(?:{_MACHINE}|RAM|VRAM|HBM\w*)\b)",
         rf"\b{_PART}\b(?!\s*%)",
         rf"(?:\b(?:\d+|{_SMALL})(?:\s?[×x])?\s?)?(?:\b|(?<=x))(?:NVIDIA\s|Nvidia\s)?{_CHIP}s?\b",
@@ -215,6 +216,7 @@ TERMS: dict[str, tuple[str, ...]] = {
         rf"\b{_YEAR}s\b|\({_YEAR}[a-z]?(?:[,;][^()]*)?\)|\b{_YEAR}\s*[–/-]\s*(?:{_YEAR}|\d\d)\b|\bet\s+al\.?,?\s+{_YEAR}[a-z]?\b",
         rf"\b(?:[Ii]n|[Uu]ntil|[Aa]fter|[Bb]efore|[Bb]y|[Ff]rom|[Oo]f|[Tt]o|[Ss]pring|[Ss]ummer|[Aa]utumn|[Ff]all|[Ww]inter|Q[1-4])\s+(?:early\s+|late\s+|mid-)?{_YEAR}\b(?:{_STOP}|(?=\s+(?:is|was|ha[sd]|that|which|who)\b))",
         rf"(?:\b(?:[Ss]ince|[Aa]round|[Dd]uring|[Aa]s\s+of|[Cc]opyright|[Cc]irca|ca\.|[Yy]ear|{_VENUE})|©)\s+(?:early\s+|late\s+|mid-|about\s+)?{_YEAR}\b{_NO_RESULT}",
+        rf"\b(?:{_VENUE}|[A-Z]{{4,}})\s+{_YEAR}\b(?!\.\d|\s+of\b)",
         r"\b(?:UTC|GMT)\s?[+−-]\s?\d+\b",
         rf"\b(?:[Bb]etween|[Ff]rom)\s+{_YEAR}\s+(?:and|to)\s+{_YEAR}\b{_NO_RESULT}",
         rf"\b(?:[Ee]arly|[Ll]ate|[Mm]id)[\s-]+(?:in\s+)?{_YEAR}\b{_NO_COUNT}",
