@@ -37,17 +37,19 @@ class Ablation:
     """Parts of a model and what they are made to write.
 
     Attributes:
-        parts: The heads and MLPs, and the hook where each is ablated.
+        parts: The heads and MLPs.
         method: "zero", "mean" or "resample".
         values: What each part writes: one value a position (mean), or one a reference row and position
             (resample).
         donors: The reference row for each row that will be read (resample).
+        sites: The hook where each part is ablated.
     """
 
-    parts: dict[Head | Mlp, str]
+    parts: tuple[Head | Mlp, ...]
     method: Method
     values: dict[Head | Mlp, Float[Tensor, "*reference pos width"]]
     donors: Int[Tensor, " row"] | None
+    sites: dict[Head | Mlp, str]
 
     def hooks(self, rows: Int[Tensor, " batch"] | None = None) -> list[Hook]:
         """Forward hooks that ablate in a batch.
@@ -68,8 +70,8 @@ class Ablation:
                 hint="ablation(…, n_rows=…)",
             )
         together: dict[str, list[Head | Mlp]] = {}
-        for part, site in self.parts.items():
-            together.setdefault(site, []).append(part)
+        for part in self.parts:
+            together.setdefault(self.sites[part], []).append(part)
         return [(site, self._hook(parts, rows)) for site, parts in together.items()]
 
     def _hook(self, parts: Sequence[Head | Mlp], rows: Tensor | None) -> Callable[[Tensor, Any], Tensor]:
@@ -130,17 +132,22 @@ def ablation(
     if not parts:
         raise InvalidInput("no heads or MLPs to ablate.")
     require_components(bridge, parts)
-    chosen = {part: _site(bridge, part) for part in parts}
+    sites = {part: _site(bridge, part) for part in parts}
+    chosen = tuple(sites)
     if method == "zero":
-        return Ablation(chosen, method, {}, None)
+        return Ablation(chosen, method, {}, None, sites)
     if reference is None or not len(reference):
         raise InvalidInput(f"{method} ablation needs a reference set.", hint="reference=ids of some rows")
     if method == "mean":
-        return Ablation(chosen, method, _recorded(bridge, chosen, reference, batch_size, mean=True), None)
+        return Ablation(
+            chosen, method, _recorded(bridge, sites, reference, batch_size, mean=True), None, sites
+        )
     if n_rows is None or rng is None:
         raise InvalidInput("resample ablation needs a donor for each row.", hint="pass n_rows=… and rng=…")
     donors = torch.from_numpy(rng.integers(len(reference), size=n_rows))
-    return Ablation(chosen, method, _recorded(bridge, chosen, reference, batch_size, mean=False), donors)
+    return Ablation(
+        chosen, method, _recorded(bridge, sites, reference, batch_size, mean=False), donors, sites
+    )
 
 
 def _site(bridge: TransformerBridge, part: Head | Mlp) -> str:
