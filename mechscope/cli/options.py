@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from mechscope.cli.completion import RUN
 from mechscope.pipeline.cores import analyses_at_a_time
 
 if TYPE_CHECKING:
     from mechscope.project import Project
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
 
 
 def project_of(context: click.Context) -> Project:
@@ -30,3 +34,35 @@ jobs_option = click.option(
     show_default="as many as have cores of their own",
     help="Analyses at a time.",
 )
+
+
+def runs_options(default: str) -> Callable[[_Command], _Command]:
+    """The options `--run` (repeatable) and `--all-runs`; `default` says in words what neither means."""
+
+    def decorate(command: _Command) -> _Command:
+        all_runs = click.option(
+            "--all-runs", is_flag=True, help="Every run, except those that need a hub and have no results."
+        )
+        return click.option(
+            "--run",
+            "runs",
+            type=RUN,
+            multiple=True,
+            metavar="NAME",
+            help=f"The run (default: {default}); repeatable.",
+        )(all_runs(command))
+
+    return decorate
+
+
+def chosen_runs(project: Project, runs: tuple[str, ...], all_runs: bool) -> tuple[str, ...]:
+    """The runs that `--run` or `--all-runs` name; none for the default.
+
+    Raises:
+        UsageError: Both are given.
+    """
+    from mechscope.pipeline.schedule import every_run
+
+    if all_runs and runs:
+        raise click.UsageError("give --run or --all-runs, not both")
+    return tuple(every_run(project)) if all_runs else runs

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from mechscope.cli.command import Helpful
-from mechscope.cli.completion import ARTICLE, RUN
-from mechscope.cli.options import project_of
+from mechscope.cli.completion import ARTICLE
+from mechscope.cli.options import chosen_runs, project_of, runs_options
 
 if TYPE_CHECKING:
     from mechscope.project import Project
@@ -27,15 +27,7 @@ mechscope render --engine pandoc         without Quarto
 @click.option(
     "--engine", type=click.Choice(["quarto", "pandoc"]), help="Default: quarto where it is on PATH."
 )
-@click.option(
-    "--run",
-    "runs",
-    type=RUN,
-    multiple=True,
-    metavar="NAME",
-    help="The run (default: all with results); repeatable.",
-)
-@click.option("--all-runs", is_flag=True, help="Every run, except those that need a hub and have no results.")
+@runs_options("all with results")
 @click.pass_context
 def render(
     context: click.Context,
@@ -46,17 +38,14 @@ def render(
 ) -> None:
     """Render the site and the PDFs (all articles, or those named), stale analyses first."""
     from mechscope import publish
-    from mechscope.pipeline.schedule import every_run
     from mechscope.publish.prerender import mode_from_environment
     from mechscope.publish.progress import Screen
 
     project = project_of(context)
-    if all_runs and runs:
-        raise click.UsageError("give --run or --all-runs, not both")
     with Screen() as screen:
         done = publish.render(
             project,
-            every_run(project) if all_runs else runs,
+            chosen_runs(project, runs, all_runs),
             engine=engine,
             articles=articles,
             mode=mode_from_environment() or "skip",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from mechscope.cli.command import Helpful
-from mechscope.cli.completion import ANALYSIS, MODEL, RUN
-from mechscope.cli.options import jobs_option, project_of
+from mechscope.cli.completion import ANALYSIS, MODEL
+from mechscope.cli.options import chosen_runs, jobs_option, project_of, runs_options
 from mechscope.cli.outcomes import print_outcomes
 from mechscope.errors import InvalidInput
 
@@ -29,15 +29,7 @@ mechscope run --model ./my-model --as mine        a new run of everything, on an
 
 @click.command(cls=Helpful, short_help="Run the stale analyses; print what they find.", examples=_EXAMPLES)
 @click.argument("analyses", type=ANALYSIS, nargs=-1, metavar="[ANALYSIS]...")
-@click.option(
-    "--run",
-    "runs",
-    type=RUN,
-    multiple=True,
-    metavar="NAME",
-    help="The run (default: that of runs.yml); repeatable.",
-)
-@click.option("--all-runs", is_flag=True, help="Every run, except those that need a hub and have no results.")
+@runs_options("that of runs.yml")
 @click.option(
     "-p",
     "parameters",
@@ -71,11 +63,9 @@ def run(
     analyses/claims.lock before anything is computed; a trial writes none.
     """
     from mechscope.pipeline.progress import reporter
-    from mechscope.pipeline.schedule import Order, every_run, run_analyses
+    from mechscope.pipeline.schedule import Order, run_analyses
 
     project = project_of(context)
-    if all_runs and runs:
-        raise click.UsageError("give --run or --all-runs, not both")
     if model and not new_run:
         raise click.UsageError(
             f"--model needs a name for the new run: --model {model} --as NAME; for a trial: -p model={model}"
@@ -85,7 +75,7 @@ def run(
             raise click.UsageError("--as makes one run: give at most one --run to start from")
         _declare(project, new_run, runs[0] if runs else None, parameters, model)
         runs, parameters = (new_run,), ()
-    chosen = tuple(every_run(project)) if all_runs else runs
+    chosen = chosen_runs(project, runs, all_runs)
     order = Order(analyses, chosen, parameters, force, jobs, scheduler)
     with reporter() as screen:
         outcomes = run_analyses(project, order, screen)

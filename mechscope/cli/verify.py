@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from mechscope.cli.command import Helpful
-from mechscope.cli.completion import ANALYSIS, RUN
-from mechscope.cli.options import jobs_option, project_of
+from mechscope.cli.completion import ANALYSIS
+from mechscope.cli.options import chosen_runs, jobs_option, project_of, runs_options
 
 _EXAMPLES = """
 mechscope verify topic_geometry   run it again, compare value by value
@@ -16,15 +16,7 @@ mechscope verify --quick          run nothing: are hashes, texts and citations i
 
 @click.command(cls=Helpful, short_help="Compute again; compare with what is committed.", examples=_EXAMPLES)
 @click.argument("analyses", type=ANALYSIS, nargs=-1, metavar="[ANALYSIS]...")
-@click.option(
-    "--run",
-    "runs",
-    type=RUN,
-    multiple=True,
-    metavar="NAME",
-    help="The run (default: that of runs.yml; with --quick all that have results); repeatable.",
-)
-@click.option("--all-runs", is_flag=True, help="Every run, except those that need a hub and have no results.")
+@runs_options("that of runs.yml; with --quick all that have results")
 @click.option(
     "--quick",
     is_flag=True,
@@ -48,13 +40,10 @@ def verify(
     anything is not what it was: a value beyond its tolerance, a claim, an input, an edited file.
     """
     from mechscope.pipeline.progress import reporter
-    from mechscope.pipeline.schedule import every_run
     from mechscope.review import screen, verify
 
     project = project_of(context)
-    if all_runs and runs:
-        raise click.UsageError("give --run or --all-runs, not both")
-    chosen = tuple(every_run(project)) if all_runs else runs
+    chosen = chosen_runs(project, runs, all_runs)
     if quick:
         checks = verify.quick(project, analyses, chosen)
         click.echo(screen.checks_text(checks))
