@@ -103,8 +103,12 @@ def nearest(name: str, valid: Iterable[str], most: int = _PROPOSED) -> list[str]
     separators; that `name` begins; or of which it is one part ("geometry" of "topic_geometry"). What both
     begin with up to a separator ("analysis.", "paper/articles/") says nothing and is left out.
     """
-    ranked = [(distance, option) for option in valid if (distance := _distance(name, option)) is not None]
-    return [option for _, option in sorted(ranked)[:most]]
+    ranked = [
+        (distance, ("/" in name) != ("/" in option), option)  # of equals, the one that is written alike
+        for option in valid
+        if (distance := _distance(name, option)) is not None
+    ]
+    return [option for *_, option in sorted(ranked)[:most]]
 
 
 def _distance(name: str, option: str) -> float | None:

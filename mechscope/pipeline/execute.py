@@ -20,7 +20,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import mechscope
 from mechscope import errors
 from mechscope.errors import AnalysisFailed, MechscopeError
 from mechscope.files import folder_in_place, lines_of, write_atomically
@@ -53,7 +52,7 @@ _VERSIONS = (
     "transformers",
     "vl-convert-python",
 )
-_PACKAGE = Path(mechscope.__file__).parent
+_PACKAGE = Path(__file__).parent.parent
 _TRACEBACK_LINES = 12
 _AROUND = 4
 """Lines shown before and after the one that failed."""

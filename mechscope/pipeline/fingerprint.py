@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import mechscope
 from mechscope.errors import InvalidInput, MechscopeError
 from mechscope.files import hash_content
 from mechscope.ledger.schema import SCHEMA_VERSION, Inputs, ModelInput
@@ -20,7 +19,7 @@ from mechscope.project import Project
 if TYPE_CHECKING:
     from mechscope.models.registry import Model
 
-_PACKAGE = Path(mechscope.__file__).parent
+_PACKAGE = Path(__file__).parent.parent
 
 
 class UpstreamMissing(MechscopeError):

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import mechscope
 from mechscope.files import stable_json, write_atomically
 from mechscope.ledger.store import figure_files
 from mechscope.project import Project
@@ -29,6 +28,9 @@ from mechscope.publish.pages.notebooks import notebooks_page
 from mechscope.publish.pages.numbers import numbers_page
 from mechscope.publish.pages.popovers import popovers
 from mechscope.publish.sources import Shortcode
+
+_PACKAGE = Path(__file__).parent.parent.parent
+"""By this file: `mechscope.__file__` is None where a folder of that name lies in the working directory."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def _write(contents: Mapping[Path, str]) -> tuple[Path, ...]:
 
 def _changed_since(project: Project, moment: float) -> bool:
     """Whether anything changed that pages are made from, other than the articles."""
-    folders = (project.results, project.analyses, Path(mechscope.__file__).parent)
+    folders = (project.results, project.analyses, _PACKAGE)
     files = [path for folder in folders for path in folder.rglob("*") if "__pycache__" not in path.parts]
     files += [project.root / "CITATION.cff", *project.root.glob("_quarto*.yml")]
     return any(path.stat().st_mtime >= moment for path in files if path.exists())
