@@ -88,6 +88,14 @@ class ModelMismatch(MechscopeError):
     """Weights or activations that are not what they were declared to be."""
 
 
+class DoesNotApply(MechscopeError):
+    """An analysis that does not apply to this model; its message is the reason, and it is no failure."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows instead of a traceback."""
+        return [f"does not apply: {self.message}"]
+
+
 class AnalysisFailed(MechscopeError):
     """An analysis stopped with an error; carries where."""
 

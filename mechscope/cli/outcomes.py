@@ -32,9 +32,12 @@ def print_outcomes(project: Project, outcomes: list[Outcome], named: Collection[
         key = f"{outcome.run}:{outcome.analysis}"
         took = f" ({outcome.seconds:.1f} s)" if outcome.what == "ran" else ""
         why = f"  {outcome.detail}" if outcome.what in ("ran", "blocked") else ""
+        word = "does not apply" if outcome.inapplicable else _WORDS[outcome.what]
+        if outcome.inapplicable:
+            why = f"  {outcome.inapplicable}"
         trial = outcome.what == "ran" and not outcome.folder.startswith("results/")
         where = f"  → {outcome.folder}" if trial else ""
-        click.echo(f"{key:<{width}}  {_WORDS[outcome.what]}{took}{why}{where}")
+        click.echo(f"{key:<{width}}  {word}{took}{why}{where}")
         if outcome in told:
             lines = _trial_lines(project, outcome) if trial else _found_lines(project, outcome, most)
             click.echo("".join(f"  {_printable(line)}\n" for line in lines), nl=False)

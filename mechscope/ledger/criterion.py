@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,8 +58,12 @@ class Verdict:
     evidence: dict[str, Value | None]
 
 
-def judge(criterion: str, statistics: Mapping[str, Statistic]) -> Verdict:
+def judge(criterion: str, statistics: Mapping[str, Statistic], absent: Collection[str] = ()) -> Verdict:
     """Decide `criterion` from `statistics`.
+
+    Args:
+        absent: Names that stand for no value where no statistic has them, because it does not apply to this
+            model: they make the criterion untestable.
 
     Raises:
         InvalidRecord: It is not an expression of this language, is not a yes-or-no question, or cannot be
@@ -68,7 +72,12 @@ def judge(criterion: str, statistics: Mapping[str, Statistic]) -> Verdict:
     """
     tree = _parsed(criterion)
     operands = _operands(tree, criterion)
-    evidence = {written: _operand(node, statistics) for written, node in operands.items()}
+    evidence = {
+        written: _operand(node, statistics)
+        if (name := _statistic_name(node)) in statistics or name not in absent
+        else None
+        for written, node in operands.items()
+    }
     if any(value is None for value in evidence.values()):
         return Verdict("untestable", evidence)
     try:

@@ -9,7 +9,7 @@ import base64
 from html import escape
 
 from mechscope.ledger.formatting import format_value
-from mechscope.ledger.schema import Claim, Figure, Passages, Statistic, Table
+from mechscope.ledger.schema import WHOLE, Absent, Claim, Figure, Passages, Statistic, Table
 
 MARKS = {"held": "✓", "failed": "✗", "untestable": "?"}
 _ABOVE, _BELOW, _FULL = "214,120,30", "51,102,153", 0.64
@@ -18,7 +18,7 @@ _ROWS = 20
 _TEXTS = 5
 
 
-def record_line(key: str, record: Statistic | Figure | Table | Passages | Claim) -> str:
+def record_line(key: str, record: Statistic | Figure | Table | Passages | Claim | Absent) -> str:
     """One line for the terminal."""
     match record:
         case Statistic():
@@ -34,12 +34,15 @@ def record_line(key: str, record: Statistic | Figure | Table | Passages | Claim)
             return (
                 f"{key}  {MARKS[record.outcome]} {record.outcome} · {record.sentence}  [{record.criterion}]"
             )
+        case Absent():
+            what = key.removesuffix(f".{WHOLE}")
+            return f"{what}  does not apply: {record.because}"
 
 
 def record_html(
     analysis: str,
     name: str,
-    record: Statistic | Figure | Table | Passages | Claim,
+    record: Statistic | Figure | Table | Passages | Claim | Absent,
     *,
     svg: str | None = None,
     picture: str | None = None,
@@ -62,6 +65,8 @@ def record_html(
             body = _passages(record)
         case Claim():
             body = _claim(record)
+        case Absent():
+            body = f'<em class="ms-note">does not apply: {escape(record.because)}</em>'
     key = f'<code class="ms-key">{escape(f"{analysis}.{name}")}</code>'
     return f'<div class="ms-record ms-{kind}" id="record-{escape(name)}">{body} {key}</div>'
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mechscope.characters import visible
-from mechscope.errors import InvalidRecord
+from mechscope.errors import DoesNotApply, InvalidRecord
 from mechscope.files import hash_text, stable_json
 from mechscope.ledger.criterion import judge
 from mechscope.ledger.display import record_html, record_line
@@ -28,6 +28,7 @@ from mechscope.ledger.schema import (
     NAME_PATTERN,
     RECORD_MIME,
     SCHEMA_VERSION,
+    Absent,
     Cell,
     Claim,
     Column,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _Model = TypeVar("_Model", bound=BaseModel)
-Record = Statistic | Figure | Table | Passages | Claim
+Record = Statistic | Figure | Table | Passages | Claim | Absent
 
 EXACT = Tolerance()
 """Any difference counts: counts, words, decisions."""
@@ -120,6 +121,7 @@ class Ledger:
         self.analysis = analysis
         self._kinds: dict[str, str] = {}
         self._statistics: dict[str, Statistic] = {}
+        self._absent: set[str] = set()
 
     def statistic(
         self,
@@ -372,7 +374,7 @@ class Ledger:
             InvalidRecord: The criterion cannot be understood or computed.
             UnknownName: It names a statistic that was not recorded yet.
         """
-        verdict = judge(criterion, self._statistics)
+        verdict = judge(criterion, self._statistics, self._absent)
         record = _checked(
             Claim,
             sentence=_sentence("sentence", f"claim '{name}'", sentence),
@@ -383,6 +385,30 @@ class Ledger:
             cell=_OWN_CELL,
         )
         self._record("claims", name, record)
+
+    def does_not_apply(self, because: str, *names: str) -> None:
+        """Say that records can't be made for this model, and why: it has too few layers, or no such token.
+
+        Claims whose criteria need one of them are untestable; articles that cite one say why in its place.
+
+        Args:
+            because: The reason, to follow "does not apply:": what is needed, and what this model has instead
+                ("induction needs two layers of attention, and this model has 1").
+            names: The statistics, figures, tables and passages that would have been recorded. None means the
+                analysis as a whole: it ends here, and its claims are untestable.
+
+        Raises:
+            InvalidRecord: There is no reason, or one of the names is recorded already.
+            DoesNotApply: No names are given; the pipeline makes a ledger of what was recorded until then.
+        """
+        reason = _sentence("reason", f"what does not apply of {self.analysis}", because).rstrip(".")
+        if names:
+            for name in names:
+                self._record("absent", name, _checked(Absent, because=reason, cell=_OWN_CELL))
+        elif _in_notebook():
+            raise DoesNotApply(reason)
+        else:
+            sys.exit(f"{self.analysis} does not apply: {reason}")
 
     def _record(
         self,
@@ -403,6 +429,8 @@ class Ledger:
         self._kinds[name] = kind
         if isinstance(record, Statistic):
             self._statistics[name] = record
+        if isinstance(record, Absent):
+            self._absent.add(name)
         payload = RecordPayload(
             analysis=self.analysis,
             kind=kind,

@@ -16,12 +16,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     StrictBool,
     StrictFloat,
     StrictInt,
     StrictStr,
     ValidationError,
     field_validator,
+    model_serializer,
 )
 
 from mechscope.characters import visible
@@ -221,6 +223,21 @@ class Claim(_Strict):
     cell: str
 
 
+class Absent(_Strict):
+    """A record that does not apply to this model, and why: too few layers, no such token, no gated MLP.
+
+    It stands where the record would stand: criteria that need it are untestable, articles say so in place.
+    The absent record called `WHOLE` says that nothing of the analysis applies.
+    """
+
+    because: Annotated[str, Field(min_length=1)]
+    cell: str
+
+
+WHOLE = "analysis"
+"""The name of the absent record by which an analysis as a whole does not apply."""
+
+
 class ModelInput(_Strict):
     """A model as an input: the name the parameter held, and the pinned hash of its source."""
 
@@ -265,6 +282,30 @@ class Findings(_Strict):
     tables: dict[Name, Table] = {}
     passages: dict[Name, Passages] = {}
     claims: dict[Name, Claim] = {}
+    absent: dict[Name, Absent] = {}
+
+    @model_serializer(mode="wrap")
+    def _without_nothing_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Where everything applies, a ledger says nothing of it: its hash is that of one written before."""
+        content: dict[str, Any] = handler(self)
+        if not content.get("absent", True):
+            del content["absent"]
+        return content
+
+    @property
+    def does_not_apply(self) -> str:
+        """Why the analysis as a whole does not apply to this model; empty where it does."""
+        whole = self.absent.get(WHOLE)
+        return whole.because if whole else ""
+
+    def why_missing(self, name: str) -> str:
+        """Why a record was not, or could not be, made for this model; empty where there is no reason here."""
+        if name in self.absent:
+            return self.absent[name].because
+        statistic = self.statistics.get(name)
+        if statistic is not None:
+            return statistic.because if statistic.value is None else ""
+        return "" if self.kind_of(name) else self.does_not_apply
 
     def kind_of(self, name: str) -> str | None:
         """Which kind of record `name` is: "statistics", "figures" … or None."""
@@ -276,7 +317,7 @@ class Findings(_Strict):
         return [name for kind in KINDS for name in getattr(self, kind)]
 
 
-KINDS = ("statistics", "figures", "tables", "passages", "claims")
+KINDS = ("statistics", "figures", "tables", "passages", "claims", "absent")
 
 
 class LedgerFile(_Strict):

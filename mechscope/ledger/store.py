@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from mechscope.errors import InvalidInput, LedgerDamaged, UnknownName
+from mechscope.errors import DoesNotApply, InvalidInput, LedgerDamaged, UnknownName
 from mechscope.files import file_state, hash_content, hash_value, parsed_json, read_text, stable_json
 from mechscope.ledger.schema import SCHEMA_VERSION, Findings, Inputs, LedgerFile
 from mechscope.project import Project, find_project
@@ -128,6 +128,7 @@ def upstream(analysis: str, *, run: str | None = None, project: Project | None =
 
     Raises:
         UnknownName: There is no such ledger.
+        DoesNotApply: That analysis does not apply to the run's model; so this one doesn't either.
     """
     project = project or find_project()
     run = run or os.environ.get("MECHSCOPE_RUN") or _default_run(project)
@@ -140,7 +141,10 @@ def upstream(analysis: str, *, run: str | None = None, project: Project | None =
             there,
             hint=f"mechscope run {analysis} --run {run}",
         )
-    return read_ledger(folder).findings
+    findings = read_ledger(folder).findings
+    if findings.does_not_apply:
+        raise DoesNotApply(f"it needs {analysis}, which does not apply: {findings.does_not_apply}")
+    return findings
 
 
 def _default_run(project: Project) -> str:

@@ -27,7 +27,7 @@ from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import LEDGER_NAME, NOTEBOOK_NAME, figure_files, findings_hash, ledger_text
 from mechscope.pipeline import notebook as notebooks
 from mechscope.pipeline.cores import THREADS
-from mechscope.pipeline.extract import extract
+from mechscope.pipeline.extract import end_where_it_does_not_apply, extract
 from mechscope.pipeline.fingerprint import data_files, local_modules, model_of, present_inputs, why_stale
 from mechscope.pipeline.freshness import State, failed_notebook
 from mechscope.pipeline.reads import VARIABLE, UndeclaredRead, how_to_declare
@@ -111,6 +111,7 @@ def execute(
                 f"{_reader(executed)} reads {undeclared[0]}, which the script does not declare.",
                 hint=how_to_declare(undeclared[0], state.parameters),
             )
+        end_where_it_does_not_apply(executed, analysis)
         _raise_cell_errors(executed, project.shown(analysis.path), script)
         found = extract(executed, analysis)
         notebooks.normalise(executed, found.displays)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from mechscope.errors import InvalidRecord
+from mechscope.errors import DoesNotApply, InvalidRecord
 from mechscope.files import hash_text, stable_json
+from mechscope.ledger.criterion import judge, operand_names
 from mechscope.ledger.display import record_html, record_line
 from mechscope.ledger.recording import RecordPayload
 from mechscope.ledger.schema import (
     RECORD_MIME,
     SCHEMA_VERSION,
+    WHOLE,
+    Absent,
     Claim,
     Figure,
     Findings,
@@ -30,6 +34,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "tables": Table,
     "passages": Passages,
     "claims": Claim,
+    "absent": Absent,
 }
 
 
@@ -47,6 +52,56 @@ class Extracted:
     displays: dict[tuple[str, str], dict[str, str]]
 
 
+def end_where_it_does_not_apply(notebook: Notebook, analysis: Analysis) -> None:
+    """Turn an analysis' end by `DoesNotApply` into records: the reason, and its claims as untestable.
+
+    It changes the cell in which it ended; nothing where the analysis went through or failed.
+    """
+    for cell in notebook.cells:
+        ends = [one for one in cell.get("outputs", []) if one.get("ename") == DoesNotApply.__name__]
+        if not ends:
+            continue
+        recorded = {payload.name: payload for _, payload in _payloads(notebook)}
+        statistics = {
+            name: Statistic.model_validate(payload.record)
+            for name, payload in recorded.items()
+            if payload.kind == "statistics"
+        }
+        records: list[tuple[str, str, BaseModel]] = [
+            ("absent", WHOLE, Absent(because=ends[0]["evalue"], cell=cell.id))
+        ]
+        for claim in analysis.claims:
+            if claim.name not in recorded:
+                verdict = judge(claim.criterion, statistics, absent=operand_names(claim.criterion))
+                untestable = Claim(
+                    sentence=" ".join(claim.sentence.split()),
+                    criterion=claim.criterion,
+                    outcome=verdict.outcome,
+                    evidence=verdict.evidence,
+                    cell=cell.id,
+                )
+                records.append(("claims", claim.name, untestable))
+        kept = [output for output in cell.outputs if output not in ends]
+        cell.outputs = kept + [_displayed(analysis.name, *record) for record in records]
+
+
+def _payloads(notebook: Notebook) -> Iterator[tuple[Any, RecordPayload]]:
+    """Every record that a notebook's cells displayed, each with its cell. Raises InvalidRecord."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            raw = output.get("data", {}).get(RECORD_MIME)
+            if raw is not None:
+                yield cell, _payload(raw, cell.id)
+
+
+def _displayed(analysis: str, kind: str, name: str, record: BaseModel) -> Any:
+    """A record as the output that its cell would have displayed."""
+    import nbformat
+
+    payload = RecordPayload(analysis=analysis, kind=kind, name=name, record=record.model_dump(mode="json"))
+    return nbformat.v4.new_output("display_data", {RECORD_MIME: payload.model_dump(mode="json")})
+
+
 def extract(notebook: Notebook, analysis: Analysis) -> Extracted:
     """All records of an executed notebook, each with the id of its cell.
 
@@ -57,28 +112,23 @@ def extract(notebook: Notebook, analysis: Analysis) -> Extracted:
     by_kind: dict[str, dict[str, Any]] = {kind: {} for kind in _MODELS}
     figures: dict[str, tuple[str, str]] = {}
     displays: dict[tuple[str, str], dict[str, str]] = {}
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            raw = output.get("data", {}).get(RECORD_MIME)
-            if raw is None:
-                continue
-            payload = _payload(raw, cell.id)
-            name = payload.name
-            if payload.analysis != analysis.name:
-                raise InvalidRecord(
-                    f"{cell.id} records '{payload.analysis}.{name}' in the analysis '{analysis.name}'.",
-                    hint=f'Ledger("{analysis.name}")',
-                )
-            if any(name in records for records in by_kind.values()):
-                raise InvalidRecord(
-                    f"{cell.id} records '{analysis.name}.{name}' a second time.",
-                    hint="give it a name of its own, and use one Ledger",
-                )
-            record: Any = _MODELS[payload.kind].model_validate({**payload.record, "cell": cell.id})
-            by_kind[payload.kind][name] = record
-            if isinstance(record, Figure):
-                figures[name] = _figure(payload, record, cell.id)
-            displays[cell.id, name] = display_of(analysis.name, name, record)
+    for cell, payload in _payloads(notebook):
+        name = payload.name
+        if payload.analysis != analysis.name:
+            raise InvalidRecord(
+                f"{cell.id} records '{payload.analysis}.{name}' in the analysis '{analysis.name}'.",
+                hint=f'Ledger("{analysis.name}")',
+            )
+        if any(name in records for records in by_kind.values()):
+            raise InvalidRecord(
+                f"{cell.id} records '{analysis.name}.{name}' a second time.",
+                hint="give it a name of its own, and use one Ledger",
+            )
+        record: Any = _MODELS[payload.kind].model_validate({**payload.record, "cell": cell.id})
+        by_kind[payload.kind][name] = record
+        if isinstance(record, Figure):
+            figures[name] = _figure(payload, record, cell.id)
+        displays[cell.id, name] = display_of(analysis.name, name, record)
     if not displays:
         raise InvalidRecord(
             f"the analysis '{analysis.name}' records nothing.",
@@ -89,7 +139,7 @@ def extract(notebook: Notebook, analysis: Analysis) -> Extracted:
 
 
 def display_of(
-    analysis: str, name: str, record: Statistic | Figure | Table | Passages | Claim
+    analysis: str, name: str, record: Statistic | Figure | Table | Passages | Claim | Absent
 ) -> dict[str, str]:
     """What a committed notebook displays of a record: its texts by their MIME type, and nothing else.
 

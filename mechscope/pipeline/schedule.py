@@ -19,6 +19,7 @@ from typing import Any, Literal, Protocol
 from mechscope.errors import AnalysisFailed, InvalidInput, MechscopeError, UnknownName
 from mechscope.files import hash_text, recover_folder, why_not, write_atomically
 from mechscope.ledger import claims
+from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import LEDGER_NAME, NOTEBOOK_NAME, ledger_text
 from mechscope.pipeline import notebook as notebooks
 from mechscope.pipeline import times
@@ -42,6 +43,7 @@ class Outcome:
     Attributes:
         what: ran, was fresh, failed, or could not run because one that it needs failed.
         detail: Why it ran, or what went wrong.
+        inapplicable: Why it does not apply to the run's model, if it says so; that is no failure.
         seconds: How long it took.
         folder: Where the results are, shown relative to the project.
         replaced: Files of the results that had been edited by hand, and that the run wrote anew.
@@ -56,6 +58,7 @@ class Outcome:
     folder: str = ""
     replaced: tuple[str, ...] = ()
     large: tuple[str, ...] = ()
+    inapplicable: str = ""
 
     @property
     def succeeded(self) -> bool:
@@ -187,8 +190,14 @@ def _all_fresh(
                 return []
         except MechscopeError:  # it is told when its turn comes, and the others have theirs
             return []
-        outcomes.append(Outcome(run, name, "fresh", folder=project.shown(project.found(run, name))))
+        outcomes.append(_fresh(project, state))
     return outcomes
+
+
+def _fresh(project: Project, state: State) -> Outcome:
+    reason = state.ledger.findings.does_not_apply if state.ledger else ""
+    folder = project.shown(project.found(state.run, state.analysis))
+    return Outcome(state.run, state.analysis, "fresh", folder=folder, inapplicable=reason)
 
 
 def _plan(project: Project, order: Order) -> tuple[Runs, dict[str, Analysis], list[Node], list[Outcome]]:
@@ -342,11 +351,11 @@ def _attempt(project: Project, run: str, name: str, forced: bool, reporter: Repo
         if state.fresh and not forced:
             for path, text in _refreshed(project, state, analysis).items():
                 write_atomically(path, text)
-            return Outcome(run, name, "fresh", folder=folder)
+            return _fresh(project, state)
         why = "; ".join(state.reasons) or "forced"
-        _execute(project, state, analysis, why, reporter)
+        reason = _execute(project, state, analysis, why, reporter).findings.does_not_apply
         large = oversized(project.found(run, name), folder)
-        return Outcome(run, name, "ran", why, time.monotonic() - began, folder, state.edited, large)
+        return Outcome(run, name, "ran", why, time.monotonic() - began, folder, state.edited, large, reason)
     except MechscopeError as error:
         return Outcome(run, name, "failed", str(error), time.monotonic() - began)
     except OSError as error:  # the disk, or somebody's permissions
@@ -364,7 +373,7 @@ def _execute(
     why: str,
     reporter: Reporter,
     target: Path | None = None,
-) -> None:
+) -> LedgerFile:
     from mechscope.pipeline.execute import execute
 
     if state.inputs is None:
@@ -373,7 +382,7 @@ def _execute(
         )
     takes = times.rerun_takes(project, [(state.run, state.analysis)])
     reporter.started(state.run, state.analysis, f"{why} ({takes})" if takes else why)
-    execute(
+    return execute(
         project,
         state,
         analysis,
@@ -419,9 +428,16 @@ def _trial(
             state = look(project, runs, run, analysis, overrides)
             changed = ", ".join(f"{key} = {value}" for key, value in overrides.items())
             target.parent.mkdir(parents=True, exist_ok=True)
-            _execute(project, state, analysis, f"trial with {changed}", reporter, target)
-            seconds = time.monotonic() - began
-            outcome = Outcome(run, name, "ran", f"trial with {changed}", seconds, project.shown(target))
+            ledger = _execute(project, state, analysis, f"trial with {changed}", reporter, target)
+            outcome = Outcome(
+                run,
+                name,
+                "ran",
+                f"trial with {changed}",
+                time.monotonic() - began,
+                project.shown(target),
+                inapplicable=ledger.findings.does_not_apply,
+            )
         except MechscopeError as error:
             outcome = Outcome(run, name, "failed", str(error), time.monotonic() - began)
         reporter.finished(outcome)

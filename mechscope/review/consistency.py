@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mechscope.errors import MechscopeError
-from mechscope.ledger.criterion import judge
+from mechscope.ledger.criterion import judge, operand_names
 from mechscope.ledger.formatting import format_value, statistic_text
 from mechscope.ledger.schema import (
     KINDS,
@@ -68,7 +68,8 @@ def _of_record(record: Any, findings: Findings) -> Iterator[str]:
                 if record.largest != largest:
                     yield f"states {record.largest} as its largest absolute value, which is {largest}"
             case Claim():
-                verdict = judge(record.criterion, findings.statistics)
+                absent = operand_names(record.criterion) if findings.does_not_apply else findings.absent
+                verdict = judge(record.criterion, findings.statistics, absent)
                 if verdict.outcome != record.outcome:
                     yield f"'{record.outcome}' is stated, but the criterion gives '{verdict.outcome}'"
                 for name, value in verdict.evidence.items():

@@ -16,7 +16,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mechscope.ledger.recording import EXACT, FLOAT32, RESAMPLED
-from mechscope.ledger.schema import KINDS, Claim, Figure, Findings, Passages, Statistic, Table, Tolerance
+from mechscope.ledger.schema import (
+    KINDS,
+    Absent,
+    Claim,
+    Figure,
+    Findings,
+    Passages,
+    Statistic,
+    Table,
+    Tolerance,
+)
 from mechscope.ledger.store import figure_files
 
 State = Literal["reproduced", "drifted", "missing", "new", "flipped"]
@@ -127,6 +137,8 @@ def _values(old: Any, new: Any, specs: tuple[Path, Path]) -> Iterator[_Value]:
             yield from _passages(old, new)
         case Claim():
             yield from _exact(old, new, ("outcome", "sentence", "criterion", "exploratory", "cell"))
+        case Absent():
+            yield from _exact(old, new, ("because", "cell"))
 
 
 def _exact(old: Any, new: Any, fields: Sequence[str]) -> Iterator[_Value]:
