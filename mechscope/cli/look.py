@@ -10,6 +10,7 @@ import click
 
 from mechscope.cli.command import Helpful
 from mechscope.cli.completion import MODEL
+from mechscope.cli.options import device_option, dtype_option
 from mechscope.cli.waiting import steps
 from mechscope.errors import InvalidInput
 
@@ -43,9 +44,17 @@ mechscope look "The capital of Texas is" --json    for a program
     show_default=str(_PAGE),
     help="The page to write; with --json none unless it is named.",
 )
+@device_option
+@dtype_option
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead of tables.")
 def look(
-    prompts: tuple[str, ...], model: str, answers: tuple[str, ...], page: Path | None, as_json: bool
+    prompts: tuple[str, ...],
+    model: str,
+    answers: tuple[str, ...],
+    page: Path | None,
+    device: str | None,
+    dtype: str | None,
+    as_json: bool,
 ) -> None:
     """One prompt under the microscope: logit lens, attribution, top heads; also as one HTML page.
 
@@ -53,7 +62,7 @@ def look(
     """
     written = page or (None if as_json else _PAGE)
     _check(prompts, answers, written)
-    looks = _look(prompts, model, answers)
+    looks = _look(prompts, model, answers, device or "cpu", dtype or "float32")
     if as_json:
         from mechscope.look import machine
 
@@ -111,7 +120,9 @@ def _is_text(text: str) -> bool:
     return True
 
 
-def _look(prompts: tuple[str, ...], model: str, answers: tuple[str, ...]) -> list[Look]:
+def _look(
+    prompts: tuple[str, ...], model: str, answers: tuple[str, ...], device: str, dtype: str
+) -> list[Look]:
     from mechscope.models import find_model
     from mechscope.models.report import is_here
 
@@ -123,7 +134,7 @@ def _look(prompts: tuple[str, ...], model: str, answers: tuple[str, ...]) -> lis
 
         fetching = "" if is_here(found) else ", once its weights are fetched (some minutes)"
         doing(f"loading {model}{fetching}")
-        bridge = load_model(model)
+        bridge = load_model(model, device=device, dtype=dtype)
         doing("reading the prompt" if len(prompts) == 1 else "reading the prompts")
         wanted = answers if len(answers) == len(prompts) else (*answers, None)[:1] * len(prompts)
         return [look_at(bridge, prompt, answer) for prompt, answer in zip(prompts, wanted, strict=True)]

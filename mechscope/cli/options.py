@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from mechscope.cli.completion import RUN
+from mechscope.cli.completion import DEVICE, RUN
 from mechscope.pipeline.cores import analyses_at_a_time
 
 if TYPE_CHECKING:
@@ -33,6 +33,22 @@ jobs_option = click.option(
     default=analyses_at_a_time,
     show_default="as many as have cores of their own",
     help="Analyses at a time.",
+)
+
+
+device_option = click.option(
+    "--device",
+    type=DEVICE,
+    envvar="MECHSCOPE_DEVICE",
+    metavar="NAME",
+    help="What models compute on: cpu (default), cuda, cuda:1, mps; also as MECHSCOPE_DEVICE.",
+)
+
+
+dtype_option = click.option(
+    "--dtype",
+    type=click.Choice(("float32", "bfloat16", "float16")),
+    help="What models compute in (default: float32).",
 )
 
 

@@ -9,7 +9,14 @@ import click
 
 from mechscope.cli.command import Helpful
 from mechscope.cli.completion import ANALYSIS, MODEL
-from mechscope.cli.options import chosen_runs, jobs_option, project_of, runs_options
+from mechscope.cli.options import (
+    chosen_runs,
+    device_option,
+    dtype_option,
+    jobs_option,
+    project_of,
+    runs_options,
+)
 from mechscope.cli.outcomes import print_outcomes
 from mechscope.errors import InvalidInput
 
@@ -24,6 +31,7 @@ mechscope run                                     what is stale, in the default 
 mechscope run topic_geometry --run gemma-3-270m   one analysis and what it needs, in one run
 mechscope run topic_geometry -p seed=1            a trial: prints what it finds, leaves results/ alone
 mechscope run --model ./my-model --as mine        a new run of everything, on another model
+mechscope run --device cuda                       the same numbers within their tolerances, on a GPU
 """
 
 
@@ -38,10 +46,12 @@ mechscope run --model ./my-model --as mine        a new run of everything, on an
     help="Another value for a parameter: a trial in .mechscope/trials/, or with --as a new run.",
 )
 @click.option("--model", type=MODEL, metavar="NAME_OR_PATH", help="Another model: -p model=…; with --as.")
+@dtype_option
 @click.option(
     "--as", "new_run", metavar="NAME", help="Declare a run with these parameters in runs.yml, and run it."
 )
 @click.option("--force", is_flag=True, help="Run also what is fresh.")
+@device_option
 @jobs_option
 @click.option("--scheduler", default="", metavar="ADDRESS", help="Run on this dask.distributed scheduler.")
 @click.pass_context
@@ -52,20 +62,27 @@ def run(
     all_runs: bool,
     parameters: tuple[str, ...],
     model: str | None,
+    dtype: str | None,
     new_run: str | None,
     force: bool,
+    device: str | None,
     jobs: int,
     scheduler: str,
 ) -> None:
     """Run the analyses that are stale (all of them, or those named and what they need).
 
-    Results go to results/RUN/ANALYSIS and are meant to be committed. New criteria of claims go to
-    analyses/claims.lock before anything is computed; a trial writes none.
+    Results go to results/RUN/ANALYSIS and are meant to be committed. On another device the numbers agree
+    within their tolerances; half precision finds others, so --dtype is short for -p dtype=…: a trial, or
+    with --as a new run. New criteria of claims go to analyses/claims.lock before anything is computed; a
+    trial writes none.
     """
+    from mechscope.pipeline.devices import chosen_device
     from mechscope.pipeline.progress import reporter
     from mechscope.pipeline.schedule import Order, run_analyses
 
     project = project_of(context)
+    if dtype:
+        parameters = (*parameters, f"dtype={dtype}")
     if model and not new_run:
         raise click.UsageError(
             f"--model needs a name for the new run: --model {model} --as NAME; for a trial: -p model={model}"
@@ -76,7 +93,7 @@ def run(
         _declare(project, new_run, runs[0] if runs else None, parameters, model)
         runs, parameters = (new_run,), ()
     chosen = chosen_runs(project, runs, all_runs)
-    order = Order(analyses, chosen, parameters, force, jobs, scheduler)
+    order = Order(analyses, chosen, parameters, force, jobs, scheduler, device or chosen_device())
     with reporter() as screen:
         outcomes = run_analyses(project, order, screen)
     print_outcomes(project, outcomes, analyses)
@@ -108,7 +125,7 @@ def _declare(
                 hint=f"save it beside the model: tokenizer.save_pretrained({model!r})",
             )
     start = runs.run(base or runs.default)
-    title = Path(model).name if model else f"{start.title}, {', '.join(parameters)}"
+    title = ", ".join([Path(model).name if model else start.title, *parameters])
     if not start.analyses:
         declare_run(project, name, title=title, parameters={**start.parameters, **overrides})
         return

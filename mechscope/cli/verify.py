@@ -6,7 +6,7 @@ import click
 
 from mechscope.cli.command import Helpful
 from mechscope.cli.completion import ANALYSIS
-from mechscope.cli.options import chosen_runs, jobs_option, project_of, runs_options
+from mechscope.cli.options import chosen_runs, device_option, jobs_option, project_of, runs_options
 
 _EXAMPLES = """
 mechscope verify topic_geometry   run it again, compare value by value
@@ -23,6 +23,7 @@ mechscope verify --quick          run nothing: are hashes, texts and citations i
     help="Run nothing: look at hashes, inputs, printed texts, cited keys and the lock of claims.",
 )
 @click.option("--list", "every", is_flag=True, help="List the records that were reproduced as well.")
+@device_option
 @jobs_option
 @click.pass_context
 def verify(
@@ -32,6 +33,7 @@ def verify(
     all_runs: bool,
     quick: bool,
     every: bool,
+    device: str | None,
     jobs: int,
 ) -> None:
     """Run the analyses again (all, or those named) and compare with what is committed, value by value.
@@ -49,6 +51,6 @@ def verify(
         click.echo(screen.checks_text(checks))
         context.exit(1 if any(check.problems for check in checks) else 0)
     with reporter() as progress:
-        verdicts = verify.verify(project, analyses, chosen, jobs=jobs, reporter=progress)
+        verdicts = verify.verify(project, analyses, chosen, jobs=jobs, device=device, reporter=progress)
     click.echo(screen.verdicts_text(verdicts, every=every))
     context.exit(0 if all(verdict.reproduced for verdict in verdicts) else 1)

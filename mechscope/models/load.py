@@ -47,7 +47,7 @@ def load_model(
     """
     model = find_model(name)
     number_type = _number_type(dtype)
-    _require_device(device)
+    require_device(device)
     if is_legacy(model):
         return load_legacy(model, device, number_type, folded)
     return _load_folder(model, model_folder(model), device, number_type, folded)
@@ -175,7 +175,12 @@ def _number_type(dtype: str | torch.dtype) -> torch.dtype:
     return getattr(torch, name)
 
 
-def _require_device(device: str) -> None:
+def require_device(device: str) -> None:
+    """Refuse a device that PyTorch can't use here.
+
+    Raises:
+        InvalidInput: There is none; says what there is.
+    """
     import torch
 
     try:

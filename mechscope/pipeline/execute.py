@@ -27,6 +27,8 @@ from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import LEDGER_NAME, NOTEBOOK_NAME, figure_files, findings_hash, ledger_text
 from mechscope.pipeline import notebook as notebooks
 from mechscope.pipeline.cores import THREADS
+from mechscope.pipeline.devices import VARIABLE as DEVICE
+from mechscope.pipeline.devices import device_name
 from mechscope.pipeline.extract import end_where_it_does_not_apply, extract
 from mechscope.pipeline.fingerprint import data_files, local_modules, model_of, present_inputs, why_stale
 from mechscope.pipeline.freshness import State, failed_notebook
@@ -82,12 +84,14 @@ def execute(
     analysis: Analysis,
     *,
     target: Path | None = None,
+    device: str = "cpu",
     on_cell: OnCell = lambda number, count: None,
 ) -> LedgerFile:
     """Run `analysis` with the parameters in `state` and put what it finds into `target`.
 
     Args:
         target: The folder that then holds ledger, figures and notebook; default `results/<run>/<analysis>`.
+        device: What models compute on.
 
     Raises:
         ModelUnavailable: A model of the hub is not here, and the hub can't be reached.
@@ -97,13 +101,14 @@ def execute(
     """
     if state.inputs is None:
         raise state.problem or AnalysisFailed(f"{analysis.name} in {state.run}: its inputs are not known.")
+    here = environment(device)
     require_models(project, state, analysis)
     target = target or project.found(state.run, analysis.name)
     script = read_source(analysis.path, project.shown(analysis.path))
     prepared = notebooks.from_script(analysis, script)
     failed = failed_notebook(project, target)
     with tempfile.TemporaryDirectory(prefix="mechscope-", ignore_cleanup_errors=True) as folder:
-        executed = _papermill(project, state, analysis, prepared, Path(folder), failed, on_cell)
+        executed = _papermill(project, state, analysis, prepared, Path(folder), failed, device, on_cell)
         undeclared = lines_of((Path(folder) / "reads").read_text(encoding="utf-8"))
     try:
         if undeclared:
@@ -130,7 +135,7 @@ def execute(
         title=analysis.title,
         description=analysis.description,
         inputs=state.inputs,
-        environment=environment(),
+        environment=here,
         findings=found.findings,
         sha256=findings_hash(found.findings),
     )
@@ -160,9 +165,17 @@ def require_models(project: Project, state: State, analysis: Analysis) -> None:
             require_within_reach(model)
 
 
-def environment() -> dict[str, str]:
-    """The versions that numbers may depend on; recorded and shown, never a reason to run again."""
-    found = {"platform": f"{platform.system()} {platform.machine()}", "python": platform.python_version()}
+def environment(device: str = "cpu") -> dict[str, str]:
+    """What numbers may depend on: device and versions. Recorded and shown, never a reason to run again.
+
+    Raises:
+        InvalidInput: There is no such device here.
+    """
+    found = {
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": device_name(device),
+        "python": platform.python_version(),
+    }
     for package in _VERSIONS:
         with suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
@@ -189,6 +202,7 @@ def _papermill(
     prepared: Any,
     folder: Path,
     failed: Path,
+    device: str,
     on_cell: OnCell,
 ) -> Any:
     """Execute a notebook; errors of its cells stay in it.
@@ -234,7 +248,7 @@ def _papermill(
             progress_bar=False,
             start_timeout=120,
             kernel_manager_class=_kernel_manager(
-                _kernel_environment(project, state, analysis, folder), folder, ended
+                _kernel_environment(project, state, analysis, folder) | {DEVICE: device}, folder, ended
             ),
             resources={"metadata": {"path": str(project.analyses)}},
             on_cell_start=begins,

@@ -24,6 +24,7 @@ from mechscope.ledger.store import LEDGER_NAME, NOTEBOOK_NAME, ledger_text
 from mechscope.pipeline import notebook as notebooks
 from mechscope.pipeline import times
 from mechscope.pipeline.cores import analyses_at_a_time
+from mechscope.pipeline.devices import chosen_device, device_name
 from mechscope.pipeline.freshness import State, look
 from mechscope.pipeline.lock import results_lock
 from mechscope.pipeline.runs import Runs, check_parameters, load_runs, parse_overrides
@@ -121,6 +122,8 @@ class Order:
         force: Run also what is fresh (of the analyses asked for, not of what they need).
         jobs: How many analyses at a time.
         scheduler: Address of a `dask.distributed` scheduler to use instead of threads.
+        device: What models compute on ("cpu", "cuda", "cuda:1", "mps"). It is no input: what is found agrees
+            between devices within the declared tolerances, and a ledger's environment says which it was.
     """
 
     analyses: tuple[str, ...] = ()
@@ -129,6 +132,7 @@ class Order:
     force: bool = False
     jobs: int = field(default_factory=analyses_at_a_time)
     scheduler: str = ""
+    device: str = field(default_factory=chosen_device)
 
 
 def run_analyses(project: Project, order: Order, reporter: Reporter | None = None) -> list[Outcome]:
@@ -138,9 +142,12 @@ def run_analyses(project: Project, order: Order, reporter: Reporter | None = Non
         UnknownName: A run, analysis or parameter that there isn't.
         InvalidInput: A script or `runs.yml` is not what it should be.
         LedgerDamaged: `analyses/claims.lock` can't be read.
+        InvalidInput: There is no such device here.
         ModelUnavailable: The run needs the hub, which can't be reached, for a model that is not here.
     """
     reporter = reporter or Silent()
+    if not order.scheduler:  # there, it is the workers' device
+        device_name(order.device)
     runs, analyses, wanted, unread = _plan(project, order)  # a mistake is told before waiting for anybody
     if not (unread or order.force or order.overrides):
         nodes = _with_needs(wanted, analyses, runs)
@@ -163,8 +170,8 @@ def run_analyses(project: Project, order: Order, reporter: Reporter | None = Non
             _require_hub(project, nodes, runs, analyses, forced)
         claims.register(project, _claims_of(nodes, analyses))
         if order.scheduler:
-            return unread + _distributed(project, nodes, analyses, forced, order.scheduler, reporter)
-        return unread + _threaded(project, nodes, analyses, forced, order.jobs, reporter)
+            return unread + _distributed(project, nodes, analyses, forced, order, reporter)
+        return unread + _threaded(project, nodes, analyses, forced, order, reporter)
 
 
 def _claims_of(nodes: Sequence[Node], analyses: Mapping[str, Analysis]) -> list[tuple[str, claims.ClaimText]]:
@@ -263,17 +270,22 @@ def _with_needs(wanted: Sequence[Node], analyses: Mapping[str, Analysis], runs: 
 
 
 def _graph(
-    root: Path, nodes: Sequence[Node], analyses: Mapping[str, Analysis], forced: set[Node], reporter: Reporter
-) -> tuple[dict[str, Any], list[str]]:
-    """A dask graph with a task a node, and the nodes' keys; a task gives an `Outcome` and never raises."""
+    root: Path,
+    nodes: Sequence[Node],
+    analyses: Mapping[str, Analysis],
+    forced: set[Node],
+    device: str,
+    reporter: Reporter,
+) -> tuple[dict[str, Any], dict[str, Node]]:
+    """A dask graph with a task a node, and the nodes by key; a task gives an `Outcome` and never raises."""
     # A scheduler takes tasks of the same key for the same task, whoever sends them and whenever.
     unique = secrets.token_hex(4)
     keys = {node: f"{':'.join(node)}-{unique}" for node in nodes}
     graph: dict[str, Any] = {}
     for node in nodes:
         needs = [keys[run, name] for _, run, name in analyses[node[1]].upstream(node[0])]
-        graph[keys[node]] = (_reach, root, node, node in forced, reporter, needs)
-    return graph, list(keys.values())
+        graph[keys[node]] = (_reach, root, node, node in forced, device, reporter, needs)
+    return graph, {key: node for node, key in keys.items()}
 
 
 def _threaded(
@@ -281,14 +293,14 @@ def _threaded(
     nodes: Sequence[Node],
     analyses: Mapping[str, Analysis],
     forced: set[Node],
-    jobs: int,
+    order: Order,
     reporter: Reporter,
 ) -> list[Outcome]:
     from dask.threaded import get
 
-    graph, keys = _graph(project.root, nodes, analyses, forced, reporter)
+    graph, keys = _graph(project.root, nodes, analyses, forced, order.device, reporter)
     try:
-        return list(get(graph, keys, num_workers=max(1, jobs)))
+        return list(get(graph, list(keys), num_workers=max(1, order.jobs)))
     except KeyboardInterrupt:
         from mechscope.pipeline.execute import stop_kernels
 
@@ -301,26 +313,68 @@ def _distributed(
     nodes: Sequence[Node],
     analyses: Mapping[str, Analysis],
     forced: set[Node],
-    address: str,
+    order: Order,
     reporter: Reporter,
 ) -> list[Outcome]:
     from distributed import Client, as_completed
 
-    graph, keys = _graph(project.root, nodes, analyses, forced, Silent())
+    graph, keys = _graph(project.root, nodes, analyses, forced, order.device, Silent())
     try:
-        client = Client(address, timeout=20)
+        client = Client(order.scheduler, timeout=20)
     except (OSError, ValueError) as error:
         raise InvalidInput(
-            f"there is no dask scheduler at {address} ({error}).", hint="start one with:  dask scheduler"
+            f"there is no dask scheduler at {order.scheduler} ({error}).",
+            hint="start one with:  dask scheduler",
         ) from error
     with client:
-        futures = client.get(graph, keys, sync=False)
-        for future in as_completed(futures):
-            reporter.finished(future.result())
-        return [future.result() for future in futures]
+        client.subscribe_topic("all", lambda event: _tell_of_lost(client, keys, event[1], reporter))
+        futures = {future.key: future for future in client.get(graph, list(keys), sync=False)}
+        outcomes: dict[str, Outcome] = {}
+        for future in as_completed(futures.values()):
+            outcomes[future.key] = _outcome_of(keys[future.key], future)
+            reporter.finished(outcomes[future.key])
+        return [outcomes[key] for key in futures]
 
 
-def _reach(root: Path, node: Node, forced: bool, reporter: Reporter, upstream: Sequence[Outcome]) -> Outcome:
+def _tell_of_lost(client: Any, keys: Mapping[str, Node], event: Any, reporter: Reporter) -> None:
+    """Say which worker is gone and what ran there, when the scheduler takes one from its list."""
+    if not isinstance(event, dict) or event.get("action") != "remove-worker":
+        return
+    interrupted = [":".join(keys[key]) for key in event["processing-tasks"] if key in keys]
+    if not interrupted:
+        return
+    text = f"the worker {event['worker']} is lost, with what it ran: {', '.join(sorted(interrupted))}"
+    left = len(client.scheduler_info(n_workers=-1)["workers"])
+    again = "it runs again on another one" if left else "no worker is left; it waits for one to come"
+    reporter.say(f"{text}; {again}")
+
+
+def _outcome_of(node: Node, future: Any) -> Outcome:
+    """What a task gave; one that took worker after worker with it has failed."""
+    from distributed.scheduler import KilledWorker
+
+    try:
+        outcome: Outcome = future.result()
+        return outcome
+    except KilledWorker as error:
+        died = error.task.rpartition("-")[0]
+        if died != ":".join(node):
+            return Outcome(*node, "blocked", f"needs {died.rpartition(':')[2]}")
+        detail = (
+            f"{node[1]} in run {node[0]}: each worker that ran it ended meanwhile, the last one at "
+            f"{error.last_worker.address}."
+        )
+        return Outcome(*node, "failed", f"{detail}\n  → look into that worker's log")
+
+
+def _reach(
+    root: Path,
+    node: Node,
+    forced: bool,
+    device: str,
+    reporter: Reporter,
+    upstream: Sequence[Outcome],
+) -> Outcome:
     """One task: run the analysis if it is stale now."""
     project = Project(root)
     run, name = node
@@ -328,7 +382,7 @@ def _reach(root: Path, node: Node, forced: bool, reporter: Reporter, upstream: S
     if failed:
         outcome = Outcome(run, name, "blocked", f"needs {', '.join(failed)}")
     else:
-        outcome = _attempt(project, run, name, forced, reporter)
+        outcome = _attempt(project, run, name, forced, device, reporter)
     if _interrupted():
         return outcome
     reporter.finished(outcome)
@@ -342,7 +396,7 @@ def _interrupted() -> bool:
     return execute is not None and execute.stopped()
 
 
-def _attempt(project: Project, run: str, name: str, forced: bool, reporter: Reporter) -> Outcome:
+def _attempt(project: Project, run: str, name: str, forced: bool, device: str, reporter: Reporter) -> Outcome:
     began = time.monotonic()
     folder = project.shown(project.found(run, name))
     try:
@@ -353,7 +407,7 @@ def _attempt(project: Project, run: str, name: str, forced: bool, reporter: Repo
                 write_atomically(path, text)
             return _fresh(project, state)
         why = "; ".join(state.reasons) or "forced"
-        reason = _execute(project, state, analysis, why, reporter).findings.does_not_apply
+        reason = _execute(project, state, analysis, why, device, reporter).findings.does_not_apply
         large = oversized(project.found(run, name), folder)
         return Outcome(run, name, "ran", why, time.monotonic() - began, folder, state.edited, large, reason)
     except MechscopeError as error:
@@ -371,6 +425,7 @@ def _execute(
     state: State,
     analysis: Analysis,
     why: str,
+    device: str,
     reporter: Reporter,
     target: Path | None = None,
 ) -> LedgerFile:
@@ -387,6 +442,7 @@ def _execute(
         state,
         analysis,
         target=target,
+        device=device,
         on_cell=lambda number, count: reporter.cell(state.run, state.analysis, number, count),
     )
 
@@ -428,12 +484,13 @@ def _trial(
             state = look(project, runs, run, analysis, overrides)
             changed = ", ".join(f"{key} = {value}" for key, value in overrides.items())
             target.parent.mkdir(parents=True, exist_ok=True)
-            ledger = _execute(project, state, analysis, f"trial with {changed}", reporter, target)
+            why = f"trial with {changed}"
+            ledger = _execute(project, state, analysis, why, order.device, reporter, target)
             outcome = Outcome(
                 run,
                 name,
                 "ran",
-                f"trial with {changed}",
+                why,
                 time.monotonic() - began,
                 project.shown(target),
                 inapplicable=ledger.findings.does_not_apply,

@@ -19,6 +19,7 @@ from mechscope.files import why_not
 from mechscope.ledger.schema import KINDS, LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME, damages, inputs_hash, load_ledger
 from mechscope.pipeline.cores import analyses_at_a_time
+from mechscope.pipeline.devices import chosen_device
 from mechscope.pipeline.displayed import UNREADABLE, unrecorded
 from mechscope.pipeline.fingerprint import why_stale
 from mechscope.pipeline.freshness import NEVER_RUN, State, look
@@ -46,6 +47,7 @@ def verify(
     runs: Sequence[str] = (),
     *,
     jobs: int | None = None,
+    device: str | None = None,
     reporter: Reporter | None = None,
 ) -> list[Verdict]:
     """Rerun analyses and compare; writes `verification.json` of each run.
@@ -54,20 +56,22 @@ def verify(
         analyses: By name; none means all.
         runs: By name; none means the default run.
         jobs: How many analyses at a time; None for as many as have cores of their own.
+        device: What models compute on; None for what `MECHSCOPE_DEVICE` says, else the CPU.
 
     Raises:
         UnknownName: A run or analysis that there isn't.
-        InvalidInput: A script or `runs.yml` is not what it should be.
+        InvalidInput: A script or `runs.yml` is not what it should be, or there is no such device here.
     """
     from mechscope.pipeline.execute import environment, stop_kernels
 
-    reporter = reporter or Silent()
+    reporter, device = reporter or Silent(), device or chosen_device()
+    here = environment(device)
     declared, part = _plan(project, analyses, runs)
     with results_lock(project, reporter.say):
         todo = [(run, analysis) for run in _named(runs, declared) for analysis in part.analyses.values()]
         with ThreadPoolExecutor(jobs or analyses_at_a_time()) as pool:
             try:
-                futures = [pool.submit(_verdict, project, declared, *one, reporter) for one in todo]
+                futures = [pool.submit(_verdict, project, declared, *one, device, reporter) for one in todo]
                 verdicts = [future.result() for future in futures]
             except KeyboardInterrupt:
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -83,7 +87,7 @@ def verify(
             mine = [one for one in verdicts if one.run == run]
             if any(one.sha256 for one in mine):
                 try:
-                    write_verification(project, run, mine, environment())
+                    write_verification(project, run, mine, here)
                 except OSError as error:  # the verdict stands all the same
                     reporter.say(f"warning: {why_not(error)}; what was found is printed only")
     return verdicts
@@ -101,8 +105,10 @@ def _named(runs: Sequence[str], declared: Runs) -> list[str]:
     return list(dict.fromkeys(runs)) or [declared.default]
 
 
-def _verdict(project: Project, declared: Runs, run: str, analysis: Analysis, reporter: Reporter) -> Verdict:
-    from mechscope.pipeline.execute import environment, execute, stopped
+def _verdict(
+    project: Project, declared: Runs, run: str, analysis: Analysis, device: str, reporter: Reporter
+) -> Verdict:
+    from mechscope.pipeline.execute import execute, stopped
 
     name, folder = analysis.name, project.found(run, analysis.name)
     state = look(project, declared, run, analysis)
@@ -122,6 +128,7 @@ def _verdict(project: Project, declared: Runs, run: str, analysis: Analysis, rep
             state,
             analysis,
             target=target,
+            device=device,
             on_cell=lambda number, count: reporter.cell(run, name, number, count),
         )
     except (MechscopeError, OSError) as error:
@@ -133,7 +140,7 @@ def _verdict(project: Project, declared: Runs, run: str, analysis: Analysis, rep
     seconds = time.monotonic() - began
     reporter.finished(Outcome(run, name, "ran", seconds=seconds))
     comparisons = compare_findings(name, ledger.findings, rerun.findings, folder, target)
-    altered = altered_pictures(ledger, folder, environment().get("vl-convert-python", ""))
+    altered = altered_pictures(ledger, folder, rerun.environment.get("vl-convert-python", ""))
     problems += [f"{name}.{figure}: {problem}" for figure, problem in altered]
     problems += _shown_beside(project, folder, ledger, target, rerun)
     return replace(

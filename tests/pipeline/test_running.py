@@ -9,13 +9,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from mechscope.errors import ModelUnavailable
+from mechscope.errors import InvalidInput, ModelUnavailable
 from mechscope.ledger import read_ledger
 from mechscope.pipeline.freshness import look
 from mechscope.pipeline.lock import results_lock
@@ -365,6 +367,22 @@ def test_neither_a_trial_nor_plain_python_registers_claims(tmp_path: Path) -> No
     assert not project.claims_lock.exists()
 
 
+def test_the_device_reaches_the_kernel_and_is_named_in_the_environment(tmp_path: Path) -> None:
+    body = """
+    import os
+    from mechscope.ledger import Ledger
+    Ledger("one").statistic("device", os.environ["MECHSCOPE_DEVICE"], label="Device")
+    """
+    project = make_project(tmp_path / "p", scripts={"one": script(body)})
+    for device, named in (("cpu", "cpu"), ("cpu:0", "cpu")):
+        run(project, device=device, force=True)
+        ledger = read_ledger(project.found("one", "one"))
+        assert ledger.findings.statistics["device"].value == device
+        assert ledger.environment["device"] == named
+    with pytest.raises(InvalidInput, match="'cuda:99' cannot be used"):
+        run(project, device="cuda:99")
+
+
 def test_a_dask_scheduler_gives_the_same_bytes_as_threads(executed: Project, tmp_path: Path) -> None:
     from distributed import LocalCluster
 
@@ -402,6 +420,48 @@ def wait_until(condition: object, seconds: float = 60) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.05)
+
+
+class Told(Silent):
+    """What a run says meanwhile."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.mark.parametrize("forgiving", [True, False])
+def test_a_lost_worker_is_named_with_what_it_ran(executed: Project, tmp_path: Path, forgiving: bool) -> None:
+    import dask
+    from distributed import LocalCluster
+
+    project, begun, release = slow_project(tmp_path, executed)
+    told = Told()
+
+    def kill_the_worker() -> None:
+        wait_until(begun.exists)
+        kernel = psutil.Process(int(begun.read_text()))
+        kernel.parent().kill()
+        kernel.kill()
+        release.touch()
+
+    killer = threading.Thread(target=kill_the_worker)
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 3 if forgiving else 0}),
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+    ):
+        killer.start()
+        order = Order(("apart",), force=True, scheduler=cluster.scheduler_address)
+        (outcome,) = run_analyses(project, order, told)
+        killer.join()
+    assert any("is lost" in line and "one:apart" in line and "tcp://" in line for line in told.lines)
+    if forgiving:
+        assert outcome.what == "ran"
+    else:
+        assert outcome.what == "failed"
+        assert "each worker that ran it ended" in outcome.detail and "tcp://" in outcome.detail
 
 
 @contextlib.contextmanager
