@@ -52,7 +52,6 @@ top_k = 50
 # same positions. Word forms are matched within the two abstract cells (7 in -ism, 6 in -ation and the like,
 # 3 in -ity, 3 in -ing, 6 others) and within the two concrete cells (15 substances, 10 countable things).
 #
-# <!-- lint: allow numeral because these are definitions -->
 # **Position and layers.** The residual stream after each block at the last token, " is". Before the first
 # block that token's vector is the same for all prompts, so layers count from "after block 0".
 #

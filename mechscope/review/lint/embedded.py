@@ -52,6 +52,13 @@ _MERMAID = re.compile(
     |:::\w+|\A---[\s\S]*?\n---""",
     re.VERBOSE | re.MULTILINE,
 )
+_NODE = re.compile(
+    r"""(?:^[ \t]*|[\[({|">][ \t]*|\bas[ \t])(?:[A-Za-z-]+[ \t]){0,2}
+    (?:layer|block|head|position|token|step|stage|phase|part|input|output|MLP|att(?:entio)?n|resid\w*|expert)s?
+    [ \t]\d+(?:\.\d+)?(?:[ \t(:,][^\d\])}|"<\n]*\)?)?(?=[\])}|"<:-]|$)""",
+    re.VERBOSE | re.MULTILINE | re.IGNORECASE,
+)
+"""A label that is but the name of a part, as "Block 0"."""
 _DOT = re.compile(
     r"""//[^\n]*|^[ \t]*\#[^\n]*|/\*[\s\S]*?\*/
     |\b(?!(?:x|head|tail)?label\b|tooltip\b)[A-Za-z]\w*\s*=\s*(?:"[^"\n]*"|[^\s,;\]"]+)""",
@@ -68,13 +75,14 @@ _STATED = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _ALONE = re.compile(
-    rf"""^[\s|>\[(\#→=\-]*(?:Out\[\d+\]:\s*)?(?P<number>(?:{_DECIMAL})(?:\s*(?:±|\+/-|,|–|to|;)\s*(?:{_DECIMAL}))*)
-    [\s|\])]*(?:{_MEASURE}|nats|bits|ms|s|%)?\s*$""",
+    rf"""^[\s|>\[(\#→=\-]*(?:Out\[\d+\]:\s*)?(?P<number>(?:{_DECIMAL})(?:\s*(?:±|\+/-|,|–|to|;)\s*(?:{_DECIMAL}))*|\d\d+/\d\d+)
+    [\s|\])]*(?:{_MEASURE}|nats|bits|ms|s|%|correct|right|solved)?\s*$""",
     re.VERBOSE,
 )
 _WORDS = re.compile(
     r"[^\W\d_][^\W\d_ -]*(?:[ |:\t-]+[^\W\d_]+)*[ |:\t]+[-+−\d.,%|± \teE]*\d[-+−\d.,%|± \teE]*$"
 )
+_COMMIT = re.compile(r"(?=\d*[a-f])(?=[a-f]*\d)[\da-f]{7,40}")
 _REMARK = re.compile(rf"\#+\s*(?:->|→|=>|>|prints:?|gives:?|=|:)?\s*(?P<number>{_DECIMAL})\s*$")
 _QUOTED = re.compile(r""""((?:\\.|[^"\\\n])*)"|'((?:\\.|[^'\\\n])*)'|`((?:\\.|[^`\\])*)`""")
 _WRITTEN = re.compile(
@@ -188,12 +196,12 @@ def latex(text: str) -> str:
 
 def mermaid(text: str) -> str:
     """A Mermaid diagram."""
-    return _without(_MERMAID, text)
+    return _without(_NODE, _without(_MERMAID, text))
 
 
 def dot(text: str) -> str:
     """A Graphviz diagram."""
-    return _without(_DOT, text)
+    return _without(_NODE, _without(_DOT, text))
 
 
 def code(text: str) -> str:
@@ -207,8 +215,8 @@ def output(text: str) -> str:
 
 
 def inline_code(text: str) -> str:
-    """Code in a sentence."""
-    return _numbers(text, words=True)
+    """Code in a sentence; a commit ("283e839") is no number."""
+    return _blanked(text) if _COMMIT.fullmatch(text) else _numbers(text, words=True)
 
 
 def _numbers(text: str, *, words: bool) -> str:

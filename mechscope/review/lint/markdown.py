@@ -92,7 +92,7 @@ _ITEM = re.compile(
 _EXAMPLE = re.compile(r"^[ \t]*\(@([\w-]+)\)[ \t]", re.MULTILINE)
 _INDENTED = re.compile(r" {4}|\t")
 _NUMBERING = re.compile(
-    rf"""[ \t]*(?:(?!0\.)\d{{1,2}}(?:\.\d+)*[.)]
+    rf"""[ \t]*(?:(?!0\.\d)\d{{1,2}}(?:\.\d+)*[.)]
         | (?!0\.)\d{{1,2}}(?:\.\d+)*(?=[ \t]+[A-Z])(?![ \t]+(?:Of|Out|(?i:{COUNTED}))\b)
         | [A-Z]\.)(?=[ \t])""",
     re.VERBOSE,
@@ -203,7 +203,7 @@ _SENTENCE_END = re.compile(
     rf"[.!?][\"'”’)\]*_{GONE}]*(?=\s[\s{GONE}]*[\"'“‘(\[*_{GONE}]*[A-Z0-9{MARK}{NAME}])"
 )
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|cf|vs|al|approx|resp|ca|c|[Ff]igs?|[Ee]qs?|[Ss]ecs?|ch|Tabs?|Algs?|Thms?|Lem|Prop|Defs?|Ch|Apps?|Ex|Suppl|Vols?|Refs?|No|Nos|Dr|Prof|St|pp?)|\b[A-Z])\.$"
+    r"(?:\b(?:e\.g|i\.e|cf|vs|al|approx|resp|ca|c|[Ff]igs?|[Ee]qs?|[Ss]ect?s?|ch|Tabs?|Algs?|Thms?|Lem|Prop|Defs?|Ch|Apps?|Ex|Suppl|Vols?|Refs?|[Nn]os?|Dr|Prof|St|pp?)|\b[A-Z])\.$"
 )
 
 

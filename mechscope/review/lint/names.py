@@ -6,12 +6,17 @@ import re
 from collections.abc import Iterable
 
 from mechscope.project import Project
-from mechscope.review.lint.terms import TERMS, bounds, ends, imagined
+from mechscope.review.lint.terms import TERMS, bounds, ends, glossed, imagined
 
 _WORD = re.compile(r"(?<![\w.])[^\W\d_](?:\w|[-‑.](?=\w)|[\^~](?=\w)|(?<=\w)[\^~](?!\w))*")
 _COORDINATE = re.compile(
     r"L\d+\.?[HNF]\d+|L\d+\.\d+|[aA]\d+\.[hH]\d+|L(?:[3-9]|\d\d+)|H\d\d+|MLP-?\d+|N\d\d+"
 )
+_HEAD = re.compile(
+    r"(?<!\b[Pp]er\s[Hh]ead\s)(?<=\b[Hh]ead\s)(?!0\.\d\d)\d{1,2}\.\d{1,2}\b(?!\.?\d"
+    r"|\s?(?:%|[×±]|(?:percent|nats|bits|logits?|points|times|more|less)\b))"
+)
+"""A head by layer and number, as "head 9.6"; several of them ("heads 9.6 and 9.9") are what was found."""
 _GLUED = re.compile(
     r"(?<=[^\W\d])(?<![vV])-?(?P<number>(?<![\d.])0\.\d+(?![\d.]*[A-Za-z\d])(?:\s?%)?|\d+(?:\.\d+)?\s?%)"
 )
@@ -39,11 +44,11 @@ class Names:
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Where names stand; a word with digits that begins with a letter is one ("top-50", "L0H3")."""
         found = [match.span() for pattern in self._patterns for match in pattern.finditer(text)]
-        found += [*bounds(text), *ends(text), *imagined(text)]
+        found += [*bounds(text), *ends(text), *glossed(text), *imagined(text)]
         results = [*coordinates(text), *glued(text)]
         return found + [
             match.span()
-            for match in _WORD.finditer(text)
+            for match in (*_WORD.finditer(text), *_HEAD.finditer(text))
             if re.search(r"\d", match.group())
             and not any(match.start() <= start < match.end() for start, _ in results)
         ]
@@ -61,8 +66,8 @@ def coordinates(text: str) -> list[tuple[int, int]]:
     """
     return [
         match.span()
-        for match in _WORD.finditer(text)
-        if _COORDINATE.fullmatch(match.group())
+        for match in (*_WORD.finditer(text), *_HEAD.finditer(text))
+        if (_COORDINATE.fullmatch(match.group()) or match.re is _HEAD)
         and _FOUND.search(text, max(0, match.start() - 30), match.start())
     ]
 

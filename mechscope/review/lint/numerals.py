@@ -15,7 +15,9 @@ What a model is given to read, in quotation marks ('the prompt "I have 3 pears"'
 no decimal and no share; nor is a quoted string of digits, unless it is said to be the value.
 
 Words of order ("first", "a third reason"), "one" as a pronoun, "the two" (both) and the ends of a scale
-("between 0 and 1", "above 0") measure nothing. Math is symbols unless it states a value (see `formulas`).
+("between 0 and 1", "above 0") measure nothing, nor do the numbers that count the rows of a table through, or
+that say which part of the model a sentence defines ("by layer 7 we mean …"). Math is symbols unless it
+states a value (see `formulas`).
 """
 
 from __future__ import annotations
@@ -75,6 +77,11 @@ _STATING = any_of(
 )
 _ROUGHLY = any_of("by than nearly almost about over roughly least only exactly")
 _NTH = any_of("third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth twentieth")
+_DONE = any_of(
+    """masked replaced dropped kept held used taken probed saved logged sampled patched ablated removed chosen
+    selected skipped shown printed labell?ed plotted read measured swapped shuffled"""
+)
+"""What authors do to every third token, which is no result."""
 _PARTS = any_of("third quarter fifth sixth seventh eighth ninth tenth hundredth thousandth")
 _IN_A_TEXT = r"(?:tokens?|positions?)\b"
 _PLACED = rf"(?=\s+(?!{_IN_A_TEXT})(?:(?!of\b|{_IN_A_TEXT})[\w-]+\s+)?(?:{_PLACE}|percentile)s?\b)"
@@ -86,8 +93,9 @@ _GIVEN_TO_READ = any_of(
     quer(?:y|ies) templates? contexts? instructions? phrases? riddles? problems?"""
 )
 _QUOTED = re.compile(r'"(?P<straight>[^"]+)"|“(?P<curly>[^”]+)”')
+_STRING = re.compile(r"[\s\d,+*/=-]+|[A-Za-z-]+|(?:[A-Z][\w-]*\s)+\d+")
 _BEFORE_QUOTED = re.compile(
-    rf"\b(?:{_GIVEN_TO_READ}|ask(?:s|ed)?|reads?|sees?|consider|imagine|suppose|take|giv(?:e|es|en|ing)|fe(?:ed|eds|d)|typed?|complet\w+|such\sas|like|e\.g\.)"
+    rf"\b(?:{_GIVEN_TO_READ}|ask(?:s|ed)?|reads?|sees?|consider|imagine|suppose|take|giv(?:e|es|en|ing)|fe(?:ed|eds|d)|typed?|complet\w+|such\sas|like|after|on|e\.g\.)"
     r"(?!\w)(?:,\s*|[^.!?,;\"“]{0,30})$",
     re.IGNORECASE,
 )
@@ -129,7 +137,7 @@ _WORDS = [
         # half a dozen · two dozen
         rf"\b(?P<n>(?:half\s+a\s+|a\s+|{_PLAIN}\s+)?dozen)\b",
         # a third of · two thirds · two and a half
-        rf"\b(?P<n>(?:a|an|one)[\s-]{_PARTS})\b(?=\s+(?:of|as|more|less|fewer|higher|lower|larger|smaller|the|its|their)\b)",
+        rf"\b(?P<n>(?:a|an|one)[\s-](?:(?:good|full|mere|scant)\s)?{_PARTS})\b(?=\s+(?:of|as|more|less|fewer|higher|lower|larger|smaller|the|its|their)\b)",
         rf"\b(?P<n>(?:a|an|one)[\s-]{_PARTS})\b(?=\s*(?:[.,;:)?!—–]|$))",
         rf"\b{_ROUGHLY}\s+(?P<n>(?:a|an|one)[\s-]{_PARTS})\b",
         rf"\b(?P<n>(?:a|an|one)[\s-]{_PARTS})\b(?=\s+(?:is|are|was|were|do|does|did|remain|survive|fire|keep|fail|[a-z]+[^suia]s)\b)",
@@ -153,6 +161,7 @@ _WORDS = [
         rf"\b{_ROUGHLY}\s+(?P<n>twice|thrice)\b",
         r"(?<!\bthe\s)(?<!\ba\s)\b(?P<n>doubled|tripled|trebled|quadrupled|quintupled|halved)\b",
         rf"(?<![\d{NAME}]\s)\b(?P<n>doubles|triples|trebles|quadruples|quintuples)\b(?!\s+as\b)",
+        r"\b(?!this\b)[a-z]{2,}s\s+(?P<n>halve|triple|quadruple)\b(?=\s*[.,;]|\s+(?:when|if|in|with|from|once|at|every)\b)",
         rf"(?:,|\b(?:and|{_ROUGHLY}))\s+(?P<n>doubling|tripling|trebling|quadrupling|halving)\b",
         rf"\b(?:to|will|would|can|could|may|might|not|does|did)\s+(?:{_ROUGHLY}\s+)?(?P<n>double|triple|treble|quadruple|halve)\b(?!-)",
         r"(?<!\bof\s)(?<!\bin\s)(?<!\bas\s)(?<!\binto\s)(?<!\b(?:the|two|its|our|all)\s)(?<!\b(?:both|text)\s)"
@@ -171,6 +180,7 @@ _WORDS = [
         rf"\b(?P<n>one)\b(?=\s+(?:out\s+of|of|in)\s+(?:every\s+)?{_OTHER})",
         rf"\b(?P<n>{_SMALL})\b(?=\s+(?:out\s+of|in)\s+(?:every\s+)?{_OTHER})",
         rf"\bout\s+of\s+(?P<n>{_SMALL})\b(?!-)",
+        rf"\bone\s+[a-z]+\s+in\s+(?P<n>(?!two\b){_SMALL})\b(?!-)",
         # layer three · rank one · a factor of two
         rf"\b(?:{_PLACE}|factor\s+of)\s+(?P<n>zero|one|{_SMALL})\b(?!-)",
         # falls to three. · rises from two to five
@@ -179,7 +189,10 @@ _WORDS = [
         rf"\bbetween\s+(?:{_ANY}|{MARK}+)\s+and\s+(?P<n>{_SMALL})\b(?!-)",
         # three attention heads · exactly one layer · zero heads
         rf"\b(?P<n>{_SMALL})\b(?!-)(?={_WITHIN}{COUNTED}\b)",
-        rf"\b(?:only|exactly|just|all\s+but)\s+(?P<n>one)\b(?={_WITHIN}{COUNTED}\b)",
+        rf"\b(?:only|exactly|just)\s+(?P<n>one)\b(?={_WITHIN}{COUNTED}\b)",
+        rf"\ball\s+but\s+(?P<n>one|{_SMALL})\b",
+        # every third head is silent
+        rf"(?:^|[.;:,(]\s*|\b(?:that|and|but|while|in|on|for|of|to|{_ROUGHLY})\s+)(?P<n>every\s+(?:second|{_NTH}))\b(?=\s+[a-z])(?!(?:\s+\S+){{1,2}}\s+(?:is|are|was|were)\s+{_DONE}\b)",
         rf"\b(?P<n>zero)\b(?=\s+{COUNTED}\b)",
         # one head fires
         rf"\b(?P<n>[Oo]ne)\s+(?:single|lone|sole)\b(?={_WITHIN}{COUNTED}\b)",
@@ -197,13 +210,13 @@ _STANDING = re.compile(rf"\b(?P<n>{_SMALL})\b(?!-|['’]s)(?!{_THINGS})", re.IGN
 """The other five · five only move attention · Four fail."""
 _REFERRING = re.compile(
     r"\b(?:all|these|those|any|no|the|its|our|their|both|each|every|which|either|neither"
-    r"|(?:groups?|sets?|rule|rows?|batch(?:es)?|each)\s+of)\s+$",
+    r"|(?:groups?|sets?|rule|rows?|batch(?:es)?|each)\s+of)\s+(?:(?:first|last|next)\s+)?$",
     re.IGNORECASE,
 )
 """Before a number without things these words make it mean things that were named before."""
 _BOTH = re.compile(
     r"(?:\b(?:any|no|every|between|the|these|those|both|its|their|our|other|same|one\s+or)"
-    rf"|[\w{NAME}]['’]s?)\s+(?:other\s+|main\s+)?$",
+    rf"|[\w{NAME}]['’]s?)\s+(?:(?:other|main|first|last|next|latter|final|remaining)\s+)?$",
     re.IGNORECASE,
 )
 """Before "two" these words make it mean "both", or "a couple"."""
@@ -220,8 +233,9 @@ _TO_SCALE_END = re.compile(
     r"(?:\b(?:above|below|near|nearer\s+to|closer?\s+to|than|exceeds?|excludes?|excluding|includes?|contains?"
     r"|around|equal\s+to|compared\s+(?:to|with)|away\s+from|diff\w+\s+from|towards?|at)|[<>≤≥≠])\s*$"
 )
-_FROM_SCALE_END = re.compile(rf"\s*(?:[^\w\s]|$|{_LINKING}\b)")
+_FROM_SCALE_END = re.compile(rf"\s*(?:[^\w\s]|$|{_LINKING}\b|(?:says?|shows?|suggests?|tells?|implies)\b)")
 _RANKING = re.compile(r"\b(?:[Ee]very|rank(?:s|ed)?|comes?|came|placed|finish(?:es|ed))\s+$")
+_FIRST_CELL = re.compile(r"\s*\|\s*(\d{1,3})\s*\|")
 _MARK_OF_LIST = re.compile(r"\((\d{1,2})\)")
 
 
@@ -250,8 +264,9 @@ def numerals(found: Scan, names: Names) -> list[Numeral]:
     def add(text: str, span: tuple[int, int], place: int, *, aside: bool = False) -> None:
         numbers.add(Numeral(*span, text[slice(*span)], place, aside))
 
+    rows = _counted_rows(found)
     for block in found.blocks:
-        skipped = _numbering(found.prose, block) | _quoted(found.prose, block)
+        skipped = _numbering(found.prose, block) | _quoted(found.prose, block) | rows
         for start, end in found.sentences(block):
             quoted = [at for at in cited if start <= at < end]
             reading = read(found.prose, start, end)
@@ -344,13 +359,18 @@ def _in_words(text: str) -> Iterator[tuple[int, int]]:
     for pattern in _WORDS:
         for match in pattern.finditer(text):
             start, end = match.span("n")
-            both = text[start:end].lower() == "two" and _BOTH.search(text, max(0, start - 24), start)
-            if both and not _RANGE.match(text, end):
-                continue
-            yield start, end
+            if not _is_both(text, start, end):
+                yield start, end
     for match in _STANDING.finditer(text):
-        if not _REFERRING.search(text, max(0, match.start() - 20), match.start()):
-            yield match.span("n")
+        start, end = match.span("n")
+        if not _REFERRING.search(text, max(0, start - 24), start) and not _is_both(text, start, end):
+            yield start, end
+
+
+def _is_both(text: str, start: int, end: int) -> bool:
+    """Whether "two" means both, or a couple, of what was named."""
+    before = text[start:end].lower() == "two" and _BOTH.search(text, max(0, start - 24), start)
+    return bool(before) and not _RANGE.match(text, end)
 
 
 def _joined(text: str, start: int) -> tuple[int, int] | None:
@@ -381,13 +401,30 @@ def _quoted(prose: str, block: Block) -> set[int]:
     places: set[int] = set()
     for match in _QUOTED.finditer(reading.text):
         quoted, before = match[match.lastgroup or 0], reading.text[: match.start()][-50:]
-        if re.fullmatch(r"[\s\d,+*=-]+|[A-Za-z-]+", quoted):  # a string, unless it is said to be the value
+        if _STRING.fullmatch(quoted):  # unless it is said to be the value
             is_given = not re.search(rf"\b{_STATING}\s$", before)
         else:
             introduced = _BEFORE_QUOTED.search(before) or _AFTER_QUOTED.match(reading.text, match.end())
             is_given = bool(introduced) and len(quoted.split()) > 2
         if is_given and not re.search(r"\d\.\d|\d\s?%|per\s?cent", quoted):
             places.update(reading.places[match.start() : match.end()])
+    return places
+
+
+def _counted_rows(found: Scan) -> set[int]:
+    """The places of the first cells of rows that are counted through from 0 or 1."""
+    places: set[int] = set()
+    run: list[int] = []
+    following = 0
+    for block in found.blocks:
+        cell = _FIRST_CELL.match(found.prose, block.start) if block.row else None
+        if cell and (int(cell[1]) == following if run else cell[1] in ("0", "1")):
+            run.append(cell.start(1))
+            following = int(cell[1]) + 1
+        else:
+            run = []
+        if len(run) > 1:
+            places.update(run)
     return places
 
 
