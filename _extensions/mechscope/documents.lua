@@ -33,6 +33,14 @@ local function switch(banner)
   return links
 end
 
+--- What a reader must know before the first sentence: whom its words are about, and what the run does not have.
+local function notes(banner)
+  local lines = pandoc.List({})
+  if banner.written and banner.written ~= "" then lines:insert(banner.written) end
+  lines:extend(banner.missing or {})
+  return lines
+end
+
 local function banner_html(banner)
   local run = words("Run")
   run:extend({ pandoc.Space(), pandoc.Strong(words(banner.run)) })
@@ -55,7 +63,12 @@ local function banner_html(banner)
     others:extend(switch(banner))
     parts:extend({ pandoc.Space(), span("ms-banner-runs", others) })
   end
-  return pandoc.Div({ pandoc.Para(parts) }, pandoc.Attr("", { "ms-banner" }, { role = "note" }))
+  local blocks = pandoc.Blocks({ pandoc.Para(parts) })
+  local lines = notes(banner)
+  if #lines > 0 then
+    blocks:insert(pandoc.BulletList(lines:map(function(line) return pandoc.Blocks({ pandoc.Plain(words(line)) }) end)))
+  end
+  return pandoc.Div(blocks, pandoc.Attr("", { "ms-banner" }, { role = "note" }))
 end
 
 --- The banner as blocks.
@@ -66,11 +79,19 @@ function M.banner(banner)
   -- On the web the words lead to the page of numbers, which says how to run it again.
   if banner.verified ~= "" then text = text .. "; run it yourself: " .. banner["repeat"] end
   if banner.exploratory ~= "" then text = text .. " · " .. banner.exploratory end
+  local lines = notes(banner)
   if typst() then
-    return pandoc.Blocks({ pandoc.RawBlock("typst",
-      "#block(text(size: 0.86em, fill: luma(35%))[#" .. typst_string(text) .. "])") })
+    local parts = pandoc.List({ "#" .. typst_string(text) })
+    parts:extend(lines:map(function(line)
+      return "#parbreak() #" .. typst_string(line)
+    end))
+    local inside = "text(size: 0.86em, fill: luma(35%))[" .. table.concat(parts, " ") .. "]"
+    local frame = #lines > 0 and "stroke: 0.4pt + luma(70%), inset: 0.7em, width: 100%, " or ""
+    return pandoc.Blocks({ pandoc.RawBlock("typst", "#block(" .. frame .. inside .. ")") })
   end
-  return pandoc.Blocks({ pandoc.Para({ pandoc.Emph(words(text)) }) })
+  local blocks = pandoc.Blocks({ pandoc.Para({ pandoc.Emph(words(text)) }) })
+  for _, line in ipairs(lines) do blocks:insert(pandoc.Para({ pandoc.Emph(words(line)) })) end
+  return blocks
 end
 
 --- All runs with results, each linked to the same page of its site, and what their counts share, as blocks.

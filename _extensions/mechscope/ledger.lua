@@ -206,9 +206,9 @@ end
 
 --- Look a key up.
 --
--- Returns a table {run, analysis, name, key, kind, record, ledger, here}: `kind` as in a ledger
--- ("statistics" …), `key` complete only for another run, `here` whether it belongs to the run that is
--- rendered. An unknown key, or one of another kind than `wanted`, returns nil and a message.
+-- Returns a table {run, analysis, name, key, kind, record, here}: `kind` as in a ledger ("statistics" …), `key`
+-- complete only for another run, `here` whether it belongs to the run that is rendered. Where that run can't have
+-- the record, `kind` is "absent", and `record` says what stands in its place. An unknown key, or one of another kind than `wanted`, returns nil and a message.
 function M.find(key, meta, wanted)
   local current = M.run(meta)
   local run, analysis, name = M.parse(key)
@@ -222,7 +222,14 @@ function M.find(key, meta, wanted)
     return nil, M.unknown("run", run, M.runs())
   end
   local prefix = run ~= current and run .. ":" or ""
+  local whole = prefix .. analysis .. "." .. name
   local ledger = ledger_of(run, analysis)
+  local absent = (M.note({ key = whole }) or {}).absent
+  if absent then
+    absent.outcome, absent.caption, absent.alt = "untestable", absent.said, absent.said
+    return { run = run, analysis = analysis, name = name, kind = "absent", record = absent, key = whole,
+             here = run == current }
+  end
   if not ledger then
     local there = M.analyses(run)
     if #there == 0 then
@@ -237,8 +244,8 @@ function M.find(key, meta, wanted)
         return nil, "'" .. key .. "' is not for {{< " .. M.kinds[wanted] .. " >}}: write {{< "
           .. M.kinds[kind] .. " " .. key .. " >}}."
       end
-      return { run = run, analysis = analysis, name = name, kind = kind, record = record, ledger = ledger,
-               key = prefix .. analysis .. "." .. name, here = run == current }
+      return { run = run, analysis = analysis, name = name, kind = kind, record = record, key = whole,
+               here = run == current }
     end
   end
   local keys = {}
@@ -291,6 +298,7 @@ end
 --- The text by which a statistic is cited: part is value, ci, p, n or full.
 function M.text(found, part)
   local text = found.record.text
+  if found.kind == "absent" then return text end
   if part == "" then part = "value" end
   if part == "n" then return text.full:match("n = ([%d,]+)%)$") or "" end
   return text[part]
@@ -315,9 +323,10 @@ end
 
 --- Where a record was computed: its place in the notebook's page; nil for another run, whose site may not exist.
 function M.code_at(found)
-  if not found.here then return nil end
+  local name = found.kind == "absent" and found.record.record or found.name
+  if not found.here or name == "" then return nil end
   return M.from_document("results/" .. found.run .. "/" .. found.analysis .. "/notebook.html")
-    .. "#record-" .. found.name
+    .. "#record-" .. name
 end
 
 --- A file of a record's results ("figures/x.svg"), relative to the document.

@@ -108,11 +108,31 @@ local function stat(args, kwargs, meta, _, context)
   return pandoc.Inlines({ explained.link(found, inlines, "ms-stat", anchor("stat", found)) })
 end
 
+-- What a run does not have ----------------------------------------------------------------------------------
+
+--- A sentence in the place of a record that the run does not have, as a block.
+local function in_its_place(found)
+  local inlines = plain(found.record.said)
+  if html() then inlines = pandoc.Inlines({ explained.link(found, inlines, "ms-why") }) end
+  return pandoc.Div({ pandoc.Para({ pandoc.Emph(inlines) }) }, pandoc.Attr("", { "ms-absent" }))
+end
+
+--- The same as a numbered figure or table, so that what refers to it leads here.
+local function absent_float(found, type, id)
+  return quarto.FloatRefTarget({
+    type = type,
+    identifier = id,
+    content = pandoc.Blocks({ in_its_place(found) }),
+    caption_long = pandoc.Plain({ pandoc.Code(pieces.inert(found.key)) }),
+  })
+end
+
 -- Figures and tables ----------------------------------------------------------------------------------------
 
 local function figure(args, _, meta, _, context)
   local found = ledger.lookup(argument(args, "figure"), meta, "figures")
   if context == "text" then return pieces.inert(found.record.caption) end
+  if found.kind == "absent" then return absent_float(found, "Figure", identifier("fig", found)) end
   local attributes = { ["fig-alt"] = pieces.inert(found.record.alt) }
   if html() and found.here then
     attributes["data-vega"] = ledger.from_document("paper/_generated/" .. found.run .. "/figures/"
@@ -132,6 +152,7 @@ local function table_(args, _, meta, _, context)
   local found = ledger.lookup(argument(args, "table"), meta, "tables")
   local record = found.record
   if context == "text" then return pieces.inert(record.caption) end
+  if found.kind == "absent" then return absent_float(found, "Table", identifier("tbl", found)) end
   local aligns, headers, rows = {}, {}, {}
   for i, column in ipairs(record.columns) do
     local number = column.kind == "int" or column.kind == "float"
@@ -236,6 +257,7 @@ local function passages(args, _, meta, _, context)
   local found = ledger.lookup(argument(args, "passages"), meta, "passages")
   local record = found.record
   if context == "text" then return pieces.inert(record.caption) end
+  if found.kind == "absent" then return pandoc.Blocks({ in_its_place(found) }) end
   local render = html() and token_html or typst() and token_typst or token_plain
   local blocks = pandoc.Blocks({})
   for _, passage in ipairs(record.passages) do
@@ -259,10 +281,11 @@ end
 
 -- Claims ----------------------------------------------------------------------------------------------------
 
---- What the outcome was decided from, as words: "−0.49 to 0.68"; "" where a render did not prepare it.
-local function evidence(found)
-  local note = ledger.note(found)
-  return note and note.evidence or ""
+--- What stands beside an outcome, as words: why it could not be tested, and with `part` what it was decided from
+--- ("−0.49 to 0.68"); "" where a render did not prepare it.
+local function evidence(found, part)
+  local note = ledger.note(found) or {}
+  return note.untestable or (part ~= "sentence" and note.evidence) or ""
 end
 
 --- The evidence after an outcome, in parentheses on the web and in a PDF alike.
@@ -280,7 +303,7 @@ local function claim(args, kwargs, meta, _, context)
   local part = part_of(kwargs, CLAIM_PARTS, "sentence", "claim " .. key)
   local found = ledger.lookup(key, meta, "claims")
   local sentence = part ~= "outcome" and found.record.sentence or ""
-  local decided = part ~= "sentence" and evidence(found) or ""
+  local decided = evidence(found, part)
   if context == "text" then
     local words = explained.outcome(found) .. (decided ~= "" and " (" .. decided .. ")" or "")
     return pieces.inert(sentence == "" and words or sentence .. " (" .. words .. ")")

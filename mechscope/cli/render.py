@@ -63,7 +63,8 @@ def _print_rendered(project: Project, done: Rendered, named: bool) -> None:
         click.echo(rendered.run)
         for name in analyses if rendered.cited is None else rendered.cited:
             own = [one for one in rendered.ran if (one.run, one.analysis) == (rendered.run, name)]
-            click.echo(f"  {name}: {f'ran: {own[0].detail}' if own else 'fresh'}")
+            word = "missing: it failed, or needs one that failed" if name in rendered.missing else "fresh"
+            click.echo(f"  {name}: {f'ran: {own[0].detail}' if own else word}")
         for one in (one for one in rendered.ran if one.run != rendered.run):
             click.echo(f"  {one.run}:{one.analysis}: ran, because this run's pages need it: {one.detail}")
         if rendered.left:
@@ -82,6 +83,8 @@ def _print_rendered(project: Project, done: Rendered, named: bool) -> None:
         click.echo(
             f"  analyses and checks {rendered.preparing:.1f} s, {done.engine} {rendered.rendering:.1f} s"
         )
+        for failure in rendered.failed:
+            click.echo(f"warning: {failure}", err=True)
         for warning in rendered.warnings:
             click.echo(f"  warning: {warning}")
     for run, left in done.behind.items():

@@ -24,14 +24,21 @@ from mechscope import errors
 from mechscope.errors import AnalysisFailed, MechscopeError
 from mechscope.files import folder_in_place, lines_of, write_atomically
 from mechscope.ledger.schema import LedgerFile
-from mechscope.ledger.store import LEDGER_NAME, NOTEBOOK_NAME, figure_files, findings_hash, ledger_text
+from mechscope.ledger.store import (
+    LEDGER_NAME,
+    NOTEBOOK_NAME,
+    figure_files,
+    findings_hash,
+    inputs_hash,
+    ledger_text,
+)
 from mechscope.pipeline import notebook as notebooks
 from mechscope.pipeline.cores import THREADS
 from mechscope.pipeline.devices import VARIABLE as DEVICE
 from mechscope.pipeline.devices import device_name
 from mechscope.pipeline.extract import end_where_it_does_not_apply, extract
 from mechscope.pipeline.fingerprint import data_files, local_modules, model_of, present_inputs, why_stale
-from mechscope.pipeline.freshness import State, failed_notebook
+from mechscope.pipeline.freshness import State, failed_inputs, failed_notebook
 from mechscope.pipeline.reads import VARIABLE, UndeclaredRead, how_to_declare
 from mechscope.pipeline.scripts import Analysis
 from mechscope.project import Project, cache_folder
@@ -96,7 +103,7 @@ def execute(
     Raises:
         ModelUnavailable: A model of the hub is not here, and the hub can't be reached.
         AnalysisFailed: A cell failed or shows what can't be committed, or an input changed meanwhile; what
-            was in `target` before is still there.
+            was in `target` before is still there, and the hash of the inputs is noted beside the notebook.
         MechscopeError: An input can't be determined.
     """
     if state.inputs is None:
@@ -104,6 +111,20 @@ def execute(
     here = environment(device)
     require_models(project, state, analysis)
     target = target or project.found(state.run, analysis.name)
+    note = failed_inputs(project, target)
+    try:
+        ledger = _execute(project, state, analysis, target, on_cell)
+    except MechscopeError:
+        if not stopped():
+            write_atomically(note, inputs_hash(state.inputs) + "\n")
+        raise
+    failed_notebook(project, target).unlink(missing_ok=True)
+    note.unlink(missing_ok=True)
+    return ledger
+
+
+def _execute(project: Project, state: State, analysis: Analysis, target: Path, on_cell: OnCell) -> LedgerFile:
+    assert state.inputs is not None
     script = read_source(analysis.path, project.shown(analysis.path))
     prepared = notebooks.from_script(analysis, script)
     failed = failed_notebook(project, target)
@@ -146,7 +167,6 @@ def execute(
             write_atomically(svg_file, svg)
         write_atomically(staged / NOTEBOOK_NAME, notebooks.notebook_text(executed))
         write_atomically(staged / LEDGER_NAME, ledger_text(ledger))
-    failed.unlink(missing_ok=True)
     return ledger
 
 

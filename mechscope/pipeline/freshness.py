@@ -9,7 +9,7 @@ from typing import Any
 
 from mechscope.errors import LedgerDamaged, MechscopeError
 from mechscope.ledger.schema import Inputs, LedgerFile
-from mechscope.ledger.store import BY_HAND, NOTEBOOK_NAME, read_ledger
+from mechscope.ledger.store import BY_HAND, NOTEBOOK_NAME, inputs_hash, read_ledger
 from mechscope.pipeline.displayed import notebook_problems
 from mechscope.pipeline.fingerprint import UpstreamMissing, present_inputs, why_stale
 from mechscope.pipeline.runs import Runs, fitting, parameters_of
@@ -90,6 +90,19 @@ def failed_notebook(project: Project, target: Path) -> Path:
     """
     home = project.results if target.is_relative_to(project.results) else project.scratch
     return project.scratch / "failed" / target.relative_to(home).with_suffix(".ipynb")
+
+
+def failed_inputs(project: Project, target: Path) -> Path:
+    """Where the hash of the inputs is kept from which the folder `target` could not be filled."""
+    return failed_notebook(project, target).with_suffix(".inputs")
+
+
+def failed_before(project: Project, state: State) -> bool:
+    """Whether an analysis failed when it last ran, from the very inputs that it has now."""
+    note = failed_inputs(project, project.found(state.run, state.analysis))
+    if state.inputs is None or not note.is_file():
+        return False
+    return note.read_text(encoding="utf-8").strip() == inputs_hash(state.inputs)
 
 
 def look_at_all(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mechscope.errors import InvalidInput, MechscopeError, UnknownName
 from mechscope.ledger.claims import ClaimText
@@ -93,6 +93,45 @@ def check_names(tree: ast.Module, shown: str) -> None:
                 f"{shown}:{call.lineno}: '{name}' is recorded in line {before.lineno} already.",
                 hint="names are unique in an analysis: give one of them a name of its own",
             )
+
+
+METHODS = {
+    "statistic": "statistics",
+    "figure": "figures",
+    "table": "tables",
+    "passages": "passages",
+    "claim": "claims",
+}
+"""The kind of record that each method makes."""
+
+
+def kind_written(trees: Iterable[ast.Module], name: str) -> str | None:
+    """Which kind of record scripts make under `name`; "" where that can't be told, None where they make none.
+
+    A name that a script takes from a variable, or names to `does_not_apply` only, can be of any kind.
+    """
+    unknown = False
+    for tree in trees:
+        for _, method, node in _records(tree):
+            if written_out(node, name):
+                return METHODS[method]
+            unknown = unknown or not isinstance(node, (ast.Constant, ast.JoinedStr))
+        unknown = unknown or any(written_out(node, name) for node in _named_absent(tree))
+    return "" if unknown else None
+
+
+def names_written(tree: ast.Module) -> list[str]:
+    """The names of records that a script writes out."""
+    nodes = [*(node for _, _, node in _records(tree)), *_named_absent(tree)]
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+def _named_absent(tree: ast.Module) -> Iterator[ast.expr]:
+    """The names that a script passes to `does_not_apply`, after the reason."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="does_not_apply"), args=[_, *names]):
+                yield from names
 
 
 def written_out(node: ast.AST, name: str) -> int:

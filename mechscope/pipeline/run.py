@@ -28,8 +28,19 @@ def run(project: Project, runs: Sequence[str], *, analyses: Sequence[str] = ()) 
         AnalysisFailed: At least one failed; the message holds all errors.
         MechscopeError: As `run_analyses` does.
     """
-    with reporter() as screen:
-        outcomes = run_analyses(project, Order(tuple(analyses), tuple(runs)), screen)
+    outcomes = attempt(project, runs, analyses=analyses, retry=True)
     if failed := failures(outcomes):
         raise AnalysisFailed("\n".join(failed))
     return outcomes
+
+
+def attempt(
+    project: Project, runs: Sequence[str], *, analyses: Sequence[str] = (), retry: bool = False
+) -> list[Outcome]:
+    """Like `run`, but failures are among the outcomes.
+
+    Args:
+        retry: Run also what failed before from the same inputs.
+    """
+    with reporter() as screen:
+        return run_analyses(project, Order(tuple(analyses), tuple(runs), retry=retry), screen)

@@ -25,7 +25,7 @@ from mechscope.pipeline import notebook as notebooks
 from mechscope.pipeline import times
 from mechscope.pipeline.cores import analyses_at_a_time
 from mechscope.pipeline.devices import chosen_device, device_name
-from mechscope.pipeline.freshness import State, look
+from mechscope.pipeline.freshness import State, failed_before, failed_notebook, look
 from mechscope.pipeline.lock import results_lock
 from mechscope.pipeline.runs import Runs, check_parameters, load_runs, parse_overrides
 from mechscope.pipeline.scripts import Analysis, read_analysis, select, survey_analyses
@@ -35,6 +35,12 @@ from mechscope.syntax import read_source
 
 Node = tuple[str, str]
 """A run and an analysis."""
+
+
+_FAILED_BEFORE = (
+    "{name} in run {run} failed before from the same inputs, and was not run again; "
+    "the notebook is kept in {kept}"
+)
 
 
 @dataclass(frozen=True)
@@ -124,6 +130,7 @@ class Order:
         scheduler: Address of a `dask.distributed` scheduler to use instead of threads.
         device: What models compute on ("cpu", "cuda", "cuda:1", "mps"). It is no input: what is found agrees
             between devices within the declared tolerances, and a ledger's environment says which it was.
+        retry: Run also what failed before from the same inputs.
     """
 
     analyses: tuple[str, ...] = ()
@@ -133,6 +140,7 @@ class Order:
     jobs: int = field(default_factory=analyses_at_a_time)
     scheduler: str = ""
     device: str = field(default_factory=chosen_device)
+    retry: bool = True
 
 
 def run_analyses(project: Project, order: Order, reporter: Reporter | None = None) -> list[Outcome]:
@@ -275,6 +283,7 @@ def _graph(
     analyses: Mapping[str, Analysis],
     forced: set[Node],
     device: str,
+    retry: bool,
     reporter: Reporter,
 ) -> tuple[dict[str, Any], dict[str, Node]]:
     """A dask graph with a task a node, and the nodes by key; a task gives an `Outcome` and never raises."""
@@ -284,7 +293,7 @@ def _graph(
     graph: dict[str, Any] = {}
     for node in nodes:
         needs = [keys[run, name] for _, run, name in analyses[node[1]].upstream(node[0])]
-        graph[keys[node]] = (_reach, root, node, node in forced, device, reporter, needs)
+        graph[keys[node]] = (_reach, root, node, node in forced, device, retry, reporter, needs)
     return graph, {key: node for node, key in keys.items()}
 
 
@@ -298,7 +307,7 @@ def _threaded(
 ) -> list[Outcome]:
     from dask.threaded import get
 
-    graph, keys = _graph(project.root, nodes, analyses, forced, order.device, reporter)
+    graph, keys = _graph(project.root, nodes, analyses, forced, order.device, order.retry, reporter)
     try:
         return list(get(graph, list(keys), num_workers=max(1, order.jobs)))
     except KeyboardInterrupt:
@@ -318,7 +327,7 @@ def _distributed(
 ) -> list[Outcome]:
     from distributed import Client, as_completed
 
-    graph, keys = _graph(project.root, nodes, analyses, forced, order.device, Silent())
+    graph, keys = _graph(project.root, nodes, analyses, forced, order.device, order.retry, Silent())
     try:
         client = Client(order.scheduler, timeout=20)
     except (OSError, ValueError) as error:
@@ -372,6 +381,7 @@ def _reach(
     node: Node,
     forced: bool,
     device: str,
+    retry: bool,
     reporter: Reporter,
     upstream: Sequence[Outcome],
 ) -> Outcome:
@@ -382,7 +392,7 @@ def _reach(
     if failed:
         outcome = Outcome(run, name, "blocked", f"needs {', '.join(failed)}")
     else:
-        outcome = _attempt(project, run, name, forced, device, reporter)
+        outcome = _attempt(project, run, name, forced, device, retry, reporter)
     if _interrupted():
         return outcome
     reporter.finished(outcome)
@@ -396,7 +406,9 @@ def _interrupted() -> bool:
     return execute is not None and execute.stopped()
 
 
-def _attempt(project: Project, run: str, name: str, forced: bool, device: str, reporter: Reporter) -> Outcome:
+def _attempt(
+    project: Project, run: str, name: str, forced: bool, device: str, retry: bool, reporter: Reporter
+) -> Outcome:
     began = time.monotonic()
     folder = project.shown(project.found(run, name))
     try:
@@ -406,6 +418,9 @@ def _attempt(project: Project, run: str, name: str, forced: bool, device: str, r
             for path, text in _refreshed(project, state, analysis).items():
                 write_atomically(path, text)
             return _fresh(project, state)
+        if not (forced or retry) and failed_before(project, state):
+            kept = project.shown(failed_notebook(project, project.found(run, name)))
+            return Outcome(run, name, "failed", _FAILED_BEFORE.format(name=name, run=run, kept=kept))
         why = "; ".join(state.reasons) or "forced"
         reason = _execute(project, state, analysis, why, device, reporter).findings.does_not_apply
         large = oversized(project.found(run, name), folder)

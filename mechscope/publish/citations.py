@@ -8,7 +8,7 @@ from typing import Any
 
 from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, UnknownName
 from mechscope.project import Project
-from mechscope.publish.findings import Shelf
+from mechscope.publish.findings import NoResults, Shelf
 from mechscope.publish.sources import (
     CLAIM_PARTS,
     KIND_OF_SHORTCODE,
@@ -28,7 +28,7 @@ def check_citations(project: Project, run: str, codes: Iterable[Shortcode]) -> N
     Raises:
         MechscopeError: With every mistake, its place and the nearest valid name.
     """
-    problems = list(citation_problems(project, run, codes))
+    problems = list(citation_problems(project, run, codes, complete=False))
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -40,8 +40,14 @@ def check_citations(project: Project, run: str, codes: Iterable[Shortcode]) -> N
         raise InvalidInput("\n".join([f"{len(problems)} mistakes in the articles:", *listing]))
 
 
-def citation_problems(project: Project, run: str, codes: Iterable[Shortcode]) -> Iterator[MechscopeError]:
-    """The mistakes among `codes`, in order."""
+def citation_problems(
+    project: Project, run: str, codes: Iterable[Shortcode], *, complete: bool = True
+) -> Iterator[MechscopeError]:
+    """The mistakes among `codes`, in order.
+
+    Args:
+        complete: An analysis without results is a mistake, too; a page would say that it is missing.
+    """
     shelf = Shelf(project, run)
     valid = {*QUARTO_SHORTCODES, *KIND_OF_SHORTCODE} - {"when-claim"}
     others = _other_extensions(project)
@@ -57,10 +63,10 @@ def citation_problems(project: Project, run: str, codes: Iterable[Shortcode]) ->
             siblings = [path.name for path in target.parent.glob("*.qmd")]
             yield UnknownName("file to include", code.arguments[0], siblings, where=code.where)
         if code.name in KIND_OF_SHORTCODE:
-            yield from _our_problems(shelf, code)
+            yield from _our_problems(shelf, code, complete)
 
 
-def _our_problems(shelf: Shelf, code: Shortcode) -> Iterator[MechscopeError]:
+def _our_problems(shelf: Shelf, code: Shortcode, complete: bool) -> Iterator[MechscopeError]:
     options = _OPTIONS.get(code.name, ())
     for option in code.options:
         if option not in options and code.name != "when-claim":
@@ -76,11 +82,17 @@ def _our_problems(shelf: Shelf, code: Shortcode) -> Iterator[MechscopeError]:
     except MechscopeError as error:
         yield error
         return
+    if complete and found.source is None:
+        yield NoResults(
+            f"{code.where}: '{code.key}': {found.analysis} has no results in run '{found.run}' yet.",
+            hint=f"mechscope run {found.analysis} --run {found.run}",
+        )
+        return
     if code.name == "stat":
         part = code.options.get("part", "value")
         if part not in PARTS:
             yield UnknownName("part", part, PARTS, where=code.where)
-        elif not _has_part(found.record, part):
+        elif not found.absent and not _has_part(found.record, part):
             what = "interval" if part == "ci" else part
             yield InvalidInput(
                 f"{code.where}: '{code.key}' has no {what}.",

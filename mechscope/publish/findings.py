@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -9,13 +10,31 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mechscope.errors import InvalidInput, LedgerDamaged, UnknownName, nearest
+from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, UnknownName, nearest
 from mechscope.ledger.claims import is_exploratory, latest_entry, read_claims
-from mechscope.ledger.schema import KINDS, NAME_PATTERN, LedgerFile
+from mechscope.ledger.schema import (
+    KINDS,
+    NAME_PATTERN,
+    WHOLE,
+    Absent,
+    Claim,
+    Figure,
+    Findings,
+    LedgerFile,
+    Passages,
+    Statistic,
+    Table,
+)
 from mechscope.ledger.store import LEDGER_NAME, inputs_hash, read_ledger
+from mechscope.pipeline.recording import kind_written, names_written
+from mechscope.pipeline.runs import Run, load_runs
 from mechscope.project import Project
+from mechscope.syntax import parse, read_source
+
+if TYPE_CHECKING:
+    from mechscope.pipeline.scripts import Analysis
 
 _NAME = NAME_PATTERN.strip("^$")
 _KEY = re.compile(rf"(?:(?P<run>[A-Za-z0-9][\w.-]*):)?(?P<analysis>{_NAME})\.(?P<name>{_NAME})")
@@ -23,14 +42,42 @@ _KEY = re.compile(rf"(?:(?P<run>[A-Za-z0-9][\w.-]*):)?(?P<analysis>{_NAME})\.(?P
 
 @dataclass(frozen=True)
 class Found:
-    """A record, by its key."""
+    """A record, by its key; or, of the kind "absent", why the run does not have it.
+
+    Attributes:
+        source: The ledger that has or lacks it; None where the analysis failed or was never run.
+    """
 
     run: str
     analysis: str
     name: str
     kind: str
     record: Any
-    ledger: LedgerFile
+    source: LedgerFile | None
+
+    @property
+    def absent(self) -> bool:
+        """Whether the run does not have the record; `record` then says why."""
+        return self.kind == "absent"
+
+    @property
+    def ledger(self) -> LedgerFile:
+        """The ledger that has or lacks it. Raises NoResults where the analysis left none."""
+        if self.source is None:
+            raise NoResults(f"{self.record.because}.", hint=f"mechscope run {self.analysis} --run {self.run}")
+        return self.source
+
+    @property
+    def anchor(self) -> str:
+        """The name of what the notebook shows of it: where an analysis ended, that it does not apply."""
+        if not self.absent or self.source is None or self.name in self.source.findings.absent:
+            return self.name
+        return WHOLE
+
+    @property
+    def outcome(self) -> str:
+        """What became of a claim; one that the run does not have is untestable."""
+        return "untestable" if self.absent else str(self.record.outcome)
 
     @property
     def short_key(self) -> str:
@@ -67,6 +114,10 @@ class Rerun:
 
 _SHORTLY = (("platform", ""), ("python", "Python "), ("torch", "torch "))
 """What a short line names of an environment; the page of numbers has all of it."""
+
+
+NOT_AVAILABLE = "n/a"
+"""What stands in the place of a number that a run does not have."""
 
 
 def repeat_command(run: str, analysis: str = "") -> str:
@@ -147,6 +198,8 @@ class Shelf:
             ledger = self.ledger(analysis, run)
             for kind in kinds or KINDS:
                 for name, record in sorted(getattr(ledger.findings, kind).items()):
+                    if name == WHOLE and kind == "absent":
+                        continue  # it speaks of the analysis
                     yield Found(run or self.run, analysis, name, kind, record, ledger)
 
     def key_of(self, found: Found) -> str:
@@ -160,16 +213,19 @@ class Shelf:
             kind: What it has to be ("statistics" …).
             where: Where the key stands, for the error.
 
+        Returns:
+            The record; or, where the run can't have it, why: it does not apply to the run's model, or the
+            analysis failed or was never run.
+
         Raises:
             UnknownName: There is no such run, analysis or record.
             InvalidInput: It isn't a key, or names a record of another kind.
-            NoResults: The analysis is there, but wasn't run in this run.
         """
         parsed = parse_key(key)
         place = f"{where}: " if where else ""
         if parsed is None:
             if key in self.analyses():
-                own = self.ledger(key).findings.names
+                own = self._names(self.run, key)
                 raise InvalidInput(
                     f"{place}'{key}' is an analysis, not a key.",
                     hint=f"its keys: {', '.join(f'{key}.{name}' for name in sorted(own))}",
@@ -187,33 +243,35 @@ class Shelf:
                     f"{place}'{key}': run '{run}' has no results yet.", hint=f"mechscope run --run {run}"
                 )
             raise UnknownName("run with results", run, known, where=where)
-        if analysis not in self.analyses(run):
-            if (self.project.analyses / f"{analysis}.py").is_file():
-                raise NoResults(
-                    f"{place}'{key}': {analysis} has no results in run '{run}' yet.",
-                    hint=f"mechscope run {analysis} --run {run}",
-                )
+        if analysis not in self.analyses(run) and not self._script(analysis).is_file():
             known = self.analyses(run)
             elsewhere = [] if nearest(analysis, known) else self._elsewhere(run, name, prefix)
             if elsewhere:
                 hint = f"analyses with results: {', '.join(known)}"
                 raise UnknownName("key", key, (), where=where, hint=hint, proposals=elsewhere)
             raise UnknownName("analysis", analysis, known, where=f"{place}'{key}'")
-        ledger = self.ledger(analysis, run)
-        actual = ledger.findings.kind_of(name)
+        absent = self.absent(run, analysis, name)
+        if absent is not None:
+            actual = self._kind_elsewhere(absent)
+            found = absent
+        else:
+            ledger = self.ledger(analysis, run)
+            actual = ledger.findings.kind_of(name)
+            record = getattr(ledger.findings, actual)[name] if actual else None
+            found = Found(run, analysis, name, actual or "", record, ledger)
         if actual is None:
-            valid = [f"{prefix}{analysis}.{other}" for other in ledger.findings.names]
+            valid = [f"{prefix}{analysis}.{other}" for other in self._names(run, analysis)]
             hint = (
                 f"the keys of {analysis}: mechscope trace {analysis} --run {run}" if len(valid) > 12 else ""
             )
             elsewhere = self._elsewhere(run, name, prefix)
             raise UnknownName("key", key, valid, where=where, hint=hint, proposals=elsewhere)
-        if kind is not None and actual != kind:
+        if kind is not None and actual and actual != kind:
             raise InvalidInput(
                 f"{place}'{key}' is one of the {actual}, not of the {kind}.",
                 hint=f"write {{{{< {SHORTCODE_OF_KIND[actual]} {key} >}}}}",
             )
-        return Found(run, analysis, name, actual, getattr(ledger.findings, actual)[name], ledger)
+        return found
 
     def _elsewhere(self, run: str, name: str, prefix: str) -> list[str]:
         """Keys of the analyses in `run` that have a record called `name`."""
@@ -224,8 +282,126 @@ class Shelf:
                     found.append(f"{prefix}{analysis}.{name}")
         return found
 
+    # What a run does not have --------------------------------------------------------------------------
+
+    def absent(self, run: str, analysis: str, name: str) -> Found | None:
+        """Why a run does not have a record; None where it has it, or where nothing says why.
+
+        Whether there is a record of that name anywhere is for `find` to say.
+        """
+        if analysis not in self.analyses(run):
+            because = self._no_results(run, analysis)
+            return Found(run, analysis, name, "absent", Absent(because=because, cell=""), None)
+        ledger = self.ledger(analysis, run)
+        findings = ledger.findings
+        if findings.kind_of(name) not in (None, "absent"):
+            return None
+        record = findings.absent.get(name) if name != WHOLE else None
+        record = record or findings.absent.get(WHOLE)
+        return Found(run, analysis, name, "absent", record, ledger) if record else None
+
+    def said(self, found: Found) -> str:
+        """Why a run does not have a record, as a sentence: "Does not apply to Tiny: it has one layer."."""
+        because = str(found.record.because)
+        if found.source is None:
+            return f"{because}."
+        return f"Does not apply to {self.run_title(found.run)}: {because}."
+
+    def run_title(self, run: str) -> str:
+        """A run as readers know it."""
+        return self._runs[run].title if run in self._runs else run
+
+    def title(self, run: str, analysis: str) -> str:
+        """The title of an analysis: that of its results in a run, else that of its script."""
+        if analysis in self.analyses(run):
+            return self.ledger(analysis, run).title
+        declared = self._analysis(analysis)
+        return declared.title if declared else analysis
+
+    def sentence(self, found: Found) -> str:
+        """What a claim says that a run does not have, by the script, else by the results of another run."""
+        declared = self._analysis(found.analysis)
+        for claim in declared.claims if declared else ():
+            if claim.name == found.name:
+                return " ".join(claim.sentence.split())
+        record = self.elsewhere(found)
+        return str(getattr(record, "sentence", "")) or found.short_key
+
+    def elsewhere(self, found: Found) -> Any:
+        """What another run has under the name of a record that this run does not have; None if none has."""
+        for findings in self._findings_elsewhere(found.run, found.analysis):
+            kind = findings.kind_of(found.name)
+            if kind and kind != "absent":
+                return getattr(findings, kind)[found.name]
+        return None
+
+    def _no_results(self, run: str, analysis: str) -> str:
+        from mechscope.pipeline.freshness import failed_inputs, failed_notebook
+
+        target = self.project.found(run, analysis)
+        failed = any(path(self.project, target).is_file() for path in (failed_notebook, failed_inputs))
+        where = "this run" if run == self.run else f"the run {self.run_title(run)}"
+        return f"The analysis {self.title(run, analysis)} {'failed' if failed else 'was not run'} in {where}"
+
+    def _kind_elsewhere(self, found: Found) -> str | None:
+        """Of which kind a record is that a run does not have; "" if that can't be told, None if none is.
+
+        By the results of other runs, and by what scripts write out: a mistyped name stands in neither.
+        """
+        record = self.elsewhere(found)
+        if record is not None:
+            return next(kind for kind, model in KIND_MODELS.items() if isinstance(record, model))
+        kind = kind_written(self._trees(found.analysis), found.name)
+        named = found.source is not None and found.name in found.source.findings.absent
+        return "" if kind is None and named and found.name != WHOLE else kind
+
+    def _names(self, run: str, analysis: str) -> list[str]:
+        """The names of the records that an analysis has in a run or, as far as is known, would have."""
+        own = [self.ledger(analysis, run).findings] if analysis in self.analyses(run) else []
+        names = [name for findings in own for name in findings.names]
+        if not own or own[0].does_not_apply:
+            names += [name for other in self._findings_elsewhere(run, analysis) for name in other.names]
+            names += [name for tree in self._trees(analysis) for name in names_written(tree)]
+        return [name for name in dict.fromkeys(names) if name != WHOLE]
+
+    def _findings_elsewhere(self, run: str, analysis: str) -> Iterator[Findings]:
+        for other in runs_with_results(self.project):
+            if other != run and analysis in self.analyses(other):
+                with suppress(LedgerDamaged):  # told of where it is read for its own sake
+                    yield self.ledger(analysis, other).findings
+
+    def _script(self, analysis: str) -> Path:
+        return self.project.analyses / f"{analysis}.py"
+
+    def _analysis(self, name: str) -> Analysis | None:
+        """A script, if it is there and can be read."""
+        from mechscope.pipeline.scripts import read_analysis
+
+        try:
+            return read_analysis(self.project, self._script(name))
+        except (MechscopeError, OSError):
+            return None
+
+    def _trees(self, analysis: str) -> list[ast.Module]:
+        """The code of a script and of the project's modules that it imports."""
+        from mechscope.pipeline.fingerprint import local_modules
+
+        declared = self._analysis(analysis)
+        if declared is None:
+            return []
+        modules = [read_source(path, path.name) for path in local_modules(self.project, declared)]
+        return [declared.tree, *(parse(text) for text in modules)]
+
+    @cached_property
+    def _runs(self) -> Mapping[str, Run]:
+        return load_runs(self.project).runs
+
+    # Claims and reruns ----------------------------------------------------------------------------------
+
     def exploratory(self, found: Found) -> bool:
         """Whether a claim was written after a look at results, by the lock or by its author's own word."""
+        if found.absent:
+            return False
         return bool(found.record.exploratory) or is_exploratory(
             self.project, found.run, found.analysis, found.name, found.record.criterion, self._claim_entries
         )
@@ -281,6 +457,15 @@ class Shelf:
         rerun = self.rerun_of(found.ledger)
         return "not verified" if rerun is None else rerun.words
 
+
+KIND_MODELS = {
+    "statistics": Statistic,
+    "figures": Figure,
+    "tables": Table,
+    "passages": Passages,
+    "claims": Claim,
+}
+"""What a record of each kind is."""
 
 SHORTCODE_OF_KIND = {
     "statistics": "stat",

@@ -29,8 +29,8 @@ class Node:
         id: "data:analyses/data/x.csv", "model:smollm2-135m", "analysis:RUN/NAME", "record:RUN/KEY",
             "article:paper/articles/x.qmd".
         label: As a reader knows it: path, name, key within the run, or page.
-        detail: A title, or a record's value or outcome.
-        record: Which kind of record ("stat", "figure" …), for a record.
+        detail: A title, or a record's value or outcome, or why the run does not have it.
+        record: Which kind of record ("stat", "figure" … "absent"), for a record.
     """
 
     id: str
@@ -103,21 +103,24 @@ def build_graph(project: Project, run: str, codes: Sequence[Shortcode], shelf: S
                 foreign[place] = item.found
     nodes: dict[str, Node] = {}
     edges: list[Edge] = []
-    records = [*shelf.records(), *foreign.values()]
-    ledgers = {(found.run, found.analysis): found.ledger for found in records}
-    for ledger in ledgers.values():
-        target = f"analysis:{ledger.run}/{ledger.analysis}"
-        for source in _inputs(ledger):
+    records = {(found.run, found.short_key): found for found in shelf.records()} | foreign
+    for items in shown.values():
+        records |= {(item.found.run, item.found.short_key): item.found for item in items if item.found.absent}
+    ledgers = {(found.run, found.analysis): found.source for found in records.values()}
+    for place, ledger in ledgers.items():
+        target = f"analysis:{'/'.join(place)}"
+        for source in _inputs(ledger) if ledger else ():
             nodes.setdefault(source.id, source)
             edges.append(Edge(source.id, target))
-        nodes[target] = Node(target, "analysis", _within(run, ledger.run, ledger.analysis), ledger.title)
-    for found in records:
+        nodes[target] = Node(target, "analysis", _within(run, *place), shelf.title(*place))
+    for found in records.values():
         id = f"record:{found.run}/{found.short_key}"
-        nodes[id] = Node(id, "record", shelf.key_of(found), _detail(found), SHORTCODE_OF_KIND[found.kind])
+        kind = SHORTCODE_OF_KIND.get(found.kind, found.kind)
+        nodes[id] = Node(id, "record", shelf.key_of(found), _detail(shelf, found), kind)
         edges.append(Edge(f"analysis:{found.run}/{found.analysis}", id))
         for page, lines in cited.get((found.run, found.short_key), {}).items():
             edges.append(Edge(id, f"article:{page}", tuple(lines)))
-    edges += [edge for found in records for edge in _evidence(found) if edge.source in nodes]
+    edges += [edge for found in records.values() for edge in _evidence(found) if edge.source in nodes]
     for page, items in shown.items():
         if items:
             nodes[f"article:{page}"] = Node(f"article:{page}", "article", page)
@@ -151,8 +154,10 @@ def _within(here: str, run: str, name: str) -> str:
     return name if run == here else f"{run}:{name}"
 
 
-def _detail(found: Found) -> str:
+def _detail(shelf: Shelf, found: Found) -> str:
     match found.kind:
+        case "absent":
+            return shelf.said(found)
         case "statistics":
             return str(found.record.text.value)
         case "claims":

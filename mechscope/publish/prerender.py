@@ -13,8 +13,8 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from mechscope.errors import InvalidInput, LedgerDamaged, RenderFailed, UnknownName
-from mechscope.ledger.store import read_ledger
+from mechscope.errors import AnalysisFailed, InvalidInput, LedgerDamaged, RenderFailed, UnknownName
+from mechscope.ledger.store import LEDGER_NAME, read_ledger
 from mechscope.pipeline.profiles import profiles
 from mechscope.pipeline.runs import load_runs
 from mechscope.project import Project
@@ -44,7 +44,8 @@ class Prepared:
     Attributes:
         ran: The stale analyses that were run.
         codes: The shortcodes of all articles.
-        warnings: What is stale in other runs and shown beside this one, a sentence each.
+        warnings: What failed and is missing from the pages, and what is stale in other runs and shown beside
+            this one, a sentence each.
     """
 
     run: str
@@ -67,11 +68,13 @@ def prepare(
 
     Raises:
         UnknownName: There is no such run; or an article cites something that isn't there.
-        AnalysisFailed: A stale analysis failed.
+        AnalysisFailed: A stale analysis failed, and has results of before.
         RenderFailed: Analyses are stale and `mode` is "check".
         InvalidInput: Several mistakes in the articles.
     """
-    ran = bring_up_to_date(project, run, mode, articles=articles)
+    outcomes = bring_up_to_date(project, run, mode, articles=articles)
+    ran = tuple(outcome for outcome in outcomes if outcome.what == "ran")
+    failed = failure_warnings(outcomes)
     codes = tuple(shortcodes_in(project))
     if articles is not None:
         taken_in = _with_included(project, articles)
@@ -79,13 +82,13 @@ def prepare(
         check_citations(project, run, cited)
         _check_references(project, sorted(taken_in))
         check_constructs(project, run, cited, sorted(taken_in))
-        return Prepared(run, ran, write_pages(project, run, codes, articles=True), codes, ())
+        return Prepared(run, ran, write_pages(project, run, codes, articles=True), codes, failed)
     check_citations(project, run, codes)
     _check_references(project)
     check_constructs(project, run, codes)
     write_codecheck(project)
     warnings = () if mode == "skip" else (*unread(project), *stale_beside(project, [run]))
-    return Prepared(run, ran, write_pages(project, run, codes), codes, warnings)
+    return Prepared(run, ran, write_pages(project, run, codes), codes, (*failed, *warnings))
 
 
 def _check_references(project: Project, files: Sequence[Path] | None = None) -> None:
@@ -108,12 +111,15 @@ def bring_up_to_date(
     Args:
         articles: Only what these cite, with what that needs; None means all of `run`.
 
+    What failed before from the same inputs is not run again.
+
     Returns:
-        What ran, and why.
+        What ran, and why; and what failed, or needs something that failed, and has no results of before:
+        pages say that it is missing.
 
     Raises:
         UnknownName: There is no such run.
-        AnalysisFailed: A stale analysis failed.
+        AnalysisFailed: A stale analysis failed, and has results of before, or nothing else has any.
         RenderFailed: Analyses are stale and `mode` is "check".
     """
     load_runs(project).run(run)
@@ -290,7 +296,7 @@ def unread(project: Project) -> tuple[str, ...]:
 def _run_stale(
     project: Project, run: str, own: Sequence[str] | None, foreign: Mapping[str, Sequence[str]]
 ) -> tuple[Outcome, ...]:
-    from mechscope.pipeline.run import run as run_analyses
+    from mechscope.pipeline.run import attempt, failures
     from mechscope.pipeline.scripts import survey_analyses
 
     survey = survey_analyses(project)
@@ -298,12 +304,47 @@ def _run_stale(
         own = list(survey.analyses)  # no name at all would mean every script
     outcomes = []
     if own is None:
-        outcomes = run_analyses(project, runs=[run])
+        outcomes = attempt(project, runs=[run])
     elif own:
-        outcomes = run_analyses(project, runs=[run], analyses=own)
+        outcomes = attempt(project, runs=[run], analyses=own)
     for other, names in foreign.items():
-        outcomes += run_analyses(project, runs=[other], analyses=names)
-    return tuple(outcome for outcome in outcomes if outcome.what == "ran")
+        outcomes += attempt(project, runs=[other], analyses=names)
+    lost = [outcome for outcome in outcomes if not outcome.succeeded]
+    if lost and run not in runs_with_results(project):
+        raise AnalysisFailed("\n".join(failures(lost)))
+    _refuse_outdated(project, lost)
+    return tuple(outcome for outcome in outcomes if outcome.what != "fresh")
+
+
+def _refuse_outdated(project: Project, lost: Sequence[Outcome]) -> None:
+    """Stop where what failed, or could not run, has results of before: pages would show those."""
+    from mechscope.pipeline.run import failures
+
+    old = [one for one in lost if (project.found(one.run, one.analysis) / LEDGER_NAME).is_file()]
+    if not old:
+        return
+    listed = "\n".join(
+        f"{project.shown(project.found(one.run, one.analysis))} holds results of before, which pages would "
+        "show although the present code does not find them."
+        for one in old
+    )
+    again = dict.fromkeys(f"mechscope run {one.analysis} --run {one.run}" for one in old)
+    raise AnalysisFailed(
+        "\n".join([*failures(lost), listed]),
+        hint=f"{'; '.join(again)}; or take the old results away, and pages say that it failed",
+    )
+
+
+def failure_warnings(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
+    """What failed, or could not run, and is missing from the pages, each with the command that repeats it."""
+    said = []
+    for one in outcomes:
+        if not one.succeeded:
+            blocked = f"{one.analysis} in run {one.run} was not run: it {one.detail}."
+            again = f"mechscope run {one.analysis} --run {one.run}"
+            problem = blocked if one.what == "blocked" else one.detail
+            said.append(f"{problem}\n  Pages say that it is missing. Try it again with:  {again}")
+    return tuple(said)
 
 
 def mode_from_environment() -> Mode | None:

@@ -19,6 +19,7 @@ from mechscope.publish.prerender import (
     Mode,
     bring_up_to_date,
     cited_analyses,
+    failure_warnings,
     left_stale,
     prepare,
     stale_beside,
@@ -46,6 +47,7 @@ class RenderedRun:
         rendering: Seconds that the engine took.
         cited: The analyses that the rendered articles cite or need; None when all articles were rendered.
         left: Of all other analyses, those that are stale and were not run.
+        failed: What failed, or needs something that failed, a text each; `missing` are their names.
         warnings: Edits by hand that are gone, scripts that can't be read, what is stale in other runs and
             shown beside this one, and characters that a PDF shows as boxes.
     """
@@ -59,6 +61,8 @@ class RenderedRun:
     warnings: tuple[str, ...] = ()
     cited: tuple[str, ...] | None = None
     left: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def render(
     Raises:
         UnknownName: An unknown run, engine, article, or something that an article cites.
         RenderFailed: The engine failed, or analyses are stale and `mode` is "check".
-        AnalysisFailed: A stale analysis failed.
+        AnalysisFailed: A stale analysis failed, and has results of before, or nothing else has any.
     """
     start = time.perf_counter()
     declared = load_runs(project)
@@ -115,11 +119,13 @@ def render(
     for run in wanted:
         report(f"bringing {run} up to date")
         began = time.perf_counter()
-        ran = bring_up_to_date(project, run, mode, articles=only)
-        refreshed[run] = (ran, time.perf_counter() - began)
+        outcomes = bring_up_to_date(project, run, mode, articles=only)
+        refreshed[run] = (outcomes, time.perf_counter() - began)
     done = []
     for run in wanted:
-        ran, took = refreshed[run]
+        outcomes, took = refreshed[run]
+        ran = tuple(outcome for outcome in outcomes if outcome.what == "ran")
+        lost = tuple(one.analysis for one in outcomes if not one.succeeded and one.run == run)
         report(f"preparing {run}")
         began = time.perf_counter() - took
         prepare(project, run, "skip", articles=only)
@@ -142,6 +148,8 @@ def render(
                 warnings,
                 tuple(cited_analyses(project, run, only)) if only else None,
                 left_stale(project, run, only) if only else (),
+                failure_warnings(outcomes),
+                lost,
             )
         )
         write_entrance(project)

@@ -51,7 +51,7 @@ class Shown:
     @property
     def kept(self) -> bool:
         """Whether this is prose that depends on a claim, and that the run keeps."""
-        return self.code.name == "when-claim" and self.found.record.outcome in _wanted(self.code)
+        return self.code.name == "when-claim" and self.found.outcome in _wanted(self.code)
 
 
 @dataclass(frozen=True)

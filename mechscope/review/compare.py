@@ -120,6 +120,12 @@ class RunComparison:
     other: str
     claims: tuple[ClaimPair, ...]
     statistics: tuple[StatisticPair, ...]
+    absent: tuple[tuple[str, str, str], ...] = ()
+    """What one run has and the other can't have, or has no results for: its key, that run, and why."""
+
+    def why_absent(self, key: str, run: str) -> str:
+        """Why a run does not have what the other has; empty where nothing says."""
+        return next((why for one, other, why in self.absent if (one, other) == (key, run)), "")
 
     @property
     def flipped(self) -> list[ClaimPair]:
@@ -175,8 +181,21 @@ def compare_runs(project: Project, one: str, other: str, analyses: Sequence[str]
         claims.append(ClaimPair(key, here, there_too, (first, second)))
     statistics = [StatisticPair(*pair) for pair in _pairs(shelf, "statistics", one, other, analyses)]
     return RunComparison(
-        one, other, tuple(sorted(claims, key=lambda pair: (not pair.flipped, pair.same))), tuple(statistics)
+        one,
+        other,
+        tuple(sorted(claims, key=lambda pair: (not pair.flipped, pair.same))),
+        tuple(statistics),
+        tuple(_absent(shelf, one, other, (*claims, *statistics))),
     )
+
+
+def _absent(
+    shelf: Shelf, one: str, other: str, pairs: Sequence[ClaimPair | StatisticPair]
+) -> Iterator[tuple[str, str, str]]:
+    for pair in pairs:
+        for run, own, there in ((one, pair.one, pair.other), (other, pair.other, pair.one)):
+            if own is None and there is not None and (why := shelf.absent(run, there.analysis, there.name)):
+                yield pair.key, run, shelf.said(why)
 
 
 def _pairs(
@@ -217,6 +236,7 @@ def as_json(compared: RunComparison) -> str:
             "sentence": pair.sentence,
             "flipped": pair.flipped,
             "same_inputs": _equal_inputs(pair.one, pair.other),
+            "absent": _why_absent(compared, pair.key),
             "outcomes": list(pair.outcomes),
             "exploratory": list(pair.exploratory),
             "evidence": [_field(pair.one, "evidence"), _field(pair.other, "evidence")],
@@ -232,11 +252,16 @@ def as_json(compared: RunComparison) -> str:
             "p": [_field(pair.one, "p"), _field(pair.other, "p")],
             "difference": pair.difference,
             "intervals_overlap": pair.overlap,
+            "absent": _why_absent(compared, pair.key),
             "same_inputs": _equal_inputs(pair.one, pair.other),
         }
         for pair in compared.statistics
     ]
     return stable_json({"runs": [compared.one, compared.other], "claims": claims, "statistics": statistics})
+
+
+def _why_absent(compared: RunComparison, key: str) -> list[str | None]:
+    return [compared.why_absent(key, run) or None for run in (compared.one, compared.other)]
 
 
 def _equal_inputs(one: Found | None, other: Found | None) -> bool:

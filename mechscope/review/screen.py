@@ -8,10 +8,11 @@ from typing import Any
 
 from mechscope.ledger.schema import KINDS
 from mechscope.publish.findings import shared_words
+from mechscope.publish.pages.words import in_words
 from mechscope.review.compare import RunComparison, outcome_text, overlap_text, value_text
 from mechscope.review.differences import Comparison, Drift
 from mechscope.review.verification import Verdict
-from mechscope.review.verify import Check, in_words
+from mechscope.review.verify import Check
 
 _MOST = 8
 """How many drifts of one record are listed."""
@@ -145,6 +146,8 @@ def comparison_text(compared: RunComparison) -> str:
             for pair in compared.statistics
         ]
         blocks.append(table_text(("number", one, other, "difference", "intervals"), numbers))
+    if compared.absent:
+        blocks.append(table_text(("not there", "run", "why"), compared.absent))
     apart, paired = compared.intervals
     sums = [
         f"{len(compared.flipped)} of {len(compared.judged)} claims flipped; "

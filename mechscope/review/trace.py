@@ -22,7 +22,7 @@ from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME
 from mechscope.pipeline.runs import load_runs
 from mechscope.project import Project
-from mechscope.publish.findings import Found, NoResults, Shelf, runs_with_results
+from mechscope.publish.findings import NOT_AVAILABLE, Found, NoResults, Shelf, runs_with_results
 from mechscope.publish.helpers import Helper, helpers
 from mechscope.publish.shown import shown_in
 from mechscope.publish.sources import (
@@ -43,6 +43,7 @@ _RECORDERS = {
     "tables": "table",
     "passages": "passages",
     "claims": "claim",
+    "absent": "does_not_apply",
 }
 
 
@@ -138,9 +139,11 @@ def trace(project: Project, key: str, run: str, codes: Sequence[Shortcode] | Non
 
     Raises:
         UnknownName: There is no such run, analysis or record; with the nearest names.
+        NoResults: The analysis failed or wasn't run in this run.
     """
     shelf = Shelf(project, run)
     found = shelf.find(key)
+    found.ledger  # noqa: B018 - without one there is nothing to follow
     codes = shortcodes_in(project) if codes is None else codes
     rerun = shelf.rerun_of(found.ledger)
     return Trace(
@@ -319,7 +322,8 @@ def _recording(script: str, found: Found, cell: range) -> int | None:
             continue
         if node.func.attr != _RECORDERS[found.kind]:
             continue
-        for name in [*node.args[:1], *(word.value for word in node.keywords if word.arg == "name")]:
+        names = node.args[1:] if found.absent else node.args[:1]
+        for name in [*names, *(word.value for word in node.keywords if word.arg == "name")]:
             if isinstance(name, ast.Constant) and name.value == found.name:
                 literal.append(node.lineno)
             elif isinstance(name, ast.JoinedStr) and re.fullmatch(_pattern(name), found.name):
@@ -449,9 +453,12 @@ def _as_read(text: str, shelf: Shelf) -> str:
         if len(words) < 2 or words[0] != "stat":
             return match[0]
         try:
-            record = shelf.find(words[1], "statistics").record
+            cited = shelf.find(words[1], "statistics")
         except MechscopeError:
             return match[0]
+        if cited.absent:
+            return NOT_AVAILABLE
+        record = cited.record
         part = next((word.partition("=")[2] for word in words[2:] if word.startswith("part=")), "value")
         if part == "n":
             return f"{record.n:,d}" if record.n is not None else match[0]

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mechscope.ledger.formatting import format_p, format_value
-from mechscope.ledger.schema import Claim, Statistic
-from mechscope.publish.findings import Found
+from mechscope.ledger.schema import Absent, Claim, Statistic
+from mechscope.publish.findings import NOT_AVAILABLE, Found
 from mechscope.publish.pages.popovers import exactly
+from mechscope.publish.pages.words import why_untestable
 from mechscope.review.trace import Cell, Input, Trace
 
 _LABEL = 12
@@ -70,12 +71,16 @@ def _shortly(record: Any) -> str:
     if isinstance(record, Statistic):
         text = "not measured" if record.value is None else " ".join(record.text.value.split())
         return text if len(text) <= _VALUE else f"{text[: _VALUE - 1]}…"
+    if isinstance(record, Absent):
+        return NOT_AVAILABLE
     return str(record.outcome) if isinstance(record, Claim) else ""
 
 
 def _about(record: Any) -> str:
     if isinstance(record, Statistic):
         return record.label
+    if isinstance(record, Absent):
+        return f"does not apply: {record.because}"
     return textwrap.shorten(
         record.sentence if isinstance(record, Claim) else record.caption, 90, placeholder=" …"
     )
@@ -87,6 +92,8 @@ def _headline(trace: Trace) -> str:
         return f"= {record.text.value}" if record.value is not None else f"not measured: {record.because}"
     if isinstance(record, Claim):
         return f"{record.outcome}, exploratory" if trace.exploratory else str(record.outcome)
+    if isinstance(record, Absent):
+        return f"does not apply: {record.because}"
     return f"({_kind(trace.found)})"
 
 
@@ -107,7 +114,10 @@ def _record(trace: Trace) -> Iterator[tuple[str, str]]:
         yield "criterion", record.criterion
         evidence = (f"{name} = {_plain(value)}" for name, value in record.evidence.items())
         yield "evidence", ", ".join(evidence)
+        yield "why", why_untestable(trace.found)
         yield "written", trace.written
+    elif isinstance(record, Absent):
+        return
     else:
         yield "", record.caption
         tolerance = getattr(record, "tolerance", None)

@@ -29,6 +29,7 @@ from mechscope.pipeline.schedule import Outcome, Reporter, Silent
 from mechscope.pipeline.scripts import Analysis, Survey, survey_analyses
 from mechscope.project import Project
 from mechscope.publish.findings import runs_with_results
+from mechscope.publish.pages.words import in_words
 from mechscope.review.consistency import inconsistencies
 from mechscope.review.differences import compare_findings
 from mechscope.review.lockfile import check_lock
@@ -299,14 +300,3 @@ def _citations(project: Project, runs: Sequence[str]) -> Iterator[Check]:
         except LedgerDamaged as error:
             problems = [f"citations can't be looked up: {error.message}"]
         yield Check(f"{run}: articles", f"{cited} citations", tuple(problems))
-
-
-def in_words(counts: Mapping[str, int]) -> str:
-    """ "3 statistics, 1 claim"."""
-    singular = {"passages": "set of passages"}
-    plural = {"passages": "sets of passages"}
-    return ", ".join(
-        f"{count} {singular.get(kind, kind.removesuffix('s')) if count == 1 else plural.get(kind, kind)}"
-        for kind, count in counts.items()
-        if count
-    )

@@ -241,10 +241,10 @@ def test_claims_by_runs_counts_what_held_and_what_differs(sample: Project) -> No
     assert "1 came out differently" in text
 
 
-def test_a_claim_that_a_run_does_not_have_is_not_run(sample: Project) -> None:
+def test_a_claim_that_the_results_of_a_run_do_not_have_is_said_to_be_missing(sample: Project) -> None:
     findings = sample_findings().model_copy(update={"claims": {}})
     write_sample_ledger(sample, OTHER, findings)
-    assert "not run" in _claims(sample)
+    assert "not in the results of this run" in _claims(sample)
 
 
 # The whole site --------------------------------------------------------------------------------------------

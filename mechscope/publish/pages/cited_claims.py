@@ -7,6 +7,7 @@ from typing import Any
 from mechscope.publish.findings import Found, repeat_command
 from mechscope.publish.pages.claims import evidence_texts
 from mechscope.publish.pages.context import OUTCOME_WORDS, Context
+from mechscope.publish.pages.words import why_untestable
 from mechscope.publish.shown import Shown
 
 
@@ -17,7 +18,7 @@ def cited_claims(context: Context, shown: list[Shown]) -> list[dict[str, Any]]:
     """
     cited: dict[tuple[str, str], dict[str, Found]] = {}
     for item in shown:
-        if item.found.kind == "claims":
+        if item.found.kind == "claims" or (item.found.absent and item.code.name in ("claim", "when-claim")):
             cited.setdefault((item.found.run, item.found.analysis), {})[item.found.name] = item.found
     return [_section(context, run, analysis, claims) for (run, analysis), claims in cited.items()]
 
@@ -25,11 +26,11 @@ def cited_claims(context: Context, shown: list[Shown]) -> list[dict[str, Any]]:
 def _section(context: Context, run: str, analysis: str, cited: dict[str, Found]) -> dict[str, Any]:
     every = [found for found in context.shelf.records("claims", run=run) if found.analysis == analysis]
     first = next(iter(cited.values()))
-    title = first.ledger.title
+    title = context.shelf.title(run, analysis)
     return {
         "section": title if run == context.run else f"{title}, {context.run_title(run)}",
-        "rerun": context.shelf.verified(first),
-        "repeat": repeat_command(run, analysis),
+        "rerun": context.shelf.verified(first) if first.source else "no results in this run",
+        "repeat": repeat_command(run, analysis) if first.source else f"mechscope run {analysis} --run {run}",
         "rows": [_row(context, found) for found in cited.values()],
         "rest": [_named(context, found) for found in every if found.name not in cited],
     }
@@ -38,14 +39,18 @@ def _section(context: Context, run: str, analysis: str, cited: dict[str, Found])
 def _named(context: Context, found: Found) -> dict[str, Any]:
     return {
         "key": context.shelf.key_of(found),
-        "sentence": found.record.sentence,
-        "outcome": OUTCOME_WORDS[found.record.outcome],
+        "sentence": context.shelf.sentence(found) if found.absent else found.record.sentence,
+        "outcome": OUTCOME_WORDS[found.outcome],
         "exploratory": context.shelf.exploratory(found),
     }
 
 
 def _row(context: Context, found: Found) -> dict[str, Any]:
+    if found.absent:
+        why = context.shelf.said(found)
+        return {**_named(context, found), "criterion": "", "evidence": why, "seen": ""}
     evidence = ", ".join(f"{name} {text}" for name, text in evidence_texts(found))
+    evidence = why_untestable(found) or evidence
     return {
         **_named(context, found),
         "criterion": found.record.criterion,

@@ -9,6 +9,7 @@ from mechscope.ledger.schema import Claim
 from mechscope.publish.findings import Found, runs_with_results, shared_words
 from mechscope.publish.markdown import code, definitions, div, escaped, front_matter, link, table
 from mechscope.publish.pages.context import OUTCOME_WORDS, UP, Context
+from mechscope.publish.pages.words import why_untestable
 
 HOME = "paper/index.qmd"
 
@@ -44,6 +45,7 @@ def _claim(context: Context, found: Found) -> str:
     body = definitions(
         [
             ("Outcome", _outcome(context, found)),
+            ("Not testable because", escaped(why_untestable(found))),
             ("Criterion", code(record.criterion)),
             ("Evidence", _evidence(context, found)),
             ("Written", escaped(context.shelf.written(found))),
@@ -54,7 +56,7 @@ def _claim(context: Context, found: Found) -> str:
 
 
 def _outcome(context: Context, found: Found) -> str:
-    words = f"[{OUTCOME_WORDS[found.record.outcome]}]{{.ms-outcome .ms-{found.record.outcome}}}"
+    words = f"[{OUTCOME_WORDS[found.outcome]}]{{.ms-outcome .ms-{found.outcome}}}"
     return words + (", exploratory" if context.shelf.exploratory(found) else "")
 
 
@@ -108,8 +110,19 @@ def _row(context: Context, runs: list[str], there: dict[str, Found]) -> list[str
     sentence = _sentence(context, there)
     return [
         f"{sentence} [differs between runs]{{.ms-differs}}" if _differs(there) else sentence,
-        *(_cell(context, there[run], there) if run in there else "[not run]{.ms-muted}" for run in runs),
+        *(
+            _cell(context, there[run], there) if run in there else _no_cell(context, run, there)
+            for run in runs
+        ),
     ]
+
+
+def _no_cell(context: Context, run: str, there: dict[str, Found]) -> str:
+    """What stands for a claim in a run that does not have it."""
+    other = next(iter(there.values()))
+    absent = context.shelf.absent(run, other.analysis, other.name)
+    words = escaped(context.shelf.said(absent)) if absent else "not in the results of this run"
+    return f"[{words}]{{.ms-muted}}"
 
 
 def _one_result(context: Context, claims: Sequence[dict[str, Found]]) -> bool:
@@ -166,8 +179,9 @@ def _sentence(context: Context, there: dict[str, Found]) -> str:
 
 
 def _cell(context: Context, found: Found, there: dict[str, Found]) -> str:
-    """The mark in words, what it was decided from, and the way to the article."""
-    parts = [_outcome(context, found), f"[{_evidence(context, found)}]{{.ms-evidence}}"]
+    """The mark in words, what it was decided from or why it could not be, and the way to the article."""
+    decided = escaped(why_untestable(found)) or _evidence(context, found)
+    parts = [_outcome(context, found), f"[{decided}]{{.ms-evidence}}"]
     if other := otherwise_judged(there.get(context.run), found):
         parts.append(f"[{other}]{{.ms-otherwise}}")
     place = _in_article(context, found)

@@ -46,7 +46,9 @@ def _held(context: Context, run: str) -> str:
     """How many claims held in a run: of all of its own, so that the runs compare."""
     claims = list(context.shelf.records("claims", run=run))
     held = sum(found.record.outcome == "held" for found in claims)
-    return f"{held} of {len(claims)} claims held" if claims else ""
+    untestable = sum(found.record.outcome == "untestable" for found in claims)
+    words = f"{held} of {len(claims)} claims held" if claims else ""
+    return f"{words}, {untestable} could not be tested" if untestable else words
 
 
 def _same(context: Context) -> str:

@@ -10,6 +10,7 @@ from mechscope.publish.findings import runs_with_results, shared_words
 from mechscope.publish.markdown import code, div, escaped, front_matter, link, table
 from mechscope.publish.pages.claims import otherwise_judged
 from mechscope.publish.pages.context import OUTCOME_WORDS, UP, Context
+from mechscope.publish.pages.words import why_untestable
 from mechscope.review import compare as comparing  # the module: it imports this package in turn
 
 _Pair = TypeVar("_Pair", comparing.ClaimPair, comparing.StatisticPair)
@@ -49,9 +50,9 @@ def _beside(context: Context, compared: comparing.RunComparison) -> str:
         "intervals do not overlap.\n\n"
     )
     if compared.judged:
-        rows = [_claim_row(context, pair) for pair in compared.judged]
+        rows = [_claim_row(context, pair, compared) for pair in compared.judged]
         text += div(table(["Claim", here, there], rows, [60, 20, 20]), classes=["ms-claims-table"]) + "\n"
-    numbers = [_number_row(context, pair) for pair in compared.statistics if not pair.same]
+    numbers = [_number_row(context, pair, compared) for pair in compared.statistics if not pair.same]
     if numbers:
         head = ["Number", here, there, "Difference", "Intervals"]
         text += div(table(head, numbers, [40, 22, 22, 14, 12]), classes=["ms-claims-table"]) + "\n"
@@ -69,15 +70,15 @@ def _shared(context: Context, compared: comparing.RunComparison, one: comparing.
     words = shared_words(one.ledger, "both runs")
     text += f"{words[0].upper()}{words[1:]}. Not counted above.\n\n"
     if claims := of(compared.claims):
-        rows = [_claim_row(context, pair)[:2] for pair in claims]
+        rows = [_claim_row(context, pair, compared)[:2] for pair in claims]
         text += div(table(["Claim", "Both"], rows, [80, 20]), classes=["ms-claims-table"]) + "\n"
     if numbers := of(compared.statistics):
-        rows = [_number_row(context, pair)[:2] for pair in numbers]
+        rows = [_number_row(context, pair, compared)[:2] for pair in numbers]
         text += div(table(["Number", "Both"], rows, [70, 30]), classes=["ms-claims-table"]) + "\n"
     return text
 
 
-def _claim_row(context: Context, pair: comparing.ClaimPair) -> list[str]:
+def _claim_row(context: Context, pair: comparing.ClaimPair, compared: comparing.RunComparison) -> list[str]:
     sentence = escaped(pair.sentence)
     if pair.one is not None:
         sentence = link(sentence, f"claims.qmd#{pair.key}")
@@ -86,23 +87,38 @@ def _claim_row(context: Context, pair: comparing.ClaimPair) -> list[str]:
     return [
         f"**Flipped:** {sentence}" if pair.flipped else sentence,
         *(
-            MISSING
-            if outcome is None
-            else f"[{OUTCOME_WORDS[outcome]}]{{.ms-outcome .ms-{outcome}}}" + ", exploratory" * looked
-            for outcome, looked in zip(pair.outcomes, pair.exploratory, strict=True)
+            _missing(compared, pair.key, run)
+            if found is None
+            else f"[{OUTCOME_WORDS[found.outcome]}]{{.ms-outcome .ms-{found.outcome}}}"
+            + ", exploratory" * looked
+            + (f" [{escaped(why)}]{{.ms-evidence}}" if (why := why_untestable(found)) else "")
+            for run, found, looked in zip(
+                (compared.one, compared.other), (pair.one, pair.other), pair.exploratory, strict=True
+            )
         ),
     ]
 
 
-def _number_row(context: Context, pair: comparing.StatisticPair) -> list[str]:
-    here = escaped(comparing.value_text(pair.one))
+def _missing(compared: comparing.RunComparison, key: str, run: str) -> str:
+    """What stands for a record that a run does not have."""
+    why = compared.why_absent(key, run)
+    return f"[{escaped(why)}]{{.ms-muted}}" if why else MISSING
+
+
+def _number_row(
+    context: Context, pair: comparing.StatisticPair, compared: comparing.RunComparison
+) -> list[str]:
+    here, there = (
+        _missing(compared, pair.key, run) if found is None else escaped(comparing.value_text(found))
+        for run, found in ((compared.one, pair.one), (compared.other, pair.other))
+    )
     if pair.one is not None:
         here = link(here, f"numbers.qmd#{pair.key}")
     overlap = comparing.overlap_text(pair)
     return [
         f"{escaped(pair.label)} {code(pair.key)}",
         here,
-        escaped(comparing.value_text(pair.other)),
+        there,
         escaped(pair.difference_text),
         f"**{overlap}**" if overlap == "apart" else overlap,
     ]

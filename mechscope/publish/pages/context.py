@@ -21,7 +21,14 @@ from mechscope.publish.helpers import Helper, helpers
 from mechscope.publish.markdown import code, div, escaped, link
 from mechscope.publish.reading import read_articles
 from mechscope.publish.shown import Shown, plain_words, shown_in
-from mechscope.publish.sources import FRONT_MATTER, Shortcode, article_text, line_and_column, pages_with
+from mechscope.publish.sources import (
+    FRONT_MATTER,
+    KIND_OF_SHORTCODE,
+    Shortcode,
+    article_text,
+    line_and_column,
+    pages_with,
+)
 
 OUTCOME_WORDS = {"held": "held", "failed": "failed", "untestable": "not testable"}
 UP = "../../.."
@@ -131,6 +138,18 @@ class Context:
             self._fronts[page] = values if isinstance(values, dict) else {}
         return self._fronts[page]
 
+    def absent(self) -> list[Found]:
+        """The records that do not apply to the run's model, and those that articles cite in vain, by key."""
+        every = {self.shelf.key_of(found): found for found in self.shelf.records("absent")}
+        for items in self.shown().values():
+            every |= {self.shelf.key_of(item.found): item.found for item in items if item.found.absent}
+        return [found for _, found in sorted(every.items())]
+
+    def cited_as(self, found: Found) -> str:
+        """As what articles cite a record that the run lacks: "stat", "claim" …; empty if none does."""
+        names = [code.name for _, code in self.citations(self.shelf.key_of(found))]
+        return names[0].removeprefix("when-") if names else ""
+
     def foreign(self, *kinds: str) -> list[Found]:
         """Records of other runs that articles cite.
 
@@ -154,13 +173,13 @@ class Context:
         """What is said of every record: its cell, its verification, where it is cited."""
         where = f"{escaped(found.ledger.title)}, {escaped(self.cell_title(found))}"
         if found.run == self.run:
-            where = link(where, self.notebook(found.ledger) + f"#record-{found.name}") + self._uses(found)
+            where = link(where, self.notebook(found.ledger) + f"#record-{found.anchor}") + self._uses(found)
         else:
             where += f", in the run {escaped(self.run_title(found.run))}"
         return [
             ("Computed in", where),
             ("Rerun", self._rerun(found)),
-            ("Cited in", self._cited(found)),
+            ("Cited in", self.cited(found)),
         ]
 
     def _rerun(self, found: Found) -> str:
@@ -184,7 +203,7 @@ class Context:
         ]
         return f"; that cell uses {', '.join(links)}" if links else ""
 
-    def _cited(self, found: Found) -> str:
+    def cited(self, found: Found) -> str:
         """Each page that cites a record, with a link to where it stands there first."""
         pages = dict.fromkeys(page for page, _ in self.citations(self.shelf.key_of(found)))
         return ", ".join(
@@ -196,9 +215,10 @@ class Context:
         if not self.is_web_page(page):
             return ""
         mine = self._shown_on.get((page, found.run, found.short_key), [])
-        if found.kind == "claims" and found.run == self.run:
+        kind = KIND_OF_SHORTCODE[mine[0].code.name] if found.absent and mine else found.kind
+        if kind == "claims" and found.run == self.run:
             return self.claim_on(found, mine)
-        prefix = {"statistics": "stat", "figures": "fig", "tables": "tbl"}.get(found.kind)
+        prefix = {"statistics": "stat", "figures": "fig", "tables": "tbl"}.get(kind)
         if prefix is None or not any(self.becomes_element(item) for item in mine):
             return ""
         anchor = f"{prefix}-{found.analysis}-{found.name}".replace("_", "-")

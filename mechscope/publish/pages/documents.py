@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from mechscope.errors import InvalidInput, UnknownName
+from mechscope.files import read_text
 from mechscope.ledger.formatting import format_p, format_value
 from mechscope.publish.entrance import runs_anchor
-from mechscope.publish.findings import Found, repeat_command, runs_with_results
+from mechscope.publish.findings import NOT_AVAILABLE, Found, repeat_command, runs_with_results
 from mechscope.publish.pages.cited_claims import cited_claims
 from mechscope.publish.pages.context import Context
+from mechscope.publish.pages.words import why_untestable
 from mechscope.publish.shown import Shown
 
 
@@ -50,12 +53,86 @@ def _banner(context: Context, page: str, shown: list[Shown]) -> dict[str, Any]:
         "state": "all" if len(dates) == len(ledgers) else "some" if dates else "none",
         "page": target,
         "anchor": runs_anchor(target),
+        "missing": missing_lines(context, shown),
+        "written": written_about(context),
         "others": [
             {"run": run, "title": context.run_title(run)}
             for run in runs_with_results(context.project)
             if run != context.run and run in context.runs
         ],
     }
+
+
+def missing_lines(context: Context, shown: list[Shown]) -> list[str]:
+    """What a page cites and the run does not have, a line an analysis, and what there is; empty if all is.
+
+    A claim that could not be tested because something does not apply counts, too.
+    """
+    reasons: dict[tuple[str, str], dict[str, None]] = {}
+    whole: set[tuple[str, str]] = set()
+    for item in shown:
+        found = item.found
+        own = reasons.setdefault((found.run, found.analysis), {})
+        if found.source is None or found.source.findings.does_not_apply:
+            whole.add((found.run, found.analysis))
+            reason = found.source.findings.does_not_apply if found.source else found.record.because
+            own[reason] = None
+        elif found.absent:
+            own[found.record.because] = None
+        elif found.kind == "claims" and (why := why_untestable(found)):
+            own[why] = None
+    lines = []
+    for place, own in reasons.items():
+        title = context.shelf.title(*place)
+        if place[0] != context.run:
+            title += f" ({context.run_title(place[0])})"
+        why = "; ".join(own)
+        if place in whole:
+            has_results = place[1] in context.shelf.analyses(place[0])
+            lines.append(f"{title} does not apply: {why}." if has_results else f"{why}.")
+        elif own:
+            lines.append(f"{title}: part of it does not apply: {why}.")
+    there = [context.shelf.title(*place) for place, own in reasons.items() if not own]
+    if lines and there:
+        lines.append(f"All results are there of {', '.join(there)}.")
+    return lines
+
+
+def written_about(context: Context) -> str:
+    """That the articles' sentences were written about other runs than this one; empty if about this one.
+
+    Raises:
+        UnknownName: `_quarto.yml` names a run that there isn't.
+        InvalidInput: What it says is no list of names.
+    """
+    about = _written_about(context)
+    if not about or context.run in about:
+        return ""
+    titles = [context.run_title(run) for run in about]
+    named = titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} and {titles[-1]}"
+    return (
+        f"The words of this article were written about {named}; its numbers, figures, and outcomes of claims "
+        f"are those of {context.title}."
+    )
+
+
+def _written_about(context: Context) -> list[str]:
+    import yaml
+
+    path = context.project.root / "_quarto.yml"
+    settings = yaml.safe_load(read_text(path, path.name)) if path.is_file() else None
+    own = settings.get("mechscope") if isinstance(settings, dict) else None
+    named = own.get("written-about") if isinstance(own, dict) else None
+    runs = [named] if isinstance(named, str) else named or []
+    if not isinstance(runs, list) or not all(isinstance(run, str) for run in runs):
+        raise InvalidInput(
+            "_quarto.yml: mechscope: written-about: is no list of runs.",
+            hint=f"written-about: [{', '.join(list(context.runs)[:2])}]",
+        )
+    for run in runs:
+        if run not in context.runs:
+            raise UnknownName("run", run, context.runs, where="_quarto.yml: mechscope: written-about")
+    return runs
 
 
 _BY = "the authors' own rerun"
@@ -92,15 +169,28 @@ def _exploratory(context: Context, shown: list[Shown]) -> str:
 def _numbers(context: Context, shown: list[Shown]) -> list[dict[str, Any]]:
     """The cited statistics in reading order, as sections of rows."""
     sections: list[dict[str, Any]] = []
-    for item in cited_statistics(shown).values():
+    for item in _listed(shown).values():
         if not sections or sections[-1]["section"] != item.section:
             sections.append({"section": item.section, "rows": []})
         sections[-1]["rows"].append(_row(context, item.found))
     return sections
 
 
+def _listed(shown: list[Shown]) -> dict[tuple[str, str], Shown]:
+    """The statistics that a page shows, and those that it would show if the run had them."""
+    first: dict[tuple[str, str], Shown] = {}
+    for item in shown:
+        if item.found.kind == "statistics" or (item.found.absent and item.code.name == "stat"):
+            first.setdefault((item.found.run, item.found.short_key), item)
+    return first
+
+
 def _row(context: Context, found: Found) -> dict[str, str]:
     record = found.record
+    if found.absent:
+        label = getattr(context.shelf.elsewhere(found), "label", "") or context.shelf.said(found)
+        empty = dict.fromkeys(("interval", "p", "n", "cell"), "")
+        return {"key": context.shelf.key_of(found), "label": label, "value": NOT_AVAILABLE, **empty}
     return {
         "key": context.shelf.key_of(found),
         "label": record.label,

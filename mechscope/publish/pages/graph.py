@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
+from mechscope.publish.findings import NOT_AVAILABLE
 from mechscope.publish.graph import Graph, Node, build_graph
 from mechscope.publish.markdown import escaped as markdown
 from mechscope.publish.markdown import folded, front_matter
@@ -280,6 +281,8 @@ def _words(node: Node) -> str:
 
 
 def _value(node: Node) -> str:
+    if node.record == "absent":
+        return NOT_AVAILABLE
     flat = " ".join(node.detail.split())
     return flat if len(flat) <= _LONGEST else f"{flat[: _LONGEST - 1]}…"
 
@@ -288,9 +291,9 @@ def _address(context: Context, node: Node) -> str:
     """Where a name leads, from a generated page; nowhere for what the site doesn't hold."""
     run, _, name = node.id.partition(":")[2].partition("/")
     match node.kind:
-        case "analysis" if run == context.run:
+        case "analysis" if run == context.run and name in context.shelf.analyses():
             return f"{UP}/results/{run}/{name}/notebook.html"
-        case "record" if node.record == "stat":
+        case "record" if node.record in ("stat", "absent"):
             return f"numbers.html#{node.label}"
         case "record" if node.record == "claim":
             return f"claims.html#{node.label}"

@@ -19,6 +19,7 @@ from mechscope.ledger.schema import (
 )
 from mechscope.publish.findings import Found
 from mechscope.publish.pages.context import Context
+from mechscope.publish.pages.words import why_untestable
 
 SCHEMA_NAME = "numbers.schema.json"
 
@@ -79,11 +80,24 @@ class ClaimOfRun(_Strict):
     criterion: str
     outcome: Outcome
     evidence: dict[str, Value | None] = Field(description="what the criterion read, by name in the criterion")
+    because: str = Field(description="why it could not be tested, as far as its analysis says; else empty")
     exploratory: bool = Field(description="the criterion was written when there were results already")
     written: str = Field(description="what was seen when the criterion was written, as far as is known")
     cell: str = Field(description="the notebook's cell that recorded it")
     page: str = Field(description="its entry on the site, relative to this file")
     verified: str | None = Field(description="as of a number")
+    cited: tuple[Place, ...]
+
+
+class AbsentRecord(_Strict):
+    """A record that the run does not have, and why."""
+
+    key: str = Field(description="analysis.name, or run:analysis.name for a record of another run")
+    run: str
+    analysis: str = Field(description="by name; not among `analyses` where it failed or was not run")
+    because: str
+    applies: bool = Field(description="false: not to the model; true: the analysis has no results")
+    page: str = Field(description="its entry on the site, relative to this file")
     cited: tuple[Place, ...]
 
 
@@ -110,6 +124,7 @@ class NumbersFile(_Strict):
     analyses: dict[str, AnalysisOfNumbers]
     numbers: tuple[Number, ...]
     claims: tuple[ClaimOfRun, ...]
+    absent: tuple[AbsentRecord, ...]
 
 
 def numbers_schema() -> str:
@@ -129,6 +144,7 @@ def numbers_json(context: Context) -> str:
         analyses={key: _analysis(context, ledger) for key, ledger in ledgers.items()},
         numbers=tuple(_number(context, found) for found in every),
         claims=tuple(_claim(context, found) for found in claims),
+        absent=tuple(_absent(context, found) for found in context.absent()),
     )
     return stable_json(file.model_dump(mode="json", by_alias=True))
 
@@ -188,11 +204,25 @@ def _claim(context: Context, found: Found) -> ClaimOfRun:
         criterion=record.criterion,
         outcome=record.outcome,
         evidence=record.evidence,
+        because=why_untestable(found),
         exploratory=context.shelf.exploratory(found),
         written=context.shelf.written(found),
         cell=record.cell,
         page=f"claims.html#{key}",
         verified=context.shelf.verified_on(found.ledger),
+        cited=_places(context, key),
+    )
+
+
+def _absent(context: Context, found: Found) -> AbsentRecord:
+    key = context.shelf.key_of(found)
+    return AbsentRecord(
+        key=key,
+        run=found.run,
+        analysis=found.analysis,
+        because=found.record.because,
+        applies=found.source is None,
+        page=f"numbers.html#{key}",
         cited=_places(context, key),
     )
 

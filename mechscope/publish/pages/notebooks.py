@@ -5,6 +5,7 @@ from __future__ import annotations
 from mechscope.ledger.schema import KINDS
 from mechscope.publish.markdown import code, escaped, front_matter, link
 from mechscope.publish.pages.context import Context
+from mechscope.publish.pages.words import in_words
 
 
 def notebooks_page(context: Context) -> str:
@@ -21,15 +22,13 @@ def notebooks_page(context: Context) -> str:
     for analysis in context.shelf.analyses():
         ledger = context.shelf.ledger(analysis)
         findings = ledger.findings
-        counts = ", ".join(
-            _count(len(getattr(findings, kind)), kind) for kind in KINDS if getattr(findings, kind)
-        )
+        counts = in_words({kind: len(getattr(findings, kind)) for kind in KINDS})
+        if findings.does_not_apply:
+            counts = f"Does not apply to {escaped(context.title)}: {escaped(findings.does_not_apply)}."
         name = link(escaped(ledger.title), context.notebook(ledger))
         text += f"{name}\n:   {escaped(ledger.description) or code(analysis)}\n\n    {counts}\n\n"
+    lost = {found.analysis: found for found in context.absent() if found.source is None}
+    for found in lost.values():
+        title = context.shelf.title(found.run, found.analysis)
+        text += f"{escaped(title)}\n:   {escaped(context.shelf.said(found))}\n\n"
     return text
-
-
-def _count(number: int, kind: str) -> str:
-    one = {"passages": "set of passages"}.get(kind, kind.removesuffix("s"))
-    many = {"passages": "sets of passages"}.get(kind, kind)
-    return f"{number} {one if number == 1 else many}"

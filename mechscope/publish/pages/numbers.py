@@ -54,6 +54,7 @@ def numbers_page(context: Context) -> str:
         if others:
             rest = f"{format_value(len(others), ',d')} {'more that no' if cited else 'that no'} article cites"
             parts.append(folded(rest, _entries(context, others), classes="ms-uncited"))
+    parts += _absent(context)
     foreign = context.foreign("statistics")
     if foreign:
         parts.append(
@@ -62,12 +63,37 @@ def numbers_page(context: Context) -> str:
     return "\n".join([*parts, given] if given else parts)
 
 
+def _absent(context: Context) -> list[str]:
+    """What the run does not have, and why: by analysis, or as a whole where that has no results."""
+    entries = []
+    for found in context.absent():
+        body = definitions(
+            [
+                ("Why", escaped(context.shelf.said(found))),
+                *(context.common(found) if found.source else [("Cited in", context.cited(found))]),
+            ]
+        )
+        label = getattr(context.shelf.elsewhere(found), "label", "") or context.shelf.title(
+            found.run, found.analysis
+        )
+        entries.append(context.entry(found, escaped(label), body))
+    if not entries:
+        return []
+    return [
+        "## What this run does not have {#absent}\n\n"
+        "These records do not apply to the model of the run, or their analysis failed or was not run. "
+        "Articles say so in their place.\n\n" + "\n".join(entries)
+    ]
+
+
 def _entries(context: Context, every: Sequence[Found]) -> str:
     return "\n".join(_number(context, found) for found in every)
 
 
 def _heading(ledger: LedgerFile) -> str:
     description = escaped(ledger.description) + "\n\n" if ledger.description else ""
+    if reason := ledger.findings.does_not_apply:
+        description += f"*Does not apply to this run's model: {escaped(reason)}.*\n\n"
     return f"## {escaped(ledger.title)} {{#{ledger.analysis}}}\n\n{description}"
 
 

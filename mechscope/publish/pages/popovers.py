@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mechscope.ledger.formatting import format_value
 from mechscope.ledger.schema import Claim, Statistic
-from mechscope.publish.findings import Found, repeat_command
+from mechscope.publish.findings import NOT_AVAILABLE, Found, repeat_command
 from mechscope.publish.pages.claims import evidence_texts
 from mechscope.publish.pages.context import OUTCOME_WORDS, Context
 from mechscope.publish.pages.words import (
@@ -12,16 +12,44 @@ from mechscope.publish.pages.words import (
     interval_words,
     resampling_words,
     tolerance_words,
+    why_untestable,
 )
 
 
 def popovers(context: Context) -> dict[str, object]:
     """By key: a title and lines of (name, text), all plain text.
 
-    Of claims also their `evidence` and whether they are `exploratory`.
+    Of claims also their `evidence`, whether they are `exploratory`, and why one is `untestable`. Of records
+    that the run does not have, `absent` is what stands in their place.
     """
     every = [*context.shelf.records("statistics", "claims"), *context.foreign("statistics", "claims")]
-    return {context.shelf.key_of(found): _popover(context, found) for found in every}
+    notes: dict[str, object] = {context.shelf.key_of(found): _popover(context, found) for found in every}
+    return notes | {context.shelf.key_of(found): _absent(context, found) for found in context.absent()}
+
+
+def _absent(context: Context, found: Found) -> dict[str, object]:
+    """What the extension puts where a record would be, and what its popover says."""
+    shelf = context.shelf
+    label = getattr(shelf.elsewhere(found), "label", found.short_key)
+    claimed = context.cited_as(found) == "claim"
+    lines = [
+        ("Outcome", OUTCOME_WORDS["untestable"]) if claimed else ("Value", NOT_AVAILABLE),
+        ("Why", shelf.said(found)),
+        ("Run", context.run_title(found.run)),
+        ("Analysis", shelf.title(found.run, found.analysis)),
+        ("Run it yourself", "" if found.source else f"mechscope run {found.analysis} --run {found.run}"),
+    ]
+    return {
+        "title": shelf.sentence(found) if claimed else label,
+        "lines": [line for line in lines if line[1]],
+        "untestable": found.record.because,
+        "absent": {
+            "text": NOT_AVAILABLE,
+            "said": shelf.said(found),
+            "sentence": shelf.sentence(found) if claimed else "",
+            "record": found.anchor if found.source else "",
+        },
+    }
 
 
 def _popover(context: Context, found: Found) -> dict[str, object]:
@@ -45,6 +73,7 @@ def _popover(context: Context, found: Found) -> dict[str, object]:
         evidence = ", ".join(f"{name} {text}" for name, text in evidence_texts(found))
         lines = [
             ("Outcome", OUTCOME_WORDS[record.outcome]),
+            ("Why", why_untestable(found)),
             ("Criterion", record.criterion),
             ("Evidence", evidence),
             ("Written", context.shelf.written(found)),
@@ -58,6 +87,8 @@ def _popover(context: Context, found: Found) -> dict[str, object]:
     popover: dict[str, object] = {"title": title, "lines": [line for line in lines if line[1]]}
     if isinstance(record, Claim):
         popover["evidence"] = evidence_words(found)
+        if why := why_untestable(found):
+            popover["untestable"] = why
         if context.shelf.exploratory(found):
             popover["exploratory"] = True
     return popover

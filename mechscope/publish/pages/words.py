@@ -5,6 +5,8 @@ Written once here, into what a render prepares; the extension looks them up and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mechscope.ledger.criterion import operand_names
 from mechscope.ledger.formatting import MINUS, format_value
 from mechscope.ledger.schema import Claim, Statistic, Tolerance
@@ -20,9 +22,11 @@ _MOST = 4
 def evidence_words(found: Found) -> str:
     """What a claim was decided from, without names, in the order of its criterion: "0.08, p < 0.001; 0.22".
 
-    A statistic whose interval the criterion reads brings it along; the least and the greatest of the same
-    thing (`x_min`, `x_max`) read "−0.49 to 0.68".
+    Of one that could not be tested, why. A statistic whose interval the criterion reads brings it along; the
+    least and the greatest of the same thing (`x_min`, `x_max`) read "−0.49 to 0.68".
     """
+    if why := why_untestable(found):
+        return why
     record: Claim = found.record
     statistics = found.ledger.findings.statistics
     names = [name for name in operand_names(record.criterion) if name in statistics]
@@ -40,6 +44,17 @@ def evidence_words(found: Found) -> str:
     return "; ".join([*words[:_MOST], *(["…"] if len(words) > _MOST else [])])
 
 
+def why_untestable(found: Found) -> str:
+    """Why a claim could not be tested, as its operands say it: "it has one layer; no token is near"."""
+    if found.absent:
+        return str(found.record.because)
+    if found.record.outcome != "untestable":
+        return ""
+    findings = found.ledger.findings
+    reasons = [findings.why_missing(name) for name in operand_names(found.record.criterion)]
+    return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
+
+
 def _of_statistic(claim: Claim, name: str, statistic: Statistic) -> str:
     if statistic.value is None:
         return "not measured"
@@ -47,6 +62,21 @@ def _of_statistic(claim: Claim, name: str, statistic: Statistic) -> str:
     value = f"{statistic.text.value} {interval}" if interval else statistic.text.value
     p = statistic.text.p if f"{name}.p" in claim.evidence else ""
     return f"{value}, {p}" if p else value
+
+
+# Counts ----------------------------------------------------------------------------------------------------
+
+_SINGULAR = {"passages": "set of passages", "absent": "record that does not apply"}
+_PLURAL = {"passages": "sets of passages", "absent": "records that do not apply"}
+
+
+def in_words(counts: Mapping[str, int]) -> str:
+    """Counts of records by kind: "3 statistics, 1 claim, 2 records that do not apply"."""
+    return ", ".join(
+        f"{count} {_SINGULAR.get(kind, kind.removesuffix('s')) if count == 1 else _PLURAL.get(kind, kind)}"
+        for kind, count in counts.items()
+        if count
+    )
 
 
 # Tolerances and tests --------------------------------------------------------------------------------------
