@@ -24,7 +24,7 @@ let section(title, rerun, command) = block(above: 1.5em, below: 0.8em, sticky: t
 ]
 let entry(outcome, key, sentence, criterion, evidence, seen) = block(above: 0.9em, below: 0.9em, breakable: false, grid(
   columns: (5.4em, 1fr), column-gutter: 0.8em, strong(outcome),
-  [#sentence #quiet(raw(key)) #linebreak() #raw(criterion)#if evidence != "" [ #linebreak() #quiet(evidence)]#if seen != "" [ #linebreak() #quiet(emph(seen))]],
+  [#sentence #quiet(raw(key)) #if criterion != "" [ #linebreak() #raw(criterion)]#if evidence != "" [ #linebreak() #quiet(evidence)]#if seen != "" [ #linebreak() #quiet(emph(seen))]],
 ))
 ]==]
 
@@ -56,7 +56,7 @@ local function item(row)
   local inlines = pandoc.Inlines({ pandoc.Strong(words(outcome(row))), pandoc.Str(":"), pandoc.Space() })
   inlines:extend(words(row.sentence))
   inlines:extend({ pandoc.Space(), pandoc.Code(row.key) })
-  if row.criterion then inlines:extend({ pandoc.LineBreak(), pandoc.Code(pieces.inert(row.criterion)) }) end
+  if row.criterion and row.criterion ~= "" then inlines:extend({ pandoc.LineBreak(), pandoc.Code(pieces.inert(row.criterion)) }) end
   if row.evidence and row.evidence ~= "" then
     inlines:insert(pandoc.LineBreak())
     inlines:extend(words(row.evidence))

@@ -117,13 +117,17 @@ local function in_its_place(found)
   return pandoc.Div({ pandoc.Para({ pandoc.Emph(inlines) }) }, pandoc.Attr("", { "ms-absent" }))
 end
 
---- The same as a numbered figure or table, so that what refers to it leads here.
+--- The same as a numbered figure or table, so that what refers to it leads here; a PDF keeps it in its place.
 local function absent_float(found, type, id)
-  return quarto.FloatRefTarget({
+  local float = quarto.FloatRefTarget({
     type = type,
     identifier = id,
     content = pandoc.Blocks({ in_its_place(found) }),
     caption_long = pandoc.Plain({ pandoc.Code(pieces.inert(found.key)) }),
+  })
+  if not typst() then return float end
+  return pandoc.Blocks({
+    pandoc.RawBlock("typst", "#[#show figure: set figure(placement: none)"), float, pandoc.RawBlock("typst", "]"),
   })
 end
 

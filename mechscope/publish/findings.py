@@ -64,7 +64,10 @@ class Found:
     def ledger(self) -> LedgerFile:
         """The ledger that has or lacks it. Raises NoResults where the analysis left none."""
         if self.source is None:
-            raise NoResults(f"{self.record.because}.", hint=f"mechscope run {self.analysis} --run {self.run}")
+            raise NoResults(
+                f"'{self.short_key}': {self.record.because}.",
+                hint=f"mechscope run {self.analysis} --run {self.run}",
+            )
         return self.source
 
     @property
@@ -304,7 +307,7 @@ class Shelf:
         """Why a run does not have a record, as a sentence: "Does not apply to Tiny: it has one layer."."""
         because = str(found.record.because)
         if found.source is None:
-            return f"{because}."
+            return f"{because[0].upper()}{because[1:]}."
         return f"Does not apply to {self.run_title(found.run)}: {because}."
 
     def run_title(self, run: str) -> str:
@@ -318,14 +321,17 @@ class Shelf:
         declared = self._analysis(analysis)
         return declared.title if declared else analysis
 
-    def sentence(self, found: Found) -> str:
-        """What a claim says that a run does not have, by the script, else by the results of another run."""
+    def claimed(self, found: Found) -> tuple[str, str]:
+        """The sentence and the criterion of a claim that a run does not have.
+
+        By its script, else by the results of another run; without either its key and no criterion.
+        """
         declared = self._analysis(found.analysis)
         for claim in declared.claims if declared else ():
             if claim.name == found.name:
-                return " ".join(claim.sentence.split())
+                return " ".join(claim.sentence.split()), claim.criterion
         record = self.elsewhere(found)
-        return str(getattr(record, "sentence", "")) or found.short_key
+        return (record.sentence, record.criterion) if isinstance(record, Claim) else (found.short_key, "")
 
     def elsewhere(self, found: Found) -> Any:
         """What another run has under the name of a record that this run does not have; None if none has."""
@@ -341,7 +347,7 @@ class Shelf:
         target = self.project.found(run, analysis)
         failed = any(path(self.project, target).is_file() for path in (failed_notebook, failed_inputs))
         where = "this run" if run == self.run else f"the run {self.run_title(run)}"
-        return f"The analysis {self.title(run, analysis)} {'failed' if failed else 'was not run'} in {where}"
+        return f"the analysis {self.title(run, analysis)} {'failed' if failed else 'was not run'} in {where}"
 
     def _kind_elsewhere(self, found: Found) -> str | None:
         """Of which kind a record is that a run does not have; "" if that can't be told, None if none is.

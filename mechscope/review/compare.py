@@ -75,6 +75,8 @@ class StatisticPair:
     def difference_text(self) -> str:
         """The difference as the statistic is printed, with its sign."""
         record = self.one.record if self.one else None
+        if self.one is None or self.other is None:
+            return ""
         if self.difference is None or record is None:
             return "" if self._same_text else "differs"
         spec = record.format if record.format[:1] in "+-" else f"+{record.format}"

@@ -18,7 +18,7 @@ from typing import Any
 
 from mechscope.errors import InvalidInput, MechscopeError, UnknownName
 from mechscope.files import read_text
-from mechscope.ledger.schema import LedgerFile
+from mechscope.ledger.schema import WHOLE, LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME
 from mechscope.pipeline.runs import load_runs
 from mechscope.project import Project
@@ -186,7 +186,9 @@ def records_of(project: Project, analysis: str, run: str) -> list[tuple[str, Fou
         there = ", ".join(known) or "none"
         hint = f"analyses with results: {there}; a key is 'analysis.name' or 'run:analysis.name'"
         raise UnknownName("analysis", name, known, hint=hint)
-    return [(shelf.key_of(found), found) for found in shelf.records(run=of) if found.analysis == name]
+    records = [(shelf.key_of(found), found) for found in shelf.records(run=of) if found.analysis == name]
+    whole = shelf.absent(of, name, WHOLE)  # that nothing of it applies comes first
+    return records if whole is None else [(analysis, whole), *records]
 
 
 # From a line of an article ----------------------------------------------------------------------------------

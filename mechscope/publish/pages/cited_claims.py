@@ -39,7 +39,7 @@ def _section(context: Context, run: str, analysis: str, cited: dict[str, Found])
 def _named(context: Context, found: Found) -> dict[str, Any]:
     return {
         "key": context.shelf.key_of(found),
-        "sentence": context.shelf.sentence(found) if found.absent else found.record.sentence,
+        "sentence": context.shelf.claimed(found)[0] if found.absent else found.record.sentence,
         "outcome": OUTCOME_WORDS[found.outcome],
         "exploratory": context.shelf.exploratory(found),
     }
@@ -47,8 +47,8 @@ def _named(context: Context, found: Found) -> dict[str, Any]:
 
 def _row(context: Context, found: Found) -> dict[str, Any]:
     if found.absent:
-        why = context.shelf.said(found)
-        return {**_named(context, found), "criterion": "", "evidence": why, "seen": ""}
+        criterion, why = context.shelf.claimed(found)[1], context.shelf.said(found)
+        return {**_named(context, found), "criterion": criterion, "evidence": why, "seen": ""}
     evidence = ", ".join(f"{name} {text}" for name, text in evidence_texts(found))
     evidence = why_untestable(found) or evidence
     return {

@@ -68,7 +68,7 @@ def _evidence(context: Context, found: Found) -> str:
 
 
 def _evidence_link(context: Context, found: Found, name: str, text: str) -> str:
-    if found.run != context.run:
+    if found.run != context.run or name.partition(".")[0] not in found.ledger.findings.statistics:
         return escaped(text)
     relation, _, number = text.partition(" ")
     entry = f"numbers.qmd#{found.analysis}.{name.partition('.')[0]}"

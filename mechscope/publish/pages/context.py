@@ -171,6 +171,8 @@ class Context:
 
     def common(self, found: Found) -> list[tuple[str, str]]:
         """What is said of every record: its cell, its verification, where it is cited."""
+        if found.source is None:
+            return [("Cited in", self.cited(found))]
         where = f"{escaped(found.ledger.title)}, {escaped(self.cell_title(found))}"
         if found.run == self.run:
             where = link(where, self.notebook(found.ledger) + f"#record-{found.anchor}") + self._uses(found)

@@ -89,12 +89,12 @@ def missing_lines(context: Context, shown: list[Shown]) -> list[str]:
         why = "; ".join(own)
         if place in whole:
             has_results = place[1] in context.shelf.analyses(place[0])
-            lines.append(f"{title} does not apply: {why}." if has_results else f"{why}.")
+            lines.append(f"{title} does not apply: {why}." if has_results else f"{why[0].upper()}{why[1:]}.")
         elif own:
             lines.append(f"{title}: part of it does not apply: {why}.")
     there = [context.shelf.title(*place) for place, own in reasons.items() if not own]
     if lines and there:
-        lines.append(f"All results are there of {', '.join(there)}.")
+        lines.append(f"Complete: {', '.join(there)}.")
     return lines
 
 

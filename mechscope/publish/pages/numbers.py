@@ -70,12 +70,13 @@ def _absent(context: Context) -> list[str]:
         body = definitions(
             [
                 ("Why", escaped(context.shelf.said(found))),
-                *(context.common(found) if found.source else [("Cited in", context.cited(found))]),
+                *((name, text) for name, text in context.common(found) if name != "Rerun"),
             ]
         )
-        label = getattr(context.shelf.elsewhere(found), "label", "") or context.shelf.title(
-            found.run, found.analysis
-        )
+        title = context.shelf.title(found.run, found.analysis)
+        label = getattr(context.shelf.elsewhere(found), "label", title)
+        if context.cited_as(found) == "claim":
+            label = context.shelf.claimed(found)[0]
         entries.append(context.entry(found, escaped(label), body))
     if not entries:
         return []

@@ -40,13 +40,13 @@ def _absent(context: Context, found: Found) -> dict[str, object]:
         ("Run it yourself", "" if found.source else f"mechscope run {found.analysis} --run {found.run}"),
     ]
     return {
-        "title": shelf.sentence(found) if claimed else label,
+        "title": shelf.claimed(found)[0] if claimed else label,
         "lines": [line for line in lines if line[1]],
         "untestable": found.record.because,
         "absent": {
             "text": NOT_AVAILABLE,
             "said": shelf.said(found),
-            "sentence": shelf.sentence(found) if claimed else "",
+            "sentence": shelf.claimed(found)[0] if claimed else "",
             "record": found.anchor if found.source else "",
         },
     }
