@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mechscope import errors
-from mechscope.errors import AnalysisFailed, MechscopeError
+from mechscope.errors import AnalysisFailed, MechscopeError, ModelUnavailable
 from mechscope.files import folder_in_place, lines_of, write_atomically
-from mechscope.ledger.schema import LedgerFile
+from mechscope.ledger.schema import Inputs, LedgerFile
 from mechscope.ledger.store import (
     LEDGER_NAME,
     NOTEBOOK_NAME,
@@ -108,23 +108,31 @@ def execute(
     """
     if state.inputs is None:
         raise state.problem or AnalysisFailed(f"{analysis.name} in {state.run}: its inputs are not known.")
-    here = environment(device)
-    require_models(project, state, analysis)
     target = target or project.found(state.run, analysis.name)
     note = failed_inputs(project, target)
     try:
-        ledger = _execute(project, state, analysis, target, on_cell)
+        ledger = _execute(project, state, state.inputs, analysis, target, device, on_cell)
+    except ModelUnavailable:  # it may be there the next time
+        raise
     except MechscopeError:
         if not stopped():
             write_atomically(note, inputs_hash(state.inputs) + "\n")
         raise
-    failed_notebook(project, target).unlink(missing_ok=True)
     note.unlink(missing_ok=True)
     return ledger
 
 
-def _execute(project: Project, state: State, analysis: Analysis, target: Path, on_cell: OnCell) -> LedgerFile:
-    assert state.inputs is not None
+def _execute(
+    project: Project,
+    state: State,
+    inputs: Inputs,
+    analysis: Analysis,
+    target: Path,
+    device: str,
+    on_cell: OnCell,
+) -> LedgerFile:
+    here = environment(device)
+    require_models(project, state, analysis)
     script = read_source(analysis.path, project.shown(analysis.path))
     prepared = notebooks.from_script(analysis, script)
     failed = failed_notebook(project, target)
@@ -142,7 +150,7 @@ def _execute(project: Project, state: State, analysis: Analysis, target: Path, o
         found = extract(executed, analysis)
         notebooks.normalise(executed, found.displays)
         now = present_inputs(project, state.run, analysis, state.parameters)
-        if changed := why_stale(state.inputs, now):
+        if changed := why_stale(inputs, now):
             raise AnalysisFailed(f"an input changed while it ran: {'; '.join(changed)}.", hint="run it again")
     except MechscopeError as error:
         kept = _keep(project, failed, executed)
@@ -155,7 +163,7 @@ def _execute(project: Project, state: State, analysis: Analysis, target: Path, o
         run=state.run,
         title=analysis.title,
         description=analysis.description,
-        inputs=state.inputs,
+        inputs=inputs,
         environment=here,
         findings=found.findings,
         sha256=findings_hash(found.findings),
@@ -167,6 +175,7 @@ def _execute(project: Project, state: State, analysis: Analysis, target: Path, o
             write_atomically(svg_file, svg)
         write_atomically(staged / NOTEBOOK_NAME, notebooks.notebook_text(executed))
         write_atomically(staged / LEDGER_NAME, ledger_text(ledger))
+    failed.unlink(missing_ok=True)
     return ledger
 
 
