@@ -195,6 +195,12 @@ local function names_of(findings)
   return names
 end
 
+local function kind_of(findings, name)
+  for kind in pairs(M.kinds) do
+    if (findings[kind] or {})[name] then return kind end
+  end
+end
+
 local function any_key(run)
   local keys = {}
   for _, analysis in ipairs(M.analyses(run)) do
@@ -208,7 +214,8 @@ end
 --
 -- Returns a table {run, analysis, name, key, kind, record, here}: `kind` as in a ledger ("statistics" …), `key`
 -- complete only for another run, `here` whether it belongs to the run that is rendered. Where that run can't have
--- the record, `kind` is "absent", and `record` says what stands in its place. An unknown key, or one of another kind than `wanted`, returns nil and a message.
+-- the record, `kind` is "absent", and `record` says what stands in its place. An unknown key, or one of another kind
+-- than `wanted`, returns nil and a message.
 function M.find(key, meta, wanted)
   local current = M.run(meta)
   local run, analysis, name = M.parse(key)
@@ -224,7 +231,8 @@ function M.find(key, meta, wanted)
   local prefix = run ~= current and run .. ":" or ""
   local whole = prefix .. analysis .. "." .. name
   local ledger = ledger_of(run, analysis)
-  local absent = (M.note({ key = whole }) or {}).absent
+  local kind = ledger and kind_of(ledger.findings, name)
+  local absent = not kind and (M.note({ key = whole }) or {}).absent
   if absent then
     absent.outcome, absent.caption, absent.alt = "untestable", absent.said, absent.said
     return { run = run, analysis = analysis, name = name, kind = "absent", record = absent, key = whole,
@@ -237,16 +245,12 @@ function M.find(key, meta, wanted)
     end
     return nil, M.unknown("analysis", analysis, there) .. " (in '" .. key .. "')"
   end
-  for kind in pairs(M.kinds) do
-    local record = (ledger.findings[kind] or {})[name]
-    if record then
-      if wanted and kind ~= wanted then
-        return nil, "'" .. key .. "' is not for {{< " .. M.kinds[wanted] .. " >}}: write {{< "
-          .. M.kinds[kind] .. " " .. key .. " >}}."
-      end
-      return { run = run, analysis = analysis, name = name, kind = kind, record = record, key = whole,
-               here = run == current }
-    end
+  if kind and wanted and kind ~= wanted then
+    return nil, "'" .. key .. "' is not for {{< " .. M.kinds[wanted] .. " >}}: write {{< " .. M.kinds[kind] .. " "
+      .. key .. " >}}."
+  elseif kind then
+    return { run = run, analysis = analysis, name = name, kind = kind, record = ledger.findings[kind][name],
+             key = whole, here = run == current }
   end
   local keys = {}
   for _, other in ipairs(names_of(ledger.findings)) do keys[#keys + 1] = prefix .. analysis .. "." .. other end

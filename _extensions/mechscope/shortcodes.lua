@@ -285,20 +285,21 @@ end
 
 -- Claims ----------------------------------------------------------------------------------------------------
 
---- What stands beside an outcome, as words: why it could not be tested, and with `part` what it was decided from
---- ("−0.49 to 0.68"); "" where a render did not prepare it.
+--- What stands beside an outcome, as words: why it could not be tested (and that it is this), or with `part` what it
+--- was decided from ("−0.49 to 0.68"); "" where a render did not prepare it.
 local function evidence(found, part)
   local note = ledger.note(found) or {}
-  return note.untestable or (part ~= "sentence" and note.evidence) or ""
+  if note.untestable then return note.untestable, true end
+  return part ~= "sentence" and note.evidence or "", false
 end
 
---- The evidence after an outcome, in parentheses on the web and in a PDF alike.
-local function evidence_inlines(words)
+--- The evidence after an outcome, or why there is none, in parentheses on the web and in a PDF alike.
+local function evidence_inlines(words, untested)
   local inlines = pandoc.Inlines({})
   if words == "" then return inlines end
   inlines:insert(pandoc.Space())
   inlines:insert(pandoc.Span(plain("(" .. words:gsub(" ([=<]) ", NBSP .. "%1" .. NBSP) .. ")"),
-    pandoc.Attr("", { "ms-of" })))
+    pandoc.Attr("", { untested and "ms-because" or "ms-of" })))
   return inlines
 end
 
@@ -307,9 +308,10 @@ local function claim(args, kwargs, meta, _, context)
   local part = part_of(kwargs, CLAIM_PARTS, "sentence", "claim " .. key)
   local found = ledger.lookup(key, meta, "claims")
   local sentence = part ~= "outcome" and found.record.sentence or ""
-  local decided = evidence(found, part)
+  local decided, untested = evidence(found, part)
   if context == "text" then
-    local words = explained.outcome(found) .. (decided ~= "" and " (" .. decided .. ")" or "")
+    local words = explained.outcome(found)
+    if decided ~= "" then words = words .. (untested and ": " .. decided or " (" .. decided .. ")") end
     return pieces.inert(sentence == "" and words or sentence .. " (" .. words .. ")")
   end
   local class = "ms-" .. found.record.outcome
@@ -318,10 +320,10 @@ local function claim(args, kwargs, meta, _, context)
     mark = pandoc.Inlines({ explained.link(found, mark, "ms-outcome") })
   elseif context == "block" then
     local words = explained.outcome(found)
-    local stop = decided == "" and "." or ""
+    local stop = (decided == "" or untested) and "." or ""
     mark = pandoc.Inlines({ pandoc.Strong({ pandoc.Str(unbroken(words:sub(1, 1):upper() .. words:sub(2)) .. stop) }) })
   end
-  local of = evidence_inlines(decided)
+  local of = evidence_inlines(decided, untested)
   if part == "outcome" then
     if not html() then mark = pandoc.Inlines({ pandoc.Emph({ pandoc.Str(unbroken(explained.outcome(found))) }) }) end
     local inlines = pandoc.Inlines(mark)
@@ -345,10 +347,13 @@ local function claim(args, kwargs, meta, _, context)
     return pandoc.Inlines({ pandoc.Span(inlines, pandoc.Attr(anchor("claim", found), { "ms-claim", class })) })
   end
   local inlines = pandoc.Inlines(mark)
-  inlines:extend(of)
-  if #of > 0 and not html() then inlines:insert(pandoc.Strong({ pandoc.Str(".") })) end
+  if not untested then
+    inlines:extend(of)
+    if #of > 0 and not html() then inlines:insert(pandoc.Strong({ pandoc.Str(".") })) end
+  end
   inlines:insert(pandoc.Space())
   inlines:extend(plain(sentence))
+  if untested then inlines:extend(of) end
   local paragraph = pandoc.Para(inlines)
   if typst() then
     return pandoc.Blocks({

@@ -64,7 +64,8 @@ class Lines:
         with self._lock:
             self._running.pop(f"{outcome.run}:{outcome.analysis}", None)
         if outcome.what != "fresh":
-            self.say(f"{outcome.run}:{outcome.analysis} {outcome.what} after {outcome.seconds:.1f} s")
+            took = f" after {outcome.seconds:.1f} s" if outcome.seconds else ""
+            self.say(f"{outcome.run}:{outcome.analysis} {outcome.what}{took}")
         for warning in outcome.warnings:
             self.say(f"warning: {warning}")
 

@@ -18,9 +18,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from mechscope.errors import InvalidInput
 from mechscope.files import read_text, write_atomically
+from mechscope.ledger.schema import Findings
 from mechscope.pipeline.runs import load_runs
 from mechscope.project import Project
 from mechscope.publish.findings import Shelf, runs_with_results
+from mechscope.publish.pages.words import in_words
 from mechscope.publish.sources import FRONT_MATTER
 
 SPECIFICATION = "https://codecheck.org.uk/spec/config/2.0/"
@@ -197,6 +199,13 @@ def _authors(given: Any, known: Any) -> list[dict[str, Any]]:
     return found
 
 
+def _absent_words(findings: Findings) -> str:
+    """What a ledger says of records that do not apply, to go on a sentence; empty where all applies."""
+    if findings.does_not_apply:
+        return f"; the rest does not apply: {findings.does_not_apply}"
+    return f", {in_words({'absent': len(findings.absent)})}" if findings.absent else ""
+
+
 def _manifest(project: Project) -> list[dict[str, str]]:
     """Committed outputs first, by run and analysis; then what rendering makes of them."""
     declared = load_runs(project).runs
@@ -210,8 +219,9 @@ def _manifest(project: Project) -> list[dict[str, str]]:
             outputs.append(
                 {
                     "file": f"{folder}/ledger.json",
-                    "comment": f"{ledger.title}, {title}: {statistics} statistics and {claims} claims. "
-                    f"Recompute and compare: mechscope verify {analysis} --run {run}",
+                    "comment": f"{ledger.title}, {title}: {statistics} statistics and {claims} claims"
+                    f"{_absent_words(ledger.findings)}. Recompute and compare: "
+                    f"mechscope verify {analysis} --run {run}",
                 }
             )
             for name, figure in sorted(ledger.findings.figures.items()):

@@ -159,6 +159,8 @@ class Shelf:
         self._ledgers: dict[tuple[str, str], LedgerFile] = {}
         self._checked: dict[str, dict[str, Any]] = {}
         self._reruns: dict[int, tuple[LedgerFile, Rerun | None]] = {}
+        self._scripts: dict[str, Analysis | None] = {}
+        self._without_results: dict[tuple[str, str], Absent] = {}
 
     def analyses(self, run: str | None = None) -> list[str]:
         """The analyses with results in a run (default: the run that is rendered)."""
@@ -293,8 +295,11 @@ class Shelf:
         Whether there is a record of that name anywhere is for `find` to say.
         """
         if analysis not in self.analyses(run):
-            because = self._no_results(run, analysis)
-            return Found(run, analysis, name, "absent", Absent(because=because, cell=""), None)
+            if (run, analysis) not in self._without_results:
+                self._without_results[run, analysis] = Absent(
+                    because=self._no_results(run, analysis), cell=""
+                )
+            return Found(run, analysis, name, "absent", self._without_results[run, analysis], None)
         ledger = self.ledger(analysis, run)
         findings = ledger.findings
         if findings.kind_of(name) not in (None, "absent"):
@@ -371,7 +376,7 @@ class Shelf:
         return [name for name in dict.fromkeys(names) if name != WHOLE]
 
     def _findings_elsewhere(self, run: str, analysis: str) -> Iterator[Findings]:
-        for other in runs_with_results(self.project):
+        for other in self._every_run:
             if other != run and analysis in self.analyses(other):
                 with suppress(LedgerDamaged):  # told of where it is read for its own sake
                     yield self.ledger(analysis, other).findings
@@ -383,10 +388,11 @@ class Shelf:
         """A script, if it is there and can be read."""
         from mechscope.pipeline.scripts import read_analysis
 
-        try:
-            return read_analysis(self.project, self._script(name))
-        except (MechscopeError, OSError):
-            return None
+        if name not in self._scripts:
+            self._scripts[name] = None
+            with suppress(MechscopeError, OSError):
+                self._scripts[name] = read_analysis(self.project, self._script(name))
+        return self._scripts[name]
 
     def _trees(self, analysis: str) -> list[ast.Module]:
         """The code of a script and of the project's modules that it imports."""
@@ -397,6 +403,10 @@ class Shelf:
             return []
         modules = [read_source(path, path.name) for path in local_modules(self.project, declared)]
         return [declared.tree, *(parse(text) for text in modules)]
+
+    @cached_property
+    def _every_run(self) -> list[str]:
+        return runs_with_results(self.project)
 
     @cached_property
     def _runs(self) -> Mapping[str, Run]:

@@ -18,11 +18,11 @@ from mechscope.pipeline.freshness import failed_inputs, failed_notebook
 from mechscope.pipeline.run import attempt
 from mechscope.project import Project
 from mechscope.publish.findings import Shelf
-from mechscope.publish.prerender import bring_up_to_date, prepare
+from mechscope.publish.prerender import bring_up_to_date, failure_warnings, prepare
 from mechscope.publish.render import render
 from tests.publish.absent_paper import BODY, build
 from tests.publish.test_lua import lua
-from tests.throwaway import copy_of, edit
+from tests.throwaway import copy_of, edit, script
 
 LAYERS = "a head that reads another one needs two layers, and this model has 1"
 TOKEN = "' Paris' is not one token of its vocabulary"
@@ -156,7 +156,7 @@ def test_in_code_and_formulas_it_is_text(built: Project) -> None:
 
     assert text("stat", "heads.score", "part=full") == "n/a"
     assert text("figure", "heads.curve") == f"Does not apply to Tiny: {LAYERS}."
-    assert text("claim", "broken.even") == f"The shares are even. (not testable ({FAILED}))"
+    assert text("claim", "broken.even") == f"The shares are even. (not testable: {FAILED})"
 
 
 def test_a_figure_and_a_table_stay_numbered(built: Project) -> None:
@@ -248,6 +248,12 @@ def test_numbers_for_programs_list_what_is_absent(built: Project) -> None:
     assert {one["key"]: one["because"] for one in numbers["claims"]}["heads.copies"] == LAYERS
 
 
+def test_a_codechecker_is_told_what_does_not_apply(built: Project) -> None:
+    text = " ".join((built.root / "codecheck.yml").read_text().split())
+    assert f"1 statistics and 1 claims; the rest does not apply: {LAYERS}." in text
+    assert "1 statistics and 2 claims, 1 record that does not apply." in text
+
+
 def test_trace_and_compare_give_the_reason(built: Project) -> None:
     def said(*words: str) -> str:
         return CliRunner().invoke(cli, ["--project", str(built.root), *words]).output
@@ -326,3 +332,13 @@ def test_a_mistyped_key_stops_a_render_with_its_line(paper: Project) -> None:
     with pytest.raises(UnknownName, match=f"heads.qmd:{line}:.*did you mean 'broken.left_share'"):
         render(paper, ["tiny"], engine="pandoc")
     assert "broken.left_share" in BODY
+
+
+def test_what_needs_a_failed_analysis_was_not_run(paper: Project) -> None:
+    body = 'from mechscope.ledger import Ledger\nLedger("after").statistic("twice", 2, label="Twice")'
+    text = script(body, title="Afterwards", parameters="layers = 2", needs=["broken"])
+    (paper.analyses / "after.py").write_text(text)
+    _, after = bring_up_to_date(paper, "tiny", "run")
+    assert failure_warnings([after])[0].startswith("after in run tiny was not run: it needs broken.")
+    said = Shelf(paper, "tiny").said(Shelf(paper, "tiny").find("after.twice"))
+    assert said == "The analysis Afterwards was not run in this run."
