@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 from torch import Tensor
@@ -31,23 +31,37 @@ def cosines(vectors: Float[Tensor, "*unit item d"], *, centred: bool) -> Float[n
         InvalidInput: Fewer than 2 items, a value that is not finite, or a vector of length 0 (after centring:
             all items of a unit are the same).
     """
-    exact = vectors.detach().cpu().double()
-    if exact.shape[-2] < 2:
-        raise InvalidInput(f"cosines need at least 2 vectors, not {exact.shape[-2]}.")
-    if not bool(torch.isfinite(exact).all()):
-        raise InvalidInput("a vector holds a value that is not finite.")
-    largest = exact.abs().amax((-2, -1))
-    if centred:
-        exact = exact - exact.mean(-2, keepdim=True)
-    norms = exact.norm(dim=-1, keepdim=True)
-    # What is left of float32 inputs after centring is rounding when it is 1e-7 of their size.
-    if bool((norms[..., 0].amin(-1) <= 1e-7 * largest).any()):
+    if not has_cosines(vectors, centred=centred).all():
         raise InvalidInput(
             "a vector has length 0" + (" after centring." if centred else "."),
             hint="items that share their last token are all the same before the first block",
         )
-    unit = exact / norms
+    exact = _exact(vectors, centred=centred)
+    unit = exact / exact.norm(dim=-1, keepdim=True)
     return (unit @ unit.transpose(-1, -2)).clamp(-1, 1).numpy()
+
+
+def has_cosines(vectors: Float[Tensor, "*unit item d"], *, centred: bool) -> Bool[np.ndarray, "*unit"]:
+    """In which units `cosines` has an answer: where no vector has length 0 (after centring, if wanted).
+
+    A head that writes nothing has none, nor has a layer up to which all items are the same.
+
+    Raises:
+        InvalidInput: Fewer than 2 items, or a value that is not finite.
+    """
+    if vectors.shape[-2] < 2:
+        raise InvalidInput(f"cosines need at least 2 vectors, not {vectors.shape[-2]}.")
+    if not bool(torch.isfinite(vectors).all()):
+        raise InvalidInput("a vector holds a value that is not finite.")
+    largest = vectors.detach().cpu().double().abs().amax((-2, -1))
+    shortest = _exact(vectors, centred=centred).norm(dim=-1).amin(-1)
+    # What is left of float32 inputs after centring is rounding when it is 1e-7 of their size.
+    return (shortest > 1e-7 * largest).numpy()
+
+
+def _exact(vectors: Float[Tensor, "*unit item d"], *, centred: bool) -> Float[Tensor, "*unit item d"]:
+    exact = vectors.detach().cpu().double()
+    return exact - exact.mean(-2, keepdim=True) if centred else exact
 
 
 def off_diagonal(matrix: Float[np.ndarray, "*unit item item"]) -> Float[np.ndarray, "*unit pair"]:

@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from mechscope.errors import InvalidInput
-from mechscope.lens.geometry import cluster, cosines, dominance, off_diagonal, without_dimensions
+from mechscope.lens.geometry import (
+    cluster,
+    cosines,
+    dominance,
+    has_cosines,
+    off_diagonal,
+    without_dimensions,
+)
 
 
 def test_cosines_are_those_of_hand_computed_vectors():
@@ -48,6 +55,19 @@ def test_vectors_without_a_direction_are_refused():
         cosines(torch.tensor([[float("nan"), 0.0], [1.0, 0.0]]), centred=False)
     with pytest.raises(InvalidInput, match="at least 2"):
         cosines(torch.ones(1, 3), centred=False)
+
+
+def test_units_without_cosines_are_told_before_they_are_refused():
+    silent, same, alone = torch.zeros(4, 3), torch.full((4, 3), 5.0), torch.eye(4)[:, :3]
+    varied = torch.randn(4, 3, generator=torch.Generator().manual_seed(2))
+    units = torch.stack([silent, same, alone, varied])
+    assert has_cosines(units, centred=True).tolist() == [False, False, True, True]
+    assert has_cosines(units, centred=False).tolist() == [False, True, False, True]
+    for centred in (True, False):
+        assert cosines(units[has_cosines(units, centred=centred)], centred=centred).shape == (2, 4, 4)
+        for unit in units[~has_cosines(units, centred=centred)]:
+            with pytest.raises(InvalidInput, match="length 0"):
+                cosines(unit, centred=centred)
 
 
 def test_dominance_names_the_large_dimension_and_the_share_of_the_mean():
