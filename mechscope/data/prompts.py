@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.files import read_text
@@ -74,6 +74,17 @@ class PromptSet:
                     f"{self.path}, prompt {row + 1}: '{name}' is {cell!r}, but must be yes or no."
                 )
         return np.array([_YES_NO[cell] for cell in cells])
+
+    def balanced(self, keep: Bool[np.ndarray, " prompt"], by: str) -> PromptSet:
+        """Some of the prompts, as many of each value of a column: the first ones, up to the rarest's number.
+
+        Raises:
+            UnknownName: The file has no such column.
+        """
+        values = np.array(self.column(by), dtype=object)
+        least = min(int((keep & (values == value)).sum()) for value in set(values))
+        frame = self.frame[keep].groupby(by, sort=False).head(least)
+        return PromptSet(self.path, frame.reset_index(drop=True))
 
     def codes(self, name: str) -> Int[np.ndarray, " prompt"]:
         """A column's values as numbers 0, 1, 2 … in the order of their first appearance."""

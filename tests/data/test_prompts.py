@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mechscope.data.prompts import analysis_file, load_prompts, load_words
@@ -208,3 +209,27 @@ def test_the_topics_are_designed_as_the_analysis_says():
     assert {cell: cells.count(cell) for cell in cells} == {(1, 1): 25, (1, 0): 25, (0, 1): 25, (0, 0): 25}
     assert crossed.prompts == [f" {topic} is" for topic in crossed.column("topic")]
     assert len(load_words(ROOT / "analyses/data/evaluative_words.csv")) > 100
+
+
+@pytest.mark.parametrize(
+    ("keep", "expected"),
+    [
+        ([True] * 5, ["a1", "b1", "a2", "b2"]),
+        ([False, True, True, True, True], ["b1", "a2", "a3", "b2"]),
+        ([True, False, True, True, True], ["a1", "b2"]),
+        ([True, False, True, True, False], []),
+    ],
+)
+def test_a_balanced_set_has_as_many_prompts_of_each_kind_as_the_rarest_has(tmp_path, keep, expected):
+    path = tmp_path / "prompts.csv"
+    path.write_text("prompt,kind\na1,a\nb1,b\na2,a\na3,a\nb2,b\n", encoding="utf-8")
+    balanced = load_prompts(path, columns=["kind"]).balanced(np.array(keep), by="kind")
+    assert balanced.prompts == expected
+    assert balanced.codes("kind").shape == (len(expected),)
+
+
+def test_a_set_is_balanced_by_a_column_that_is_there(tmp_path):
+    path = tmp_path / "prompts.csv"
+    path.write_text("prompt,kind\na1,a\n", encoding="utf-8")
+    with pytest.raises(UnknownName, match="kind"):
+        load_prompts(path).balanced(np.array([True]), by="kinds")
