@@ -30,6 +30,7 @@
 
 # %% tags=["parameters"]
 model = "smollm2-135m"
+dtype = "float32"
 seed = 0
 resamples = 10_000
 top_k = 50
@@ -50,10 +51,13 @@ top_k = 50
 # `topics_crossed.csv` crosses the labels: 4 × 25 topics. Each is one token in the vocabularies of both
 # embedded models when a space comes before it, so these prompts begin with that space, and all have the
 # same positions. Word forms are matched within the two abstract cells (7 in -ism, 6 in -ation and the like,
-# 3 in -ity, 3 in -ing, 6 others) and within the two concrete cells (15 substances, 10 countable things).
+# 3 in -ity, 3 in -ing, 6 others) and within the two concrete cells (15 substances, 10 countable things). In
+# another vocabulary only topics of one token are used, the same number of each cell; with fewer than 5
+# nothing is said about the crossed set.
 #
-# **Position and layers.** The residual stream after each block at the last token, " is". Before the first
-# block that token's vector is the same for all prompts, so layers count from "after block 0".
+# **Position and layers.** The residual stream after each block at the last token, " is" (or its end, where a
+# vocabulary splits it). Before the first block that token's vector is the same for all prompts, so layers
+# count from "after block 0". Layers and heads that hold the same for all topics have no cosines.
 #
 # **BOS** follows the model's own convention (`default_prepend_bos`).
 #
@@ -93,9 +97,17 @@ import torch
 from mechscope import charts
 from mechscope.data.prompts import PromptSet, analysis_file, load_prompts, load_words
 from mechscope.ledger import RESAMPLED, Close, Ledger
-from mechscope.lens.geometry import cluster, cosines, dominance, off_diagonal, without_dimensions
+from mechscope.lens.geometry import (
+    cluster,
+    cosines,
+    dominance,
+    has_cosines,
+    off_diagonal,
+    without_dimensions,
+)
 from mechscope.lens.last_position import read_last_position
 from mechscope.lens.next_tokens import log_mass, shared_top, top_tokens, words_as_tokens
+from mechscope.lens.readable import shared_ending, unreadable
 from mechscope.lens.texts import tokenise
 from mechscope.models import load_model
 from mechscope.stats.multiple import holm
@@ -141,28 +153,47 @@ evaluative = load_words(analysis_file("data/evaluative_words.csv"))
 # ## One pass over all prompts
 
 # %%
-bridge = load_model(model)
+bridge = load_model(model, dtype=dtype)
+if reason := unreadable(bridge, topics.prompts):
+    ledger.does_not_apply(reason)
+if bridge.cfg.d_vocab < 2 * top_k:
+    ledger.does_not_apply(
+        f"the top {top_k} next tokens need a vocabulary of {2 * top_k}, and this one has {bridge.cfg.d_vocab}"
+    )
+source_rows = bridge.tokenizer(topics.prompts, add_special_tokens=False)["input_ids"]
+n_ending = shared_ending(source_rows)  # tokens of " is"
+if not n_ending:
+    ledger.does_not_apply("every prompt must end in the same token, and in this vocabulary they do not")
+crossed_rows = bridge.tokenizer(crossed.prompts, add_special_tokens=False)["input_ids"]
+multi_token = np.array([len(row) > n_ending + 1 for row in crossed_rows])
+unknown = np.array([bridge.tokenizer.unk_token_id in row for row in crossed_rows])
+ledger.statistic(
+    "crossed_multi_token",
+    int(multi_token.sum()),
+    label="Crossed topics of more than one token",
+    n=len(crossed),
+)
+crossed = crossed.balanced(~multi_token & ~unknown, by="category")
+no_crossed = (
+    "the crossed design needs topics of one token, at least 5 in each category, and this vocabulary has "
+    f"{len(crossed) // 4}"
+) * (len(crossed) < 4 * 5)
 tokenised = tokenise(bridge, topics.prompts + crossed.prompts)
 read = read_last_position(bridge, tokenised, residuals=True, heads=True, log_probs=True, progress=True)
+
+if bool((read.log_probs.amax(-1) == read.log_probs.amin(-1)).any()):
+    ledger.does_not_apply("some next words must be more probable than others, and here all are alike")
 
 n, n_crossed = len(topics), len(crossed)
 n_layers, n_heads = bridge.cfg.n_layers, bridge.cfg.n_heads
 residuals, residuals_crossed = read.residuals[:, :n], read.residuals[:, n:]
 log_probs, log_probs_crossed = read.log_probs[:n], read.log_probs[n:]
-
-assert len({row[-1] for row in tokenised.ids}) == 1, "every prompt must end in the same token"
-n_tokens = (tokenised.n_tokens - 1).numpy()  # without " is"
+n_tokens = (tokenised.n_tokens - n_ending).numpy()
 
 ledger.statistic("n_topics", n, label="Topics in the source's design")
 ledger.statistic("n_crossed", n_crossed, label="Topics in the crossed design")
 ledger.statistic("n_layers", n_layers, label="Layers")
 ledger.statistic("n_heads", n_layers * n_heads, label="Attention heads")
-ledger.statistic(
-    "crossed_multi_token",
-    int((n_tokens[n:] > 1).sum()),
-    label="Crossed topics of more than one token",
-    n=n_crossed,
-)
 # lint: allow numeral because twenty prompts are the source's design
 ledger.statistic("tokens_least", int(n_tokens[:n].min()), label="Tokens of the shortest of the twenty topics")
 # lint: allow numeral because twenty prompts are the source's design
@@ -256,27 +287,34 @@ ledger.statistic(
     len(set(word_of.values())),
     label="Evaluative words that are one token in this vocabulary",
 )
-ledger.statistic(
-    "evaluative_hits",
-    sum(len(set(found)) for found in hits),
-    label=f"Evaluative words among the top {top_k}, over all prompts",
-    n=n,
-    tolerance=BORDERLINE,
-)
-ledger.statistic(
-    "evaluative_controversial",
-    int(with_hit[is_controversial == 1].sum()),
-    label=f"Controversial prompts with an evaluative word in the top {top_k}",
-    n=int(is_controversial.sum()),
-    tolerance=BORDERLINE,
-)
-ledger.statistic(
-    "evaluative_neutral",
-    int(with_hit[is_controversial == 0].sum()),
-    label=f"Neutral prompts with an evaluative word in the top {top_k}",
-    n=int((1 - is_controversial).sum()),
-    tolerance=BORDERLINE,
-)
+if 2 * len(set(word_of.values())) < len(evaluative):
+    ledger.does_not_apply(
+        "at least half of the evaluative words must be one token, and in this vocabulary "
+        f"{len(set(word_of.values()))} of {len(evaluative)} are",
+        *("evaluative_hits", "evaluative_controversial", "evaluative_neutral"),
+    )
+else:
+    ledger.statistic(
+        "evaluative_hits",
+        sum(len(set(found)) for found in hits),
+        label=f"Evaluative words among the top {top_k}, over all prompts",
+        n=n,
+        tolerance=BORDERLINE,
+    )
+    ledger.statistic(
+        "evaluative_controversial",
+        int(with_hit[is_controversial == 1].sum()),
+        label=f"Controversial prompts with an evaluative word in the top {top_k}",
+        n=int(is_controversial.sum()),
+        tolerance=BORDERLINE,
+    )
+    ledger.statistic(
+        "evaluative_neutral",
+        int(with_hit[is_controversial == 0].sum()),
+        label=f"Neutral prompts with an evaluative word in the top {top_k}",
+        n=int((1 - is_controversial).sum()),
+        tolerance=BORDERLINE,
+    )
 ledger.claim(
     "next_words_alike",
     "The most probable next words are nearly the same for all prompts.",
@@ -295,6 +333,10 @@ ledger.claim(
 # neutral topics, labels shuffled within abstract and within concrete topics (two-sided).
 
 # %%
+without_token = set(evaluative.values()) - {evaluative[word] for word in word_of.values()}
+no_mass = no_crossed
+if without_token and not no_crossed:
+    no_mass = f"words of each evaluative kind must be one token, and here none is of {sorted(without_token)}"
 controversial, abstract = crossed.label("controversial"), crossed.label("abstract")
 category = crossed.codes("category")
 label_values = {"abstract": (abstract, controversial), "controversial": (controversial, abstract)}
@@ -323,51 +365,59 @@ def compare_mass(tokens: list[int], name: str) -> dict[str, float]:
     }
 
 
-whole = compare_mass(list(word_of), "all")
-kinds = pd.DataFrame(
-    [
-        {
-            "kind": kind,
-            **compare_mass(tokens_of(kind), kind),
-        }
-        for kind in dict.fromkeys(evaluative.values())
-    ]
-)
-kinds["p_holm"] = holm(kinds["p"].to_numpy())
-dispute = kinds.set_index("kind").loc["contention"]
+if no_mass:
+    ledger.does_not_apply(
+        no_mass,
+        *("evaluative_ratio", "evaluative_kinds", "dispute_ratio"),
+        *("crossed_topics", "evaluative_mass", "dispute_mass"),
+    )
+else:
+    whole = compare_mass(list(word_of), "all")
+    kinds = pd.DataFrame(
+        [
+            {
+                "kind": kind,
+                **compare_mass(tokens_of(kind), kind),
+            }
+            for kind in dict.fromkeys(evaluative.values())
+        ]
+    )
+    kinds["p_holm"] = holm(kinds["p"].to_numpy())
+    dispute = kinds.set_index("kind").loc["contention"]
 
-ledger.statistic(
-    "evaluative_ratio",
-    whole["ratio"],
-    label="Probability of an evaluative next word after controversial over neutral topics (geometric means)",
-    ci=(whole["low"], whole["high"]),
-    n=n_crossed,
-    p=whole["p"],
-    test="permutation of labels within abstract and within concrete topics, two-sided",
-    resamples=resamples,
-)
-ledger.table(
-    "evaluative_kinds",
-    kinds.replace({"kind": {"contention": "dispute or legality", "prudential": "benefit or harm"}}),
-    key="kind",
-    caption="The same ratio for each kind of evaluative word, with intervals at 95% and p-values, "
-    "as they are and corrected for the number of kinds (Holm).",
-    labels={"low": "from", "high": "to", "p_holm": "p (Holm)"},
-    formats={"ratio": ".2f", "low": ".2f", "high": ".2f"},
-    tolerance={"p": RESAMPLED, "p_holm": RESAMPLED, "low": RESAMPLED, "high": RESAMPLED},
-)
-ledger.statistic(
-    "dispute_ratio",
-    dispute["ratio"],
-    label="Probability of a next word of dispute or legality after controversial over neutral topics "
-    "(geometric means; p corrected for five kinds)",
-    ci=(dispute["low"], dispute["high"]),
-    n=n_crossed,
-    p=dispute["p_holm"],
-    test="permutation of labels within abstract and within concrete topics, two-sided; Holm over kinds",
-    resamples=resamples,
-    tolerance=RESAMPLED,
-)
+    ledger.statistic(
+        "evaluative_ratio",
+        whole["ratio"],
+        label="Probability of an evaluative next word after controversial over neutral topics (geometric "
+        "means)",
+        ci=(whole["low"], whole["high"]),
+        n=n_crossed,
+        p=whole["p"],
+        test="permutation of labels within abstract and within concrete topics, two-sided",
+        resamples=resamples,
+    )
+    ledger.table(
+        "evaluative_kinds",
+        kinds.replace({"kind": {"contention": "dispute or legality", "prudential": "benefit or harm"}}),
+        key="kind",
+        caption="The same ratio for each kind of evaluative word, with intervals at 95% and p-values, "
+        "as they are and corrected for the number of kinds (Holm).",
+        labels={"low": "from", "high": "to", "p_holm": "p (Holm)"},
+        formats={"ratio": ".2f", "low": ".2f", "high": ".2f"},
+        tolerance={"p": RESAMPLED, "p_holm": RESAMPLED, "low": RESAMPLED, "high": RESAMPLED},
+    )
+    ledger.statistic(
+        "dispute_ratio",
+        dispute["ratio"],
+        label="Probability of a next word of dispute or legality after controversial over neutral topics "
+        "(geometric means; p corrected for five kinds)",
+        ci=(dispute["low"], dispute["high"]),
+        n=n_crossed,
+        p=dispute["p_holm"],
+        test="permutation of labels within abstract and within concrete topics, two-sided; Holm over kinds",
+        resamples=resamples,
+        tolerance=RESAMPLED,
+    )
 ledger.claim(
     "controversy_is_mentioned",
     "Words of dispute and legality are more probable after controversial than after neutral topics.",
@@ -382,51 +432,57 @@ ledger.claim(
 )
 
 # %%
-mass_frame = pd.DataFrame(
-    {
-        "topic": crossed.column("topic"),
-        "category": crossed.column("category"),
-        "tokens": n_tokens[n:],
-        "evaluative": log_mass(log_probs_crossed, word_of).exp().numpy(),
-        "dispute": log_mass(log_probs_crossed, tokens_of("contention")).exp().numpy(),
-        "next": [visible(row[0]) for row in top_tokens(bridge, log_probs_crossed, 1).tokens],
-    }
-)
-ledger.table(
-    "crossed_topics",
-    mass_frame,
-    key="topic",
-    caption="The crossed topics: number of tokens, probability of an evaluative next word, most probable "
-    "next token.",
-    labels={
-        "next": "most probable next token",
-        "evaluative": "evaluative next word",
-        "dispute": "word of dispute",
-    },
-    formats={"evaluative": ".4f", "dispute": ".5f"},
-    tolerance=PROBABILITY,
-    shown=10,
-)
-for name, column, what in (
-    ("evaluative_mass", "evaluative", "an evaluative next word"),
-    ("dispute_mass", "dispute", "a next word of dispute or legality"),
-):
-    ledger.figure(
-        name,
-        charts.strip_plot(
-            mass_frame,
-            value=column,
-            group="category",
-            item="topic",
-            x_title=f"probability of {what}",
-            log=True,
-        ),
-        caption=f"How probable {what} is after each of the crossed topics (thin lines), and the median of "
-        "each category (thick line). Logarithmic scale.",
-        alt="Four rows of ticks on a logarithmic axis, one row a category of topics, one tick a topic: "
-        f"the summed probability of {what}.",
-        tolerance=PROBABILITY,
+if not no_mass:
+    mass_frame = pd.DataFrame(
+        {
+            "topic": crossed.column("topic"),
+            "category": crossed.column("category"),
+            "tokens": n_tokens[n:],
+            "evaluative": log_mass(log_probs_crossed, word_of).exp().numpy(),
+            "dispute": log_mass(log_probs_crossed, tokens_of("contention")).exp().numpy(),
+            "next": [visible(row[0]) for row in top_tokens(bridge, log_probs_crossed, 1).tokens],
+        }
     )
+    ledger.table(
+        "crossed_topics",
+        mass_frame,
+        key="topic",
+        caption="The crossed topics: number of tokens, probability of an evaluative next word, most probable "
+        "next token.",
+        labels={
+            "next": "most probable next token",
+            "evaluative": "evaluative next word",
+            "dispute": "word of dispute",
+        },
+        formats={"evaluative": ".4f", "dispute": ".5f"},
+        tolerance=PROBABILITY,
+        shown=10,
+    )
+    for name, column, what in (
+        ("evaluative_mass", "evaluative", "an evaluative next word"),
+        ("dispute_mass", "dispute", "a next word of dispute or legality"),
+    ):
+        if not mass_frame[column].all():
+            ledger.does_not_apply(
+                "a logarithmic axis needs probabilities above nought, and some round to it", name
+            )
+            continue
+        ledger.figure(
+            name,
+            charts.strip_plot(
+                mass_frame,
+                value=column,
+                group="category",
+                item="topic",
+                x_title=f"probability of {what}",
+                log=True,
+            ),
+            caption=f"How probable {what} is after each of the crossed topics (thin lines), and the median "
+            "of each category (thick line). Logarithmic scale.",
+            alt="Four rows of ticks on a logarithmic axis, one row a category of topics, one tick a topic: "
+            f"the summed probability of {what}.",
+            tolerance=PROBABILITY,
+        )
 
 # %% [markdown]
 # ## Raw cosines, and why they are large
@@ -438,6 +494,11 @@ for name, column, what in (
 # %%
 LARGEST = 3
 last = residuals[-1]
+both_sets = [residuals] if no_crossed else [residuals, residuals_crossed]
+# Where attention has not brought anything of the topic yet, all prompts hold the same.
+measured = np.flatnonzero(np.all([has_cosines(vectors, centred=True) for vectors in both_sets], axis=0))
+if n_layers - 1 not in measured:
+    ledger.does_not_apply("cosines need prompts that leave different traces, and after these all is the same")
 raw = off_diagonal(cosines(last, centred=False))
 common = dominance(last)
 without_largest = off_diagonal(cosines(without_dimensions(last, common.dimensions[:LARGEST]), centred=False))
@@ -487,7 +548,7 @@ ledger.claim("raw_near_one", "All raw cosines of the last layer are near 1.", cr
 # ## Mean-centred cosines
 
 # %%
-centred = cosines(residuals, centred=True)
+centred = cosines(residuals[measured], centred=True)
 pairs = off_diagonal(centred[-1])
 spread = dominance(last.double() - last.double().mean(0))
 tree = cluster(centred[-1])
@@ -559,7 +620,7 @@ for label, values in {"abstract": is_abstract, "controversial": is_controversial
     )
 ledger.statistic(
     "clusters_smaller",
-    int(np.bincount(halves).min()),
+    int(np.bincount(halves, minlength=2).min()),
     label="Topics in the smaller of the two main clusters",
     n=n,
 )
@@ -644,17 +705,74 @@ def record_separation(prefix: str, similarity: np.ndarray, prompts: PromptSet, w
 
 record_separation("", centred[-1], topics, "twenty topics")
 
-length = separation_test(centred[-1], n_tokens[:n], resamples=resamples, rng=draws("length"))
-ledger.statistic(
-    "t_length",
-    length.observed[0],
+if not 1 < len(np.unique(n_tokens[:n])) < n:
+    ledger.does_not_apply("topics of equal and of unequal numbers of tokens are needed", "t_length")
+else:
+    length = separation_test(centred[-1], n_tokens[:n], resamples=resamples, rng=draws("length"))
+    ledger.statistic(
+        "t_length",
+        length.observed[0],
+        # lint: allow numeral because twenty prompts are the source's design
+        label="Separation by the topic's number of tokens, T, last layer, twenty topics",
+        format=".3f",
+        n=n,
+        p=length.p[0],
+        test="permutation of lengths over all topics, one-sided",
+        resamples=resamples,
+        tolerance=CENTRED,
+    )
+
+
+# %%
+def by_layer(similarity: np.ndarray, prompts: PromptSet, name: str, *, between: bool = False) -> pd.DataFrame:
+    """T of both labels after every block, tested over all layers at once."""
+    parts = []
+    for label, other_label in (("abstract", "controversial"), ("controversial", "abstract")):
+        values, other = prompts.label(label), prompts.label(other_label)
+        only = other if between else None
+        test = separation_test(
+            similarity,
+            values,
+            within=other,
+            between=only,
+            resamples=resamples,
+            rng=draws(f"{name}{label} test"),
+        )
+        interval = separation_interval(
+            similarity,
+            values,
+            between=only,
+            strata=prompts.codes("category"),
+            resamples=resamples,
+            rng=draws(f"{name}{label} interval"),
+        )
+        parts.append(
+            pd.DataFrame(
+                {
+                    "label": label,
+                    "layer": measured,
+                    "value": test.observed,
+                    "low": interval.low,
+                    "high": interval.high,
+                    "threshold": test.threshold,
+                    "p": test.p,
+                    "p_max": test.p_max,
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+# The last layer's draws are those of the tests above: one quantity, one interval.
+layers_topics = by_layer(centred, topics, "")
+ledger.figure(
+    "layers_topics",
+    charts.layer_curves(layers_topics, y_title="separation T"),
     # lint: allow numeral because twenty prompts are the source's design
-    label="Separation by the topic's number of tokens, T, last layer, twenty topics",
-    format=".3f",
-    n=n,
-    p=length.p[0],
-    test="permutation of lengths over all topics, one-sided",
-    resamples=resamples,
+    caption="The same for the twenty topics of the source's design, in which the labels are not crossed.",
+    # lint: allow numeral because twenty prompts are the source's design
+    alt="Two curves over the layers, separation of the twenty topics by abstractness and by controversy, "
+    "each with an interval band and a dashed line for the threshold that chance sets.",
     tolerance=CENTRED,
 )
 
@@ -662,7 +780,9 @@ ledger.statistic(
 # ### The crossed set
 
 # %%
-centred_crossed = cosines(residuals_crossed, centred=True)
+if no_crossed:
+    ledger.does_not_apply(no_crossed)
+centred_crossed = cosines(residuals_crossed[measured], centred=True)
 record_separation("crossed_", centred_crossed[-1], crossed, "crossed topics")
 
 ledger.claim(
@@ -797,7 +917,7 @@ ledger.claim(
 # centring.
 
 # %%
-embedded = cosines(bridge.W_E[torch.as_tensor(topic_ids)], centred=True)
+embedded = cosines(bridge.W_E[torch.as_tensor(topic_ids)].float(), centred=True)
 last_crossed = residuals_crossed[-1].double()
 spread_crossed = dominance(last_crossed - last_crossed.mean(0))
 reduced = cosines(without_dimensions(last_crossed, spread_crossed.dimensions[:LARGEST]), centred=True)
@@ -854,51 +974,9 @@ ledger.table(
 # ## Layer by layer
 
 
-# %%
-def by_layer(similarity: np.ndarray, prompts: PromptSet, name: str, *, between: bool = False) -> pd.DataFrame:
-    """T of both labels after every block, tested over all layers at once."""
-    parts = []
-    for label, other_label in (("abstract", "controversial"), ("controversial", "abstract")):
-        values, other = prompts.label(label), prompts.label(other_label)
-        only = other if between else None
-        test = separation_test(
-            similarity,
-            values,
-            within=other,
-            between=only,
-            resamples=resamples,
-            rng=draws(f"{name}{label} test"),
-        )
-        interval = separation_interval(
-            similarity,
-            values,
-            between=only,
-            strata=prompts.codes("category"),
-            resamples=resamples,
-            rng=draws(f"{name}{label} interval"),
-        )
-        parts.append(
-            pd.DataFrame(
-                {
-                    "label": label,
-                    "layer": np.arange(n_layers),
-                    "value": test.observed,
-                    "low": interval.low,
-                    "high": interval.high,
-                    "threshold": test.threshold,
-                    "p": test.p,
-                    "p_max": test.p_max,
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
-
-
-# The last layer's draws are those of the tests above: one quantity, one interval.
-layers_topics = by_layer(centred, topics, "")
 layers = by_layer(centred_crossed, crossed, "crossed_")
 layers_between = by_layer(centred_crossed, crossed, "between ", between=True)
-raw_by_layer = cosines(residuals_crossed, centred=False)
+raw_by_layer = cosines(residuals_crossed[measured], centred=False)
 ledger.table(
     "layer_values",
     layers.assign(
@@ -932,16 +1010,6 @@ ledger.figure(
     tolerance=CENTRED,
 )
 ledger.figure(
-    "layers_topics",
-    charts.layer_curves(layers_topics, y_title="separation T"),
-    # lint: allow numeral because twenty prompts are the source's design
-    caption="The same for the twenty topics of the source's design, in which the labels are not crossed.",
-    # lint: allow numeral because twenty prompts are the source's design
-    alt="Two curves over the layers, separation of the twenty topics by abstractness and by controversy, "
-    "each with an interval band and a dashed line for the threshold that chance sets.",
-    tolerance=CENTRED,
-)
-ledger.figure(
     "layers_between",
     charts.layer_curves(layers_between, y_title="separation T between"),
     caption="Separation on the crossed topics over pairs that differ in the other label only: "
@@ -968,7 +1036,11 @@ for name in label_values:
         n=n_layers,
         tolerance=BORDERLINE,
     )
-    ledger.statistic(f"peak_{name}_layer", peak, label=f"Layer with the largest separation by '{name}'")
+    ledger.statistic(
+        f"peak_{name}_layer",
+        int(curve["layer"][peak]),
+        label=f"Layer with the largest separation by '{name}'",
+    )
     ledger.statistic(
         f"peak_{name}",
         curve["value"][peak],
@@ -994,14 +1066,18 @@ ledger.claim(
 # MLP takes part in. The attention patterns and values behind it do come from earlier layers.
 
 # %%
-heads_crossed = cosines(read.heads[:, :, n:].flatten(0, 1), centred=True)
+head_vectors = read.heads[:, :, n:].flatten(0, 1)
+heads_measured = np.flatnonzero(has_cosines(head_vectors, centred=True))
+if not len(heads_measured):
+    ledger.does_not_apply("heads must write something else for each topic, and in this model none does")
+heads_crossed = cosines(head_vectors[heads_measured], centred=True)
 head_tests = {
     name: separation_test(
         heads_crossed, values, within=other, resamples=resamples, rng=draws(f"heads {name}")
     )
     for name, (values, other) in label_values.items()
 }
-layer_of, head_of = np.divmod(np.arange(n_layers * n_heads), n_heads)
+layer_of, head_of = np.divmod(heads_measured, n_heads)
 heads = pd.concat(
     [
         pd.DataFrame(
