@@ -25,6 +25,7 @@
 
 # %% tags=["parameters"]
 model = "smollm2-135m"
+dtype = "float32"
 seed = 0
 resamples = 10_000
 
@@ -42,15 +43,17 @@ resamples = 10_000
 # **Both ways.** The same places are asked for by their capital and the other way round. The shares that are
 # known are compared place by place: McNemar's exact test, and Bonett and Price's interval for the difference.
 #
-# **Logit.** Minus the mean logit over the vocabulary, on which no probability depends.
+# **Logit.** Minus the mean logit over the vocabulary, on which no probability depends. Where a model caps its
+# logits (tanh), the logit before the cap.
 #
 # **Attribution.** The parts that heads, MLPs, embedding and biases add to that logit, the scales of all norms
 # frozen as they were in the pass. They sum to the logit, which every call checks. They are *direct* parts: a
 # head that only feeds an MLP has none.
 #
 # **The fact alone.** Much of a logit is about any capital. The difference between the answer and the capital
-# of the next place of the same kind in the file, in the same prompt, is about this one. A share is the sum of
-# a kind of part over prompts divided by the sum of all parts; intervals resample prompts.
+# of the next place of the same kind in the file that begins with another token, in the same prompt, is about
+# this one. A share is the sum of a kind of part over prompts divided by the sum of all parts; intervals
+# resample prompts. Where the difference is not above nought there is no fact to share out.
 #
 # <!-- lint: allow numeral because these are definitions -->
 # **Active and contributing.** Of the 10 MLP neurons with the largest absolute activation at the last token,
@@ -88,11 +91,14 @@ from statsmodels.stats.proportion import proportion_confint
 
 from mechscope.charts_lens import lens_grid, shown_token, value_by_layer, waterfall
 from mechscope.data.prompts import analysis_file, load_prompts
+from mechscope.errors import InvalidInput
 from mechscope.ledger import RESAMPLED, Close, Ledger
 from mechscope.lens.answers import score_answers
 from mechscope.lens.attribution import attribute, attribute_neurons
 from mechscope.lens.last_position import read_last_position
 from mechscope.lens.logit_lens import logit_by_layer, logit_lens
+from mechscope.lens.readable import unreadable
+from mechscope.lens.readout import soft_cap
 from mechscope.lens.texts import tokenise
 from mechscope.models import load_model
 from mechscope.stats.paired_shares import compare_paired_shares
@@ -121,10 +127,21 @@ def mean_with_interval(values: np.ndarray, name: str) -> tuple[float, tuple[floa
 
 
 ledger = Ledger("logit_attribution")
-bridge = load_model(model)
+capitals = load_prompts(analysis_file("data/capitals.csv"), columns=["answer", "place", "kind"])
+inverse = load_prompts(analysis_file("data/capitals_inverse.csv"), columns=["answer", "place", "kind"])
+languages = load_prompts(analysis_file("data/capitals_languages.csv"), columns=["answer", "language"])
+bridge = load_model(model, dtype=dtype)
 n_layers, n_heads = bridge.cfg.n_layers, bridge.cfg.n_heads
 ledger.statistic("n_layers", n_layers, label="Layers")
 ledger.statistic("n_heads", n_layers * n_heads, label="Attention heads")
+if reason := unreadable(bridge, capitals.prompts, capitals.column("answer")):
+    ledger.does_not_apply(reason)
+halves = n_layers > 1
+if not halves:
+    ledger.does_not_apply(
+        f"a second half of the layers needs at least two, and this model has {n_layers}",
+        *("texas_best_layer", "convergence_depth", "peak_depth", "share_late"),
+    )
 
 # %% [markdown]
 # ## One prompt
@@ -173,7 +190,7 @@ ledger.statistic(
 best_other = int(texas.first_rank[0] == 1)
 ledger.statistic(
     "texas_margin",
-    float(last.log_prob[-1, 0] - last.top_probabilities[-1, 0, best_other].log()),
+    float(last.log_prob[-1, 0] - last.top_probabilities[-1, 0, best_other].clamp_min(1e-38).log()),
     label="Log-probability of the answer minus that of the most probable other token",
     format=".3f",
     unit="nats",
@@ -186,12 +203,13 @@ ledger.statistic(
     label="Best rank of the answer after any block",
     tolerance=BORDERLINE,
 )
-ledger.statistic(
-    "texas_best_layer",
-    last.layers[best_row],
-    label="First block after which the answer has its best rank",
-    tolerance=BORDERLINE,
-)
+if halves:
+    ledger.statistic(
+        "texas_best_layer",
+        last.layers[best_row],
+        label="First block after which the answer has its best rank",
+        tolerance=BORDERLINE,
+    )
 ledger.claim(
     "knows_texas",
     "After this one prompt the answer is the model's most probable next token.",
@@ -275,8 +293,7 @@ ledger.table(
 # ### The logit taken apart
 
 # %%
-parts = attribute(bridge, one, austin, centred=True)
-neurons = attribute_neurons(bridge, one, austin, centred=True)
+parts = attribute(bridge, one, austin, centred=True, before_cap=True)
 course = logit_by_layer(bridge, one, austin)[:, 0].numpy()
 ledger.statistic(
     "texas_logit",
@@ -328,17 +345,16 @@ named.append(("final bias", float(parts.final_bias[0])))
 # Small parts are kept together, in the place of the first of them, so that the picture can be read.
 big = set(sorted((name for name, _ in named), key=lambda name: -abs(dict(named)[name]))[:18])
 shown = [(name, value) for name, value in named if name in big]
-rest = sum(value for name, value in named if name not in big)
+rest = [("all other parts", sum(value for name, value in named if name not in big))] * (len(big) < len(named))
 ledger.figure(
     "waterfall",
     waterfall(
-        [*(name for name, _ in shown), "all other parts"],
-        [*(value for _, value in shown), rest],
+        *zip(*shown, *rest, strict=True),
         total="logit",
         x_title="logit above the mean",
     ),
     caption=f"Attribution of the logit of “{ANSWER.strip()}” after “{PROMPT}” to the largest parts, in the "
-    "order of the pass; everything else is one bar.",
+    f"order of the pass{'; everything else is one bar' if rest else ''}.",
     alt="A waterfall of bars, one for each large part of the logit, from nothing to the whole logit.",
     tolerance={"*": ACTIVATION},
 )
@@ -358,65 +374,86 @@ ledger.table(
     tolerance=ACTIVATION,
     shown=10,
 )
-top_neurons = pd.DataFrame(
-    [
-        {
-            "order": by,
-            "place": place,
-            "neuron": f"L{one_of.layer}N{one_of.neuron}",
-            "activation": one_of.activation,
-            "adds": one_of.contribution,
-        }
-        for by in ("activation", "contribution")
-        for place, one_of in enumerate(neurons.top(10, by=by, text=0), start=1)
-    ]
-)
-by_order = top_neurons.groupby("order")["neuron"].agg(set)
-ledger.statistic(
-    "neurons_shared",
-    len(by_order["activation"] & by_order["contribution"]),
-    label="Neurons among the ten most active and the ten that add most",
-    n=10,
-    tolerance=BORDERLINE,
-)
-ledger.table(
-    "neurons",
-    top_neurons,
-    key=["order", "place"],
-    caption="The most active neurons at the last token, and those that add most to the logit of the answer.",
-    formats={"place": "d", "activation": ".2f", "adds": "+.3f"},
-    tolerance=ACTIVATION,
-)
+try:
+    neurons = attribute_neurons(bridge, one, austin, centred=True, before_cap=True)
+    n_neurons, no_neurons = neurons.activations[..., 0].numel(), ""
+except InvalidInput as error:  # experts that a router chooses between, or no MLPs
+    n_neurons, no_neurons = 0, error.message
+
+
+def too_few_neurons(k: int) -> str:
+    """Why no k neurons can be singled out; "" where they can."""
+    return no_neurons or (
+        "" if n_neurons > k else f"more than {k} neurons are needed, and this model has {n_neurons}"
+    )
+
+
+if reason := too_few_neurons(10):
+    ledger.does_not_apply(reason, "neurons_shared", "neurons")
+else:
+    top_neurons = pd.DataFrame(
+        [
+            {
+                "order": by,
+                "place": place,
+                "neuron": f"L{one_of.layer}N{one_of.neuron}",
+                "activation": one_of.activation,
+                "adds": one_of.contribution,
+            }
+            for by in ("activation", "contribution")
+            for place, one_of in enumerate(neurons.top(10, by=by, text=0), start=1)
+        ]
+    )
+    by_order = top_neurons.groupby("order")["neuron"].agg(set)
+    ledger.statistic(
+        "neurons_shared",
+        len(by_order["activation"] & by_order["contribution"]),
+        label="Neurons among the ten most active and the ten that add most",
+        n=10,
+        tolerance=BORDERLINE,
+    )
+    ledger.table(
+        "neurons",
+        top_neurons,
+        key=["order", "place"],
+        caption="The most active neurons at the last token, and those that add most to the logit of the "
+        "answer.",
+        formats={"place": "d", "activation": ".2f", "adds": "+.3f"},
+        tolerance=ACTIVATION,
+    )
 
 # %% [markdown]
 # ## What the model knows
 
 # %%
-capitals = load_prompts(analysis_file("data/capitals.csv"), columns=["answer", "place", "kind"])
-inverse = load_prompts(analysis_file("data/capitals_inverse.csv"), columns=["answer", "place", "kind"])
-languages = load_prompts(analysis_file("data/capitals_languages.csv"), columns=["answer", "language"])
-scores = score_answers(bridge, capitals.prompts, capitals.column("answer"))
-scores_inverse = score_answers(bridge, inverse.prompts, inverse.column("answer"))
-scores_languages = score_answers(bridge, languages.prompts, languages.column("answer"))
+SETS = {
+    "capitals": (capitals, "capital of a place", "capitals of a place"),
+    "inverse": (inverse, "place of a capital", "places of a capital"),
+    "languages": (languages, "other languages", "capitals in other languages"),
+}
+scored, unread = {}, {}
+for name, (prompts, _, _) in SETS.items():
+    if reason := unreadable(bridge, prompts.prompts, prompts.column("answer")):
+        unread[name] = reason
+        ledger.does_not_apply(reason, *(f"{name}_{what}" for what in ("n", "known", "several", "share")))
+    else:
+        scored[name] = score_answers(bridge, prompts.prompts, prompts.column("answer"))
+scores = scored["capitals"]
 
 facts = pd.concat(
     [
         pd.DataFrame(
             {
-                "set": label,
-                "prompt": prompts.prompts,
-                "answer": prompts.column("answer"),
+                "set": SETS[name][1],
+                "prompt": SETS[name][0].prompts,
+                "answer": SETS[name][0].column("answer"),
                 "tokens": found.n_tokens.numpy(),
                 "log_prob": found.log_prob.numpy(),
                 "first_rank": found.first_rank.numpy(),
                 "known": found.known.numpy(),
             }
         )
-        for label, prompts, found in (
-            ("capital of a place", capitals, scores),
-            ("place of a capital", inverse, scores_inverse),
-            ("other languages", languages, scores_languages),
-        )
+        for name, found in scored.items()
     ],
     ignore_index=True,
 )
@@ -434,11 +471,8 @@ ledger.table(
     },
     shown=12,
 )
-for name, found, label in (
-    ("capitals", scores, "capitals of a place"),
-    ("inverse", scores_inverse, "places of a capital"),
-    ("languages", scores_languages, "capitals in other languages"),
-):
+for name, found in scored.items():
+    label = SETS[name][2]
     ledger.statistic(f"{name}_n", len(found.ids), label=f"Prompts: {label}")
     ledger.statistic(
         # lint: allow loose-tolerance because a prompt at a threshold may be all there is
@@ -473,37 +507,49 @@ ledger.claim(
 )
 
 # %%
-found_back = dict(zip(inverse.column("place"), scores_inverse.known.tolist(), strict=True))
-known_back = np.array([found_back[place] for place in capitals.column("place")])
-known = scores.known.numpy()
-single = (scores.n_tokens == 1).numpy()
 PAIRED = "exact McNemar test, two-sided; interval of Bonett and Price"
-both = compare_paired_shares(known_back, known)
-both_single = compare_paired_shares(known_back[single], known[single])
-for name, pairs, label in (
-    (
-        "inverse_minus_capitals",
-        both,
-        "Share of places found from their capital minus share of capitals known",
-    ),
-    ("inverse_minus_capitals_single", both_single, "The same, where the capital is a single token"),
-):
+single = (scores.n_tokens == 1).numpy()
+compared = ("inverse_minus_capitals", "inverse_minus_capitals_single")
+if "inverse" in unread:
+    ledger.does_not_apply(unread["inverse"], *compared, "only_inverse", "only_capital")
+else:
+    found_back = dict(zip(inverse.column("place"), scored["inverse"].known.tolist(), strict=True))
+    known_back = np.array([found_back[place] for place in capitals.column("place")])
+    known = scores.known.numpy()
+    for name, chosen, label in (
+        (
+            compared[0],
+            np.ones_like(single),
+            "Share of places found from their capital minus share of capitals known",
+        ),
+        (compared[1], single, "The same, where the capital is a single token"),
+    ):
+        if not chosen.any():
+            ledger.does_not_apply("a capital of one token is needed, and this vocabulary has none", name)
+            continue
+        pairs = compare_paired_shares(known_back[chosen], known[chosen])
+        ledger.statistic(
+            name,
+            pairs.difference,
+            label=label,
+            ci=(pairs.low, pairs.high),
+            n=pairs.n,
+            p=pairs.p,
+            test=PAIRED,
+            tolerance=ONE_PROMPT,
+        )
     ledger.statistic(
-        name,
-        pairs.difference,
-        label=label,
-        ci=(pairs.low, pairs.high),
-        n=pairs.n,
-        p=pairs.p,
-        test=PAIRED,
-        tolerance=ONE_PROMPT,
+        "only_inverse",
+        int((known_back & ~known).sum()),
+        label="Places found whose capital is not known",
+        tolerance=BORDERLINE,
     )
-ledger.statistic(
-    "only_inverse", both.first_only, label="Places found whose capital is not known", tolerance=BORDERLINE
-)
-ledger.statistic(
-    "only_capital", both.second_only, label="Capitals known whose place is not found", tolerance=BORDERLINE
-)
+    ledger.statistic(
+        "only_capital",
+        int((known & ~known_back).sum()),
+        label="Capitals known whose place is not found",
+        tolerance=BORDERLINE,
+    )
 ledger.claim(
     "inverse_is_harder",
     "Fewer places are found from their capital than capitals from their place.",
@@ -520,38 +566,38 @@ ledger.claim(
 # %% [markdown]
 # ## Where capitals are decided
 #
-# All capitals, known or not: convergence is about what the model says, and the fact alone about how much more
-# it gives to the right capital than to another.
+# All capitals, known or not: this is about what the model says.
 
 # %%
 n = len(capitals)
-kinds = capitals.column("kind")
 first = scores.first
-others = torch.empty_like(first)
-whole = torch.empty(n, dtype=torch.bool)  # neither the answer nor the other capital has several tokens
-for at in range(n):
-    rivals = [
-        (at + step) % n for step in range(1, n)
-        if kinds[(at + step) % n] == kinds[at] and first[(at + step) % n] != first[at]
-    ]  # fmt: skip
-    others[at] = first[rivals[0]]
-    whole[at] = int(scores.n_tokens[at]) == int(scores.n_tokens[rivals[0]]) == 1
 asked = tokenise(bridge, capitals.prompts)
 lens = logit_lens(bridge, asked, first, top_k=1)
-fact = attribute(bridge, asked, first, others)
-
-depth = ((lens.convergence + 1) / n_layers).double().numpy()
-value, ends = mean_with_interval(depth, "depth")
-ledger.statistic(
-    "convergence_depth",
-    value,
-    format=".0%",
-    label="Mean depth at which the lens settles on what the model says",
-    ci=ends,
-    n=n,
-    resamples=resamples,
-    tolerance=Close(atol=0.01, because="a layer on a few prompts"),
-)
+if halves:
+    depth = ((lens.convergence + 1) / n_layers).double().numpy()
+    value, ends = mean_with_interval(depth, "depth")
+    ledger.statistic(
+        "convergence_depth",
+        value,
+        format=".0%",
+        label="Mean depth at which the lens settles on what the model says",
+        ci=ends,
+        n=n,
+        resamples=resamples,
+        tolerance=Close(atol=0.01, because="a layer on a few prompts"),
+    )
+    value, ends = mean_with_interval(lens.rank.numpy().argmin(0) / n_layers, "peak")
+    ledger.statistic(
+        # lint: allow loose-tolerance because the interval is narrow where hardly anything is left to vary
+        "peak_depth",
+        value,
+        format=".0%",
+        label="Mean depth at which the right capital has its best rank",
+        ci=ends,
+        n=n,
+        resamples=resamples,
+        tolerance=Close(atol=0.01, because="a layer on a few prompts"),
+    )
 ledger.statistic(
     "convergence_median",
     float(lens.convergence.double().median()),
@@ -560,6 +606,143 @@ ledger.statistic(
     n=n,
     tolerance=BORDERLINE,
 )
+ledger.claim(
+    "decided_late",
+    # lint: allow numeral because halves were fixed beforehand
+    "What the model says is decided in the second half of its layers.",
+    criterion="convergence_depth.low > 0.5",
+)
+ledger.claim(
+    "peaks_late",
+    # lint: allow numeral because halves were fixed beforehand
+    "The right capital has its best rank in the second half of the layers.",
+    criterion="peak_depth.low > 0.5",
+    exploratory="it was claimed about one prompt; measured over all capitals after a first look",
+)
+
+# %%
+ranks = lens.rank.double().log10().numpy()
+rank_ends = percentile_interval(weights_of("layers", n) @ ranks.T / n)
+ledger.figure(
+    "rank_by_layer",
+    value_by_layer(
+        pd.DataFrame(
+            {
+                "label": "rank of the right capital",
+                "layer": lens.layers,
+                "value": ranks.mean(1),
+                "low": rank_ends.low,
+                "high": rank_ends.high,
+            }
+        ),
+        y_title="log10 of the rank",
+    ),
+    caption="Rank of the right capital (its first token) in the logit lens after each block: mean logarithm "
+    "over all prompts, with 95% intervals. Nought is the first rank.",
+    alt="A curve over the layers: the rank of the right capital in the logit lens.",
+    tolerance={"*": Close(rtol=5e-3, atol=5e-3, because="tokens of almost the same logit change places")},
+)
+
+# %% [markdown]
+# ## Active neurons and contributing neurons
+
+# %%
+if no_neurons:
+    ledger.does_not_apply(no_neurons, "n_neurons")
+else:
+    ledger.statistic("n_neurons", n_neurons, label="MLP neurons")
+    over_capitals = attribute_neurons(bridge, asked, first, centred=True, before_cap=True)
+    activity, added = over_capitals.activations, over_capitals.contributions
+    if not added.any():
+        no_neurons = "neurons that add something to the answers are needed, and this model's add nothing"
+
+
+def shared_largest(adds: torch.Tensor, k: int) -> np.ndarray:
+    """In each prompt, the share of the k most active neurons that is among the k that add most."""
+    most = [values.abs().flatten(0, 1).topk(k, dim=0).indices for values in (activity, adds)]
+    return (most[0][:, None] == most[1][None]).any(1).double().mean(0).numpy()
+
+
+def shuffled_weights(draws: int, k: int) -> np.ndarray:
+    """`shared_largest`, mean over draws in which neurons of a layer exchange their output weights."""
+    generator = torch.Generator().manual_seed(seed)
+    per_activation = (added / activity).nan_to_num(0.0, posinf=0.0, neginf=0.0)
+    found = []
+    for _ in range(draws):
+        swapped = torch.stack(
+            [layer[torch.randperm(len(layer), generator=generator)] for layer in per_activation]
+        )
+        found.append(shared_largest(activity * swapped, k))
+    return np.mean(found, axis=0)
+
+
+overlaps: dict[str, tuple[np.ndarray, str]] = {}
+if reason := too_few_neurons(10):
+    ledger.does_not_apply(
+        reason,
+        *("neurons_overlap", "neurons_shuffled", "neurons_overlap_minus_shuffled", "neurons_chance"),
+    )
+else:
+    overlap, exchanged = shared_largest(added, 10), shuffled_weights(20, 10)
+    overlaps = {
+        "neurons_overlap": (overlap, "Share of the ten most active among the ten with the largest parts"),
+        "neurons_shuffled": (exchanged, "With ten, output weights exchanged within layers"),
+        "neurons_overlap_minus_shuffled": (
+            overlap - exchanged,
+            "What the model's own output weights change",
+        ),
+    }
+    ledger.statistic(
+        "neurons_chance", 10 / n_neurons, label="With ten, neurons drawn without looking", format=".1e"
+    )
+if reason := too_few_neurons(100):
+    ledger.does_not_apply(reason, "neurons_overlap_wide")
+else:
+    # lint: allow loose-tolerance because neurons at the border of the largest change places
+    overlaps["neurons_overlap_wide"] = (shared_largest(added, 100), "The same with a hundred")
+for name, (shares, label) in overlaps.items():
+    value, ends = mean_with_interval(shares, name)
+    ledger.statistic(
+        name,
+        value,
+        label=label,
+        format="+.0%" if "minus" in name else ".0%",
+        ci=ends,
+        n=n,
+        resamples=resamples,
+        tolerance=Close(atol=0.01, because="neurons of almost the same value may change places"),
+    )
+ledger.claim(
+    "active_is_not_contributing",
+    # lint: allow numeral because they are in the definition and in the criterion
+    "On average fewer than half of the ten most active neurons are among the ten with the largest parts.",
+    criterion="neurons_overlap.high < 0.5",
+    exploratory="it was claimed about one prompt; measured over all capitals after a first look",
+)
+
+# %% [markdown]
+# ## The fact alone
+#
+# How much more the model gives to the right capital than to another, and what writes it.
+
+# %%
+kinds = capitals.column("kind")
+others = torch.empty_like(first)
+whole = torch.empty(n, dtype=torch.bool)  # neither the answer nor the other capital has several tokens
+for at in range(n):
+    rivals = [
+        (at + step) % n for step in range(1, n)
+        if kinds[(at + step) % n] == kinds[at] and first[(at + step) % n] != first[at]
+    ]  # fmt: skip
+    if not rivals:
+        ledger.does_not_apply(
+            "what is about the fact alone needs capitals that begin with different tokens, and in this "
+            f"vocabulary all of the kind “{kinds[at]}” begin with {word(int(first[at]))!r}"
+        )
+    others[at] = first[rivals[0]]
+    whole[at] = int(scores.n_tokens[at]) == int(scores.n_tokens[rivals[0]]) == 1
+fact = attribute(bridge, asked, first, others, before_cap=True)
+
 ledger.statistic(
     # lint: allow loose-tolerance because what counts is how small it is
     "worst_rounding",
@@ -575,25 +758,13 @@ ledger.claim(
     criterion="texas_rounding < 0.001 and worst_rounding < 0.001",
     exploratory="after a first look it was extended from one prompt to all capitals",
 )
-value, ends = mean_with_interval(lens.rank.numpy().argmin(0) / n_layers, "peak")
-ledger.statistic(
-    # lint: allow loose-tolerance because the interval is narrow where hardly anything is left to vary
-    "peak_depth",
-    value,
-    format=".0%",
-    label="Mean depth at which the right capital has its best rank",
-    ci=ends,
-    n=n,
-    resamples=resamples,
-    tolerance=Close(atol=0.01, because="a layer on a few prompts"),
-)
 total = fact.total.numpy()
-value, ends = mean_with_interval(total, "difference")
+difference, ends_of_difference = mean_with_interval(total, "difference")
 ledger.statistic(
     "difference",
-    value,
+    difference,
     label="Mean logit difference between the right capital and another",
-    ci=ends,
+    ci=ends_of_difference,
     n=n,
     resamples=resamples,
     tolerance=ACTIVATION,
@@ -608,7 +779,6 @@ ledger.statistic(
 )
 # One rival is an easy test. The hard one: every capital of the file after the same prompt.
 said = read_last_position(bridge, asked, residuals=False, log_probs=True).log_probs
-assert said is not None
 rivals = torch.unique(first)
 own = said.gather(1, first[:, None])[:, 0]
 above = (said[:, rivals] > own[:, None]).sum(1)
@@ -628,95 +798,84 @@ ledger.statistic(
     n=n,
     tolerance=BORDERLINE,
 )
-texas_at = list(capitals.prompts).index(PROMPT)
-not_texas = rivals[rivals != first[texas_at]]
-ledger.statistic(
-    "texas_others_logit",
-    float(parts.logit[0] - (own[texas_at] - said[texas_at, not_texas].mean())),
-    label="Mean logit of the other capitals after this prompt",
-    tolerance=ACTIVATION,
-)
+if soft_cap(bridge) is not None:
+    ledger.does_not_apply(
+        "logits that nothing caps are needed, and this model caps its own", "texas_others_logit"
+    )
+else:
+    texas_at = list(capitals.prompts).index(PROMPT)
+    not_texas = rivals[rivals != first[texas_at]]
+    ledger.statistic(
+        "texas_others_logit",
+        float(parts.logit[0] - (own[texas_at] - said[texas_at, not_texas].mean())),
+        label="Mean logit of the other capitals after this prompt",
+        tolerance=ACTIVATION,
+    )
 single_total = total[whole.numpy()]
-ledger.statistic(
-    "favoured_single",
-    int((single_total > 0).sum()),
-    label="Of those in which both capitals are single tokens",
-    n=len(single_total),
-    tolerance=BORDERLINE,
-)
-value, ends = mean_with_interval(single_total, "single difference")
-ledger.statistic(
-    "difference_single",
-    value,
-    label="Mean logit difference where both capitals are single tokens",
-    ci=ends,
-    n=len(single_total),
-    resamples=resamples,
-    tolerance=ACTIVATION,
-)
+if len(single_total) < 2:
+    ledger.does_not_apply(
+        "prompts in which both capitals are single tokens are needed, and this vocabulary has too few",
+        *("favoured_single", "difference_single"),
+    )
+else:
+    ledger.statistic(
+        "favoured_single",
+        int((single_total > 0).sum()),
+        label="Of those in which both capitals are single tokens",
+        n=len(single_total),
+        tolerance=BORDERLINE,
+    )
+    value, ends = mean_with_interval(single_total, "single difference")
+    ledger.statistic(
+        "difference_single",
+        value,
+        label="Mean logit difference where both capitals are single tokens",
+        ci=ends,
+        n=len(single_total),
+        resamples=resamples,
+        tolerance=ACTIVATION,
+    )
 
 # %%
 half = n_layers // 2
+heads_add, mlps_add = fact.heads.sum((0, 1)).numpy(), fact.mlps.sum(0).numpy()
+embedding_adds = (fact.embedding + fact.position).numpy()
+biases_add = (fact.attention_biases.sum(0) + fact.mlp_biases.sum(0) + fact.final_bias).numpy()
 groups = {
-    "heads": fact.heads.sum((0, 1)).numpy(),
-    "mlps": fact.mlps.sum(0).numpy(),
-    "embedding": (fact.embedding + fact.position).numpy(),
-    "biases": (fact.attention_biases.sum(0) + fact.mlp_biases.sum(0) + fact.final_bias).numpy(),
-    "late": fact.by_layer[half:].sum(0).numpy(),
+    "share_heads": (heads_add, "Share of the fact that heads add"),
+    "share_mlps": (mlps_add, "Share that MLPs add"),
+    "share_embedding": (embedding_adds, "Share that embeddings add"),
+    "share_biases": (biases_add, "Share that biases add"),
+    "share_mlps_minus_heads": (mlps_add - heads_add, "Share of MLPs minus share of heads"),
 }
-labels = {
-    "heads": "Share of the fact that heads add",
-    "mlps": "Share that MLPs add",
-    "embedding": "Share that embeddings add",
-    "biases": "Share that biases add",
-    "late": "Share that the second half of the layers adds",
-}
+if halves:
+    groups["share_late"] = (
+        fact.by_layer[half:].sum(0).numpy(),
+        "Share that the second half of the layers adds",
+    )
+if ends_of_difference[0] <= 0:
+    ledger.does_not_apply(
+        "shares of the fact need a model that gives the right capital the larger logit on average, interval "
+        f"included; this model's mean difference is {difference:.3g} "
+        f"({ends_of_difference[0]:.3g} to {ends_of_difference[1]:.3g})",
+        *groups,
+    )
+    groups = {}
 weights = weights_of("shares", n)
-
-
-def share_with_interval(part: np.ndarray) -> tuple[float, tuple[float, float]]:
-    """Sum of a part over prompts divided by the sum of all parts, prompts resampled together."""
+for name, (part, label) in groups.items():
+    # Prompts are resampled together in the part and in the sum of all parts.
     ends = percentile_interval((weights @ part / (weights @ total))[:, None])
-    return float(part.sum() / total.sum()), (ends.low[0], ends.high[0])
-
-
-for name, part in groups.items():
-    value, ends = share_with_interval(part)
     ledger.statistic(
         # lint: allow loose-tolerance because the interval is narrow where hardly anything is left to vary
-        f"share_{name}",
-        value,
-        label=labels[name],
-        format=".0%",
-        ci=ends,
+        name,
+        float(part.sum() / total.sum()),
+        label=label,
+        format="+.0%" if "minus" in name else ".0%",
+        ci=(ends.low[0], ends.high[0]),
         n=n,
         resamples=resamples,
         tolerance=RESAMPLED,
     )
-value, ends = share_with_interval(groups["mlps"] - groups["heads"])
-ledger.statistic(
-    "share_mlps_minus_heads",
-    value,
-    label="Share of MLPs minus share of heads",
-    format="+.0%",
-    ci=ends,
-    n=n,
-    resamples=resamples,
-    tolerance=RESAMPLED,
-)
-ledger.claim(
-    "decided_late",
-    # lint: allow numeral because halves were fixed beforehand
-    "What the model says is decided in the second half of its layers.",
-    criterion="convergence_depth.low > 0.5",
-)
-ledger.claim(
-    "peaks_late",
-    # lint: allow numeral because halves were fixed beforehand
-    "The right capital has its best rank in the second half of the layers.",
-    criterion="peak_depth.low > 0.5",
-    exploratory="it was claimed about one prompt; measured over all capitals after a first look",
-)
 ledger.claim(
     "fact_written_late",
     # lint: allow numeral because the threshold was fixed beforehand
@@ -743,18 +902,25 @@ n_rest = heads_rest.shape[1]
 per_head = heads_rest.mean(-1)
 ten = order[:10].numpy()
 head_draws = weights_of("ten heads", n_rest) @ heads_rest.numpy().T / n_rest
-ends_of_ten = percentile_interval((head_draws[:, ten].sum(1) / head_draws.clip(0).sum(1))[:, None])
-ledger.statistic(
-    "ten_heads_share",
-    float(per_head[ten].sum() / per_head.clamp_min(0).sum()),
-    label="Share of what heads add on average, negative ones aside, that ten heads add, chosen on other "
-    "prompts",
-    format=".0%",
-    ci=(ends_of_ten.low[0], ends_of_ten.high[0]),
-    n=n_rest,
-    resamples=resamples,
-    tolerance=ACTIVATION,
-)
+added_by_heads = head_draws.clip(0).sum(1)
+if len(order) <= 20 or not added_by_heads.all():
+    ledger.does_not_apply(
+        f"ten heads are few among more than twenty that add something, and this model has {len(order)} heads",
+        "ten_heads_share",
+    )
+else:
+    ends_of_ten = percentile_interval((head_draws[:, ten].sum(1) / added_by_heads)[:, None])
+    ledger.statistic(
+        "ten_heads_share",
+        float(per_head[ten].sum() / per_head.clamp_min(0).sum()),
+        label="Share of what heads add on average, negative ones aside, that ten heads add, chosen on other "
+        "prompts",
+        format=".0%",
+        ci=(ends_of_ten.low[0], ends_of_ten.high[0]),
+        n=n_rest,
+        resamples=resamples,
+        tolerance=ACTIVATION,
+    )
 ledger.statistic(
     "best_head", f"L{int(order[0]) // n_heads}H{int(order[0]) % n_heads}", label="Head that adds most"
 )
@@ -820,84 +986,4 @@ ledger.figure(
     "and another: means over all prompts, with 95% intervals.",
     alt="Two curves over the layers, heads and MLPs, with interval bands: what each adds to the right answer.",  # noqa: E501
     tolerance={"*": ACTIVATION},
-)
-ranks = lens.rank.double().log10().numpy()
-rank_ends = percentile_interval(layer_weights @ ranks.T / n)
-ledger.figure(
-    "rank_by_layer",
-    value_by_layer(
-        pd.DataFrame(
-            {
-                "label": "rank of the right capital",
-                "layer": lens.layers,
-                "value": ranks.mean(1),
-                "low": rank_ends.low,
-                "high": rank_ends.high,
-            }
-        ),
-        y_title="log10 of the rank",
-    ),
-    caption="Rank of the right capital (its first token) in the logit lens after each block: mean logarithm "
-    "over all prompts, with 95% intervals. Nought is the first rank.",
-    alt="A falling curve over the layers: the rank of the right capital in the logit lens.",
-    tolerance={"*": Close(rtol=5e-3, atol=5e-3, because="tokens of almost the same logit change places")},
-)
-
-# %% [markdown]
-# ## Active neurons and contributing neurons
-
-# %%
-over_capitals = attribute_neurons(bridge, asked, first, centred=True)
-activity, added = over_capitals.activations, over_capitals.contributions
-n_neurons = activity.shape[0] * activity.shape[1]
-
-
-def shared_largest(adds: torch.Tensor, k: int) -> np.ndarray:
-    """In each prompt, the share of the k most active neurons that is among the k that add most."""
-    most = [values.abs().flatten(0, 1).topk(k, dim=0).indices for values in (activity, adds)]
-    return (most[0][:, None] == most[1][None]).any(1).double().mean(0).numpy()
-
-
-def shuffled_weights(draws: int, k: int) -> np.ndarray:
-    """`shared_largest`, mean over draws in which neurons of a layer exchange their output weights."""
-    generator = torch.Generator().manual_seed(seed)
-    per_activation = (added / activity).nan_to_num(0.0, posinf=0.0, neginf=0.0)
-    found = []
-    for _ in range(draws):
-        swapped = torch.stack(
-            [layer[torch.randperm(len(layer), generator=generator)] for layer in per_activation]
-        )
-        found.append(shared_largest(activity * swapped, k))
-    return np.mean(found, axis=0)
-
-
-ledger.statistic("n_neurons", n_neurons, label="MLP neurons")
-overlap, exchanged = shared_largest(added, 10), shuffled_weights(20, 10)
-for name, shares, label in (
-    ("neurons_overlap", overlap, "Share of the ten most active among the ten with the largest parts"),
-    # lint: allow loose-tolerance because neurons at the border of the largest change places
-    ("neurons_overlap_wide", shared_largest(added, 100), "The same with a hundred"),
-    ("neurons_shuffled", exchanged, "With ten, output weights exchanged within layers"),
-    ("neurons_overlap_minus_shuffled", overlap - exchanged, "What the model's own output weights change"),
-):
-    value, ends = mean_with_interval(shares, name)
-    ledger.statistic(
-        name,
-        value,
-        label=label,
-        format="+.0%" if "minus" in name else ".0%",
-        ci=ends,
-        n=n,
-        resamples=resamples,
-        tolerance=Close(atol=0.01, because="neurons of almost the same value may change places"),
-    )
-ledger.statistic(
-    "neurons_chance", 10 / n_neurons, label="With ten, neurons drawn without looking", format=".1e"
-)
-ledger.claim(
-    "active_is_not_contributing",
-    # lint: allow numeral because they are in the definition and in the criterion
-    "On average fewer than half of the ten most active neurons are among the ten with the largest parts.",
-    criterion="neurons_overlap.high < 0.5",
-    exploratory="it was claimed about one prompt; measured over all capitals after a first look",
 )
