@@ -723,7 +723,6 @@ else:
     )
 
 
-# %%
 def by_layer(similarity: np.ndarray, prompts: PromptSet, name: str, *, between: bool = False) -> pd.DataFrame:
     """T of both labels after every block, tested over all layers at once."""
     parts = []
@@ -973,7 +972,7 @@ ledger.table(
 # %% [markdown]
 # ## Layer by layer
 
-
+# %%
 layers = by_layer(centred_crossed, crossed, "crossed_")
 layers_between = by_layer(centred_crossed, crossed, "between ", between=True)
 raw_by_layer = cosines(residuals_crossed[measured], centred=False)
