@@ -7,7 +7,8 @@ it. The command line prints both without a traceback; anything that is not a `Me
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 _SHORTEST = 3
 """Letters that a name must have for its beginning to say anything."""
@@ -70,6 +71,18 @@ class UnknownName(MechscopeError):
 
 class InvalidInput(MechscopeError):
     """A value, file or prompt that cannot be used as it was given."""
+
+
+def refusal(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
+    """Why a call is refused as `InvalidInput`: the message; "" where it isn't.
+
+    For analyses that leave out what a model has no tokens, context or heads for, and say so.
+    """
+    try:
+        function(*args, **kwargs)
+    except InvalidInput as error:
+        return error.message
+    return ""
 
 
 class InvalidRecord(MechscopeError):

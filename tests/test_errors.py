@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mechscope.errors import UnknownName, nearest
+from mechscope.errors import InvalidInput, UnknownName, nearest, refusal
 from mechscope.models.registry import EMBEDDED, hub_names
 
 RUNS = ["smollm2-135m", "gemma-3-270m", "gpt2-small"]
@@ -78,3 +78,15 @@ def test_nothing_absurd_is_proposed(name: str, valid: list[str]) -> None:
 def test_a_name_can_be_proposed_whatever_it_looks_like() -> None:
     said = str(UnknownName("key", "a.x", ["a.y"], proposals=["other.x"]))
     assert "did you mean 'other.x'?" in said
+
+
+def test_only_input_that_cannot_be_used_is_a_refusal() -> None:
+    def needs(most: int, given: int = 0) -> int:
+        if given > most:
+            raise InvalidInput(f"{given} are too many.", hint="fewer")
+        return 1 // most
+
+    assert refusal(needs, 1) == ""
+    assert refusal(needs, 1, given=2) == "2 are too many."
+    with pytest.raises(ZeroDivisionError):
+        refusal(needs, 0)
