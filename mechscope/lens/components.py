@@ -65,6 +65,15 @@ def require_components(bridge: TransformerBridge, components: Iterable[Head | Ml
             raise InvalidInput(f"{part}: {bridge.cfg.model_name} has attention only, no MLPs.")
 
 
+def layers_without_window(bridge: TransformerBridge) -> tuple[int, ...]:
+    """The layers in which a token may attend to all that come before it, however many they are."""
+    config = bridge.original_model.config
+    kinds = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None)  # GPT-Neo's
+    if kinds is None:
+        return () if getattr(config, "sliding_window", None) else tuple(range(bridge.cfg.n_layers))
+    return tuple(layer for layer, kind in enumerate(kinds) if kind in ("full_attention", "global"))
+
+
 def norm_before_attention(block: Any) -> Any:
     """The norm that attention reads the stream through; None where there is none (OLMo 2)."""
     return None if _stands_behind(block, "ln1") else block.ln1

@@ -236,7 +236,8 @@ def joined_rows(
     """
     if isinstance(texts, str) or not texts:
         raise InvalidInput("joined_rows() needs a list of at least one text.")
-    one = tokenise(bridge, texts[:1], prepend_bos=prepend_bos)  # whether and how a row of this model begins
+    # Whether and how a row of this model begins; a whole text may be longer than its context.
+    one = tokenise(bridge, (texts[0].split() or texts)[:1], prepend_bos=prepend_bos)
     special = one.n_special
     spaced = bridge.tokenizer([f" {text}" for text in texts], add_special_tokens=False)["input_ids"]
     tokens = [token for ids in spaced for token in ids]

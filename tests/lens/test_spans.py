@@ -141,6 +141,13 @@ def test_joined_rows_hold_all_tokens_in_order_behind_the_special_one(bridge):
     assert joined_rows(bridge, ["w1 w2 w3", "w4"], 2, prepend_bos=False).shape == (2, 2)
 
 
+def test_texts_longer_than_the_context_are_cut_into_rows_that_it_holds(bridge):
+    text = " ".join(["w1 w2 w3 w4"] * bridge.cfg.n_ctx)
+    assert joined_rows(bridge, [text], 8).shape[1] == 8
+    with pytest.raises(InvalidInput, match="no tokens"):
+        joined_rows(bridge, ["", text], 8)
+
+
 def test_texts_of_a_span_can_be_ablated_by_the_mean_of_joined_rows(bridge):
     spans = repeated_spans(bridge, TEXTS, SPANS)
     rows = joined_rows(bridge, TEXTS, spans.width)
