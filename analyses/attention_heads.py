@@ -28,6 +28,7 @@
 
 # %% tags=["parameters"]
 model = "smollm2-135m"
+dtype = "float32"
 seed = 0
 resamples = 10_000
 sentence = "When Mary met Tom, Tom gave Mary a book, and Mary thanked Tom."
@@ -52,7 +53,9 @@ sentence = "When Mary met Tom, Tom gave Mary a book, and Mary thanked Tom."
 # 16 further rows at each position; zero and resample ablation stand beside it. The claims are about the 4
 # heads with the highest induction score, against 3 sets of as many heads of the same layers (of the nearest,
 # where a layer has none left) that are neither induction heads nor among the 16 with the highest score.
-# *Removed* is the rise of the loss in the second copy over what the first copy is worth without ablation.
+# *Removed* is the rise of the loss in the second copy over what the first copy is worth without ablation; a
+# model to which that is worth nothing has no such share. A model with fewer than twice as many heads has the
+# largest of 8, 4, 2 and 1 that are no more than half of them in the place of 16, and of 4.
 #
 # <!-- lint: allow numeral because the design was fixed beforehand -->
 # **Paths.** The receiver is the head with the highest induction score. Each head in an earlier layer is made
@@ -73,7 +76,8 @@ sentence = "When Mary met Tom, Tom gave Mary a book, and Mary thanked Tom."
 # the first occurrence is worth, and what of that is *removed* by ablation, are as above, of the span's tokens
 # but the first. Heads are those chosen on random tokens, and so are the others that they are compared with;
 # in text they are made to write their mean over rows of other prose (the formal and conversational texts of
-# `topics_texts.csv`, joined). Intervals are over sentences.
+# `topics_texts.csv`, joined). Sentences that are longer than the model's context, or whose span is not the
+# same several tokens both times, are left out. Intervals are over sentences.
 #
 # **Tests.** All p-values that a claim rests on are corrected together (Holm), and recorded so.
 #
@@ -99,10 +103,11 @@ from mechscope.charts_lens import shown_token
 from mechscope.charts_spans import two_scores
 from mechscope.charts_viewer import attention_viewer
 from mechscope.data.prompts import analysis_file, load_prompts
+from mechscope.errors import refusal
 from mechscope.ledger import Close, Ledger
 from mechscope.lens.ablation import Ablation, CopyingLoss, ablation, copying_loss
 from mechscope.lens.attention import attention_patterns, categories, head_scores
-from mechscope.lens.components import Head, all_heads
+from mechscope.lens.components import Head, all_heads, layers_without_window
 from mechscope.lens.path_patching import composition
 from mechscope.lens.repeats import RepeatedTokens, repeated_tokens
 from mechscope.lens.spans import (
@@ -129,8 +134,8 @@ FLOAT = Close(rtol=2e-3, atol=1e-3, because="float32 reductions in another order
 BORDERLINE = Close(atol=1, because="a head at the border of a threshold may change sides")
 RANKS = Close(atol=0.02, because="ranks of falls near 0 change with float32 noise")
 LENGTH = 24
-TOP = 4
-DOSES = (1, 2, TOP, 8, 16)
+DOSES = (1, 2, 4, 8, 16)
+FEWEST_SENTENCES = 6  # with fewer, no flips of signs give p < 0.05
 KINDS = {
     "induction": "induction",
     "duplicate": "duplicate token",
@@ -151,18 +156,44 @@ def rows(n: int, name: str) -> RepeatedTokens:
 
 
 def mean(values: np.ndarray, over: np.ndarray | None = None) -> tuple[float, tuple[float, float]]:
-    """Mean over rows (or one mean over another) and its interval, rows resampled."""
+    """Mean over rows (or one mean over another) and its interval, rows resampled.
+
+    NaN where values are missing, and where the interval of what they are a share of isn't above nought.
+    """
     below = np.ones(len(values)) if over is None else over
     weights = bootstrap_weights(np.zeros(len(values), dtype=np.int64), resamples, draws("intervals"))
+    if np.isnan(values).any() or percentile_interval((weights @ below)[:, None]).low[0] <= 0:
+        return np.nan, (np.nan, np.nan)
     ends = percentile_interval((weights @ values / (weights @ below))[:, None])
     return float(values.mean() / below.mean()), (float(ends.low[0]), float(ends.high[0]))
 
 
+def lacking(name: str) -> str:
+    """Why there are no heads for a record."""
+    if "sender" in name and not sender:
+        return f"a head is fed by those of earlier layers, and this model has {n_layers} layer"
+    return f"it needs other heads than those with high scores, and there are {n_layers * n_heads} in all"
+
+
+def no_share(over: np.ndarray, what: str) -> str:
+    """Why there are no shares of `what`."""
+    return f"shares of {what} need {what} clearly above 0, and in this model it is {over.mean():.2f}"
+
+
 def record(
-    name: str, values: np.ndarray, label: str, *, over: np.ndarray | None = None, unit: str = ""
+    name: str,
+    values: np.ndarray,
+    label: str,
+    *,
+    over: np.ndarray | None = None,
+    what: str = "copying",
+    unit: str = "",
 ) -> None:
-    """Record a mean over rows with its interval; over something else, as a share of it."""
+    """Record a mean over rows (or one mean as a share of another) with its interval, or why there is none."""
     value, ci = mean(values, over)
+    if np.isnan(value):
+        missing = over is None or np.isnan(values).any()
+        return ledger.does_not_apply(lacking(name) if missing else no_share(over, what), name)
     ledger.statistic(
         name,
         value,
@@ -182,6 +213,8 @@ tested: dict[str, dict[str, Any]] = {}  # recorded at the end
 def held(name: str, values: np.ndarray, label: str, *, unit: str = "nats", over: str = "rows") -> None:
     """Hold back a mean over rows (or sentences) that a claim rests on, until all p-values are known."""
     value, ci = mean(values)
+    if np.isnan(value):
+        return ledger.does_not_apply(lacking(name), name)
     tested[name] = {
         "value": value,
         "label": label,
@@ -194,9 +227,20 @@ def held(name: str, values: np.ndarray, label: str, *, unit: str = "nats", over:
     }
 
 
+def name_heads(name: str, sets: list[tuple[Head, ...]], label: str) -> None:
+    """Record which heads these are, set by set; where there are none, why."""
+    if not all(sets):
+        return ledger.does_not_apply(lacking(name), name)
+    ledger.statistic(name, "; ".join(", ".join(map(str, heads)) for heads in sets), label=label)
+
+
 ledger = Ledger("attention_heads")
-bridge = load_model(model)
+bridge = load_model(model, dtype=dtype)
 n_layers, n_heads = bridge.cfg.n_layers, bridge.cfg.n_heads
+if problem := refusal(rows, 1, "choice"):
+    ledger.does_not_apply(f"heads are scored on {LENGTH} random tokens that come twice: {problem}")
+doses = [dose for dose in DOSES if dose <= max(1, n_layers * n_heads // 2)]
+TOP = min(4, doses[-1])
 
 # %% [markdown]
 # ## What heads do
@@ -233,15 +277,13 @@ for kind in CATEGORIES:
         n=len(heads),
         tolerance=BORDERLINE,
     )
-# Some models let most layers see a window only (longer than these rows); None: all layers see everything.
-layer_types = getattr(bridge.original_model.config, "layer_types", None) or ["full_attention"] * n_layers
-sees_all = [at for at, kind in enumerate(layer_types) if kind == "full_attention"]
+sees_all = layers_without_window(bridge)  # some models let most layers see only a window
 ledger.statistic("layers_full", len(sees_all), label="Layers that may attend to the whole text", n=n_layers)
 ledger.statistic(
     "heads_induction_full",
     int((heads["category"].eq("induction") & heads["layer"].isin(sees_all)).sum()),
     label="Induction heads in those layers",
-    n=int(heads["category"].eq("induction").sum()),
+    n=int(heads["category"].eq("induction").sum()) or None,
     tolerance=BORDERLINE,
 )
 for name, kind in KINDS.items():
@@ -298,7 +340,7 @@ ledger.claim(
 
 # %%
 read, reference = rows(16, "read"), rows(16, "reference").ids
-strongest = scores.top("induction", max(DOSES))
+strongest = scores.top("induction", doses[-1])
 prepared: dict[str, Ablation] = {  # of all heads at once, so that the reference is read once a method
     "mean": ablation(bridge, all_heads(bridge), "mean", reference=reference),
     "zero": ablation(bridge, all_heads(bridge), "zero"),
@@ -309,10 +351,14 @@ prepared: dict[str, Ablation] = {  # of all heads at once, so that the reference
 
 
 def controls(name: str, like: tuple[Head, ...], spared: set[Head]) -> tuple[Head, ...]:
-    """For each of some heads another, not spared, of its layer, or of the nearest layer with one left."""
+    """For each of some heads another, not spared, of its layer, or of the nearest layer with one left.
+
+    Fewer where no more are left.
+    """
     left = [head for head in category if head not in spared]
-    taken, generator = [], draws(f"controls {name}")
-    for head in like:
+    taken: list[Head] = []
+    generator = draws(f"controls {name}")
+    for head in like[: len(left)]:
         distance = min(abs(other.layer - head.layer) for other in left)
         pool = [other for other in left if abs(other.layer - head.layer) == distance]
         taken.append(pool[generator.integers(len(pool))])
@@ -320,11 +366,19 @@ def controls(name: str, like: tuple[Head, ...], spared: set[Head]) -> tuple[Head
     return tuple(taken)
 
 
+def enough(heads: tuple[Head, ...], k: int) -> tuple[Head, ...]:
+    """The first k of these heads; none where they are fewer."""
+    return heads[:k] if len(heads) >= k else ()
+
+
 clean = copying_loss(bridge, read)
+nothing = np.full(len(read), np.nan)  # what is measured of no heads
 
 
 def rise(without: tuple[Head, ...]) -> CopyingLoss:
     """By how much the loss in either copy rises without these heads, row by row."""
+    if not without:
+        return CopyingLoss(nothing, nothing)
     loss = copying_loss(bridge, read, ablated=replace(prepared["mean"], parts=without))
     return CopyingLoss(loss.first - clean.first, loss.second - clean.second)
 
@@ -335,6 +389,8 @@ copies = spans_of_copies(read)
 
 def second_rise(without: tuple[Head, ...], method: str = "mean") -> np.ndarray:
     """`rise(…).second`, for half of its work, where the first copy isn't looked at."""
+    if not without:
+        return nothing
     return second_loss(bridge, copies, ablated=replace(prepared[method], parts=without)) - clean.second
 
 
@@ -342,13 +398,13 @@ others = [controls(name, strongest, induction_heads) for name in "abc"]
 top_rise = rise(strongest[:TOP])
 alone = {head: rise((head,)) for head in strongest[:TOP]}
 rises = {("top", "mean", TOP): top_rise.second}  # of the second copy, by heads, method and their number
-rises["other", "mean", TOP] = np.mean([second_rise(drawn[:TOP]) for drawn in others], axis=0)
+rises["other", "mean", TOP] = np.mean([second_rise(enough(drawn, TOP)) for drawn in others], axis=0)
 for method in ("zero", "resample"):
     rises["top", method, TOP] = second_rise(strongest[:TOP], method)
-    rises["other", method, TOP] = second_rise(others[0][:TOP], method)
-for k in sorted(set(DOSES) - {TOP}):
+    rises["other", method, TOP] = second_rise(enough(others[0], TOP), method)
+for k in sorted({*doses} - {TOP}):
     rises["top", "mean", k] = alone[strongest[0]].second if k == 1 else second_rise(strongest[:k])
-    rises["other", "mean", k] = second_rise(others[0][:k])
+    rises["other", "mean", k] = second_rise(enough(others[0], k))
 
 record("loss_first", clean.first, "Loss in the first copy", unit="nats")
 record("loss_second", clean.second, "Loss in the second copy", unit="nats")
@@ -358,14 +414,8 @@ held(
     rises["top", "mean", TOP] - rises["other", "mean", TOP],
     f"Loss by ablating the {TOP} top induction heads over that by ablating other heads",
 )
-ledger.statistic(
-    "top_heads", ", ".join(map(str, strongest[:TOP])), label="Heads with the highest induction score"
-)
-ledger.statistic(
-    "control_heads",
-    "; ".join(", ".join(map(str, drawn[:TOP])) for drawn in others),
-    label="Other heads, draw by draw",
-)
+name_heads("top_heads", [strongest[:TOP]], "Heads with the highest induction score")
+name_heads("control_heads", [enough(drawn, TOP) for drawn in others], "Other heads, draw by draw")
 for method in prepared:
     record(
         f"removed_{method}",
@@ -379,11 +429,11 @@ record(
     f"Share of copying removed without {TOP} other heads, same or nearest layers, mean ablation",
     over=clean.gain,
 )
-for k in sorted(set(DOSES) - {TOP}):
+for k in sorted({*DOSES} - {4}):  # what those that claims are about remove is recorded above
     for which, name, title in (("top", "mean", "top induction"), ("other", "control", "other")):
         record(
             f"removed_{name}_{k}",
-            rises[which, "mean", k],
+            rises.get((which, "mean", k), nothing),
             f"Share of copying that is removed by mean ablation, {title} heads: {k}",
             over=clean.gain,
         )
@@ -393,30 +443,8 @@ removed = pd.DataFrame(
         {"heads": k, "method": method, "label": WHICH[which], "removed": value, "low": low, "high": high}
         for (which, method, k), values in sorted(rises.items(), key=lambda item: item[0][::-1])
         for value, (low, high) in [mean(values, clean.gain)]
+        if not np.isnan(value)
     ]
-)
-ledger.table(
-    "removed",
-    removed,
-    key=["heads", "method", "label"],
-    caption="Share of copying removed, by the number of heads, the kind of ablation, and which heads; "
-    f"intervals over rows. {TOP} other heads, mean ablation: the mean over {len(others)} draws of them.",
-    labels={"heads": "heads ablated", "label": "which", "low": "from", "high": "to"},
-    formats={"removed": ".2f", "low": ".2f", "high": ".2f"},
-    tolerance={"*": FLOAT},
-)
-ledger.figure(
-    "removed_by_dose",
-    removal_curves(
-        removed[removed["method"] == "mean"].sort_values(["label", "heads"], ascending=[False, True]),
-        x_title="heads ablated",
-        y_title="share of copying removed",
-    ),
-    caption="Share of in-context copying that is removed by mean ablation of the heads with the highest "
-    "induction score, and of other heads of the same or the nearest layers; whiskers are intervals over "
-    "rows.",
-    alt="Two lines over the number of heads ablated: top induction heads, and other heads.",
-    tolerance={"*": FLOAT},
 )
 by_itself = pd.DataFrame(
     [
@@ -432,21 +460,47 @@ by_itself = pd.DataFrame(
         for value, (low, high) in [mean(values.second, clean.gain)]
     ]
 )
-ledger.table(
-    "alone",
-    by_itself,
-    key="head",
-    caption="Share of copying removed by mean ablation of one top induction head alone, with intervals over "
-    "rows, and what that does to the first copy, where there is nothing to copy.",
-    labels={
-        "induction": "induction score",
-        "low": "from",
-        "high": "to",
-        "first": "rise of the loss in the first copy (nats)",
-    },
-    formats={name: ".2f" for name in ("induction", "removed", "low", "high", "first")},
-    tolerance={"*": FLOAT},
-)
+if removed.empty:
+    ledger.does_not_apply(no_share(clean.gain, "copying"), "removed", "removed_by_dose", "alone")
+else:
+    ledger.table(
+        "removed",
+        removed,
+        key=["heads", "method", "label"],
+        caption="Share of copying removed, by the number of heads, the kind of ablation, and which heads; "
+        f"intervals over rows. {TOP} other heads, mean ablation: the mean over {len(others)} draws of them.",
+        labels={"heads": "heads ablated", "label": "which", "low": "from", "high": "to"},
+        formats={"removed": ".2f", "low": ".2f", "high": ".2f"},
+        tolerance={"*": FLOAT},
+    )
+    ledger.figure(
+        "removed_by_dose",
+        removal_curves(
+            removed[removed["method"] == "mean"].sort_values(["label", "heads"], ascending=[False, True]),
+            x_title="heads ablated",
+            y_title="share of copying removed",
+        ),
+        caption="Share of in-context copying that is removed by mean ablation of the heads with the highest "
+        "induction score, and of other heads of the same or the nearest layers; whiskers are intervals over "
+        "rows.",
+        alt="Two lines over the number of heads ablated: top induction heads, and other heads.",
+        tolerance={"*": FLOAT},
+    )
+    ledger.table(
+        "alone",
+        by_itself,
+        key="head",
+        caption="Share of copying removed by mean ablation of one top induction head alone, with intervals "
+        "over rows, and what that does to the first copy, where there is nothing to copy.",
+        labels={
+            "induction": "induction score",
+            "low": "from",
+            "high": "to",
+            "first": "rise of the loss in the first copy (nats)",
+        },
+        formats={name: ".2f" for name in ("induction", "removed", "low", "high", "first")},
+        tolerance={"*": FLOAT},
+    )
 needed = max(alone, key=lambda head: alone[head].second.mean())
 ledger.statistic("needed", str(needed), label="Top induction head whose ablation alone removes most copying")
 ledger.statistic(
@@ -475,85 +529,111 @@ ledger.claim(
 # ## The story of two heads
 
 # %%
-receiver = next(head for head in scores.top("induction", n_heads + 1) if head.layer)
-senders = all_heads(bridge, range(receiver.layer))
-path = composition(bridge, rows(8, "paths"), rows(8, "path donors"), receiver, senders)
-drop = path.drop.mean(1).round(5)  # below that it is float32 noise, and ties are ties
-sender = senders[int(drop.argmax())]
-again = [rows(16, "path"), rows(16, "path donors again"), receiver, [sender]]
-by_key = composition(bridge, *again)
-by_query = composition(bridge, *again, into="query")
-previous = np.array([scores.mean("previous")[head.layer, head.head] for head in senders])
+receiver = next((head for head in scores.top("induction", len(category)) if head.layer), None)
+sender: tuple[Head, ...] = ()
+if receiver is None:
+    names = """receiver n_senders sender sender_category receiver_score sender_drop sender_share all_drop
+    sender_drop_query sender_previous second_sender second_sender_drop path_correlation paths paths_by_kind
+    receivers receivers_keys receivers_fed"""
+    ledger.does_not_apply(lacking("sender"), *names.split())
+else:
+    senders = all_heads(bridge, range(receiver.layer))
+    path = composition(bridge, rows(8, "paths"), rows(8, "path donors"), receiver, senders)
+    drop = path.drop.mean(1).round(5)  # below that it is float32 noise, and ties are ties
+    most, *less = np.argsort(-drop)
+    sender = (senders[most],)
+    again = [rows(16, "path"), rows(16, "path donors again"), receiver, sender]
+    by_key = composition(bridge, *again)
+    by_query = composition(bridge, *again, into="query")
+    previous = np.array([scores.mean("previous")[head.layer, head.head] for head in senders])
 
-centred = rankdata(drop) - (len(senders) + 1) / 2
-kinds = rankdata(previous) - (len(senders) + 1) / 2
-within = np.array([head.layer for head in senders])
-order = permuted_within(np.arange(len(senders)), within, resamples, draws("path test"))
-scale = np.sqrt((centred**2).sum() * (kinds**2).sum())
-association = compare_with_null(
-    np.array([centred @ kinds / scale]), (centred[order] @ kinds / scale)[:, None], alternative="greater"
-)
-ledger.statistic("receiver", str(receiver), label="Receiver: the head with the highest induction score")
-ledger.statistic("n_senders", len(senders), label="Heads before it")
-ledger.statistic("sender", str(sender), label="Sender that its keys need most")
-ledger.statistic("sender_category", category[sender], label="Category of that sender")
-record("receiver_score", by_key.clean, "Induction score of the receiver")
-record("sender_drop", by_key.drop[0], "Fall of that score with that sender's path into its keys patched")
-# lint: allow loose-tolerance because the interval is narrow where hardly anything is left to vary
-record("sender_share", by_key.drop[0], "That fall as a share of the score", over=by_key.clean)
-record("sender_drop_query", by_query.drop[0], "Fall with that sender's path into its queries patched")
-record("all_drop", path.drop_all, "Fall with the paths of all senders into its keys patched together")
-ledger.statistic(
-    "sender_previous",
-    scores.mean("previous")[sender.layer, sender.head],
-    label="Previous-token score of that sender",
-    tolerance=FLOAT,
-)
-runner_up = int(np.argsort(-drop)[1])
-ledger.statistic("second_sender", str(senders[runner_up]), label="Sender that its keys need most but one")
-record("second_sender_drop", path.drop[runner_up], "Fall with that sender's path into its keys patched")
-tested["path_correlation"] = {
-    "value": float(association.observed[0]),
-    "label": "Rank correlation, over senders, of the fall and the previous-token score",
-    "p": float(association.p[0]),
-    "n": len(senders),
-    "test": "permutation of senders within their layer, one-sided",
-    "tolerance": RANKS,
-}
-paths = pd.DataFrame(
-    {
-        "sender": [str(head) for head in senders],
-        "drop": drop,
-        "previous": previous,
-        "category": [category[head] for head in senders],
-    }
-).sort_values("drop", ascending=False, kind="stable")
-ledger.table(
-    "paths",
-    paths,
-    key="sender",
-    caption=f"Fall of the induction score of {receiver} with one sender's path into its keys patched, "
-    "largest first, and what kind of head the sender is.",
-    labels={"drop": "fall", "previous": "previous-token score"},
-    formats={"drop": ".3f", "previous": ".2f"},
-    tolerance={"*": FLOAT},
-    shown=8,
-)
-ledger.figure(
-    "paths_by_kind",
-    sender_scatter(
-        paths.sort_values("sender"),
-        x_title="previous-token score of the sender",
-        y_title=f"fall of {receiver}'s induction score",
-        kinds=CATEGORIES,
-        named=paths.loc[paths["drop"] > 0.05, "sender"].tolist(),
-    ),
-    caption=f"What the keys of {receiver} need: each dot is a head before it. Vertical: how far its "
-    "induction score falls with the direct path from that head into its keys patched. "
-    "Horizontal: how much that head attends to the previous token.",
-    alt="Scatter plot of heads: previous-token score against the fall of the receiver's induction score.",
-    tolerance={"*": FLOAT},
-)
+    centred = rankdata(drop) - (len(senders) + 1) / 2
+    kinds = rankdata(previous) - (len(senders) + 1) / 2
+    within = np.array([head.layer for head in senders])
+    scale = np.sqrt((centred**2).sum() * (kinds**2).sum())
+    highest = "the head" if receiver == strongest[0] else "of the heads with others before them, that"
+    ledger.statistic("receiver", str(receiver), label=f"Receiver: {highest} with the highest induction score")
+    ledger.statistic("n_senders", len(senders), label="Heads before it")
+    name_heads("sender", [sender], "Sender that its keys need most")
+    ledger.statistic("sender_category", category[sender[0]], label="Category of that sender")
+    record("receiver_score", by_key.clean, "Induction score of the receiver")
+    record("sender_drop", by_key.drop[0], "Fall of that score with that sender's path into its keys patched")
+    # lint: allow loose-tolerance because the interval is narrow where hardly anything is left to vary
+    record(
+        "sender_share",
+        by_key.drop[0],
+        "That fall as a share of the score",
+        over=by_key.clean,
+        what="the score",
+    )
+    record("sender_drop_query", by_query.drop[0], "Fall with that sender's path into its queries patched")
+    record("all_drop", path.drop_all, "Fall with the paths of all senders into its keys patched together")
+    ledger.statistic(
+        "sender_previous",
+        previous[most],
+        label="Previous-token score of that sender",
+        tolerance=FLOAT,
+    )
+    if less:
+        name_heads("second_sender", [(senders[less[0]],)], "Sender that its keys need most but one")
+        record("second_sender_drop", path.drop[less[0]], "Fall with that sender's path into its keys patched")
+    else:
+        ledger.does_not_apply(
+            f"there is only one head before {receiver}", "second_sender", "second_sender_drop"
+        )
+    if n_heads > 1 and scale > 0:
+        order = permuted_within(np.arange(len(senders)), within, resamples, draws("path test"))
+        association = compare_with_null(
+            np.array([centred @ kinds / scale]),
+            (centred[order] @ kinds / scale)[:, None],
+            alternative="greater",
+        )
+        tested["path_correlation"] = {
+            "value": float(association.observed[0]),
+            "label": "Rank correlation, over senders, of the fall and the previous-token score",
+            "p": float(association.p[0]),
+            "n": len(senders),
+            "test": "permutation of senders within their layer, one-sided",
+            "tolerance": RANKS,
+        }
+    else:
+        ledger.does_not_apply(
+            "it needs senders of one layer to differ, and in this model they don't", "path_correlation"
+        )
+    paths = pd.DataFrame(
+        {
+            "sender": [str(head) for head in senders],
+            "drop": drop,
+            "previous": previous,
+            "category": [category[head] for head in senders],
+        }
+    ).sort_values("drop", ascending=False, kind="stable")
+    ledger.table(
+        "paths",
+        paths,
+        key="sender",
+        caption=f"Fall of the induction score of {receiver} with one sender's path into its keys patched, "
+        "largest first, and what kind of head the sender is.",
+        labels={"drop": "fall", "previous": "previous-token score"},
+        formats={"drop": ".3f", "previous": ".2f"},
+        tolerance={"*": FLOAT},
+        shown=8,
+    )
+    ledger.figure(
+        "paths_by_kind",
+        sender_scatter(
+            paths.sort_values("sender"),
+            x_title="previous-token score of the sender",
+            y_title=f"fall of {receiver}'s induction score",
+            kinds=CATEGORIES,
+            named=paths.loc[paths["drop"] > 0.05, "sender"].tolist(),
+        ),
+        caption=f"What the keys of {receiver} need: each dot is a head before it. Vertical: how far its "
+        "induction score falls with the direct path from that head into its keys patched. "
+        "Horizontal: how much that head attends to the previous token.",
+        alt="Scatter plot of heads: previous-token score against the fall of the receiver's induction score.",
+        tolerance={"*": FLOAT},
+    )
 ledger.claim(
     "two_heads",
     "The sender that the induction head's keys need most is a previous-token head.",
@@ -569,7 +649,7 @@ ledger.claim(
 # Is that receiver like the others? The same search for the other top induction heads (no claim was made).
 
 # %%
-searched = {receiver: path}
+searched = {receiver: path} if receiver else {}
 for head in strongest[:TOP]:
     if head.layer and head not in searched:
         before = all_heads(bridge, range(head.layer))
@@ -578,8 +658,8 @@ queries_to_a_key = n_heads // (bridge.cfg.n_key_value_heads or n_heads)
 fed = []
 for head, one in searched.items():
     falls = one.drop.mean(1)
-    first, second = np.argsort(-falls)[:2]
-    most = one.senders[int(first)]
+    first, *next_ones = np.argsort(-falls)
+    most = one.senders[first]
     fed.append(
         {
             "receiver": str(head),
@@ -587,38 +667,41 @@ for head, one in searched.items():
             "score": one.clean.mean(),
             "sender": str(most),
             "fall": falls[first],
-            "second": falls[second],
+            "second": falls[next_ones[0]] if next_ones else np.nan,
             "previous": scores.mean("previous")[most.layer, most.head],
             "category": category[most],
         }
     )
-ledger.table(
-    "receivers",
-    pd.DataFrame(fed),
-    key="receiver",
-    caption="For each of the top induction heads: which keys it reads (heads of a layer can share them), its "
-    "score, the sender that its keys need most, the fall of the score with that path patched, and with that "
-    "of the sender in second place.",
-    labels={
-        "second": "fall, second sender",
-        "previous": "sender's previous-token score",
-        "category": "sender's category",
-    },
-    formats={name: ".2f" for name in ("score", "fall", "second", "previous")},
-    tolerance={"*": FLOAT},
-)
 ledger.statistic(
     "queries_to_a_key", queries_to_a_key, label="Query heads that share the keys of one key head"
 )
-ledger.statistic(
-    "receivers_keys", len({one["keys"] for one in fed}), label="Different keys among the top induction heads"
-)
-ledger.statistic(
-    "receivers_fed",
-    sum(one["category"] == "previous token" for one in fed),
-    label="Top induction heads whose keys need a previous-token head most",
-    n=len(fed),
-)
+if fed:
+    ledger.table(
+        "receivers",
+        pd.DataFrame(fed),
+        key="receiver",
+        caption="For each of the top induction heads: which keys it reads (heads of a layer can share them), "
+        "its score, the sender that its keys need most, the fall of the score with that path patched, and "
+        "with that of the sender in second place.",
+        labels={
+            "second": "fall, second sender",
+            "previous": "sender's previous-token score",
+            "category": "sender's category",
+        },
+        formats={name: ".2f" for name in ("score", "fall", "second", "previous")},
+        tolerance={"*": FLOAT},
+    )
+    ledger.statistic(
+        "receivers_keys",
+        len({one["keys"] for one in fed}),
+        label="Different keys among the top induction heads",
+    )
+    ledger.statistic(
+        "receivers_fed",
+        sum(one["category"] == "previous token" for one in fed),
+        label="Top induction heads whose keys need a previous-token head most",
+        n=len(fed),
+    )
 
 # %% [markdown]
 # ## Without those that feed them
@@ -628,30 +711,25 @@ feeders = scores.top("previous", TOP)
 spared = (
     induction_heads
     | {head for head in category if category[head] == "previous token"}
-    | {*scores.top("previous", max(DOSES)), sender}
+    | {*scores.top("previous", doses[-1]), *sender}
 )
-FEEDING = {"previous": feeders, "sender": (sender,)}
+FEEDING = {"previous": feeders, "sender": sender}
 FED_BY = {"previous": f"the {TOP} top previous-token heads", "sender": "the sender"}
 beside = {
-    name: [controls(f"{letter} {name}", like, spared) for letter in "abc"] for name, like in FEEDING.items()
+    name: [enough(controls(f"{letter} {name}", like, spared), len(like)) for letter in "abc"]
+    for name, like in FEEDING.items()
 }
 feeding_rise = {name: rise(without) for name, without in FEEDING.items()}
 beside_rise = {
     name: np.mean([second_rise(drawn) for drawn in drawn_sets], axis=0) for name, drawn_sets in beside.items()
 }
-ledger.statistic(
-    "previous_heads", ", ".join(map(str, feeders)), label="Heads with the highest previous-token score"
-)
-ledger.statistic(
-    "control_heads_previous",
-    "; ".join(", ".join(map(str, drawn)) for drawn in beside["previous"]),
-    label="Other heads for comparison with those, draw by draw",
-)
-ledger.statistic(
-    "control_heads_sender",
-    "; ".join(str(drawn[0]) for drawn in beside["sender"]),
-    label="Other heads for comparison with the sender, draw by draw",
-)
+name_heads("previous_heads", [feeders], "Heads with the highest previous-token score")
+for name, words in (("previous", "those"), ("sender", "the sender")):
+    name_heads(
+        f"control_heads_{name}",
+        beside[name],
+        f"Other heads for comparison with {words}, draw by draw",
+    )
 for name, title in FED_BY.items():
     record(
         f"removed_{name}",
@@ -682,132 +760,149 @@ for name, title in FED_BY.items():
 
 # %%
 sentences = load_prompts(analysis_file("data/induction_sentences.csv"), columns=("span", "kind"))
-spans = repeated_spans(bridge, sentences.prompts, sentences.column("span"))
-texts = pd.read_csv(analysis_file("data/topics_texts.csv"))
-prose = texts.loc[texts["category"].isin(["Formal", "Conversational"]), "text"].tolist()
-on_prose = ablation(bridge, all_heads(bridge), "mean", reference=joined_rows(bridge, prose, spans.width))
-on_text = span_scores(bridge, spans)
-said = span_loss(bridge, spans)
+unfit = [
+    bool(refusal(repeated_spans, bridge, [row.prompt], [row.span]))
+    for row in sentences.frame.itertuples(index=False)
+]
+said_twice = sentences.frame[~np.array(unfit)]
+if len(said_twice) < FEWEST_SENTENCES:
+    names = """n_sentences text_chance top_score text_score text_score_control text_top_heads text_top_shared
+    text_extra_score text_loss_first text_loss_second text_loss_without text_first_top text_gain text_removed
+    text_removed_control text_removed_previous text_removed_sender text_extra_loss scores_on_text without
+    sentences"""
+    ledger.does_not_apply(
+        f"{FEWEST_SENTENCES} sentences are needed that the model's context holds and whose span is the same "
+        f"several tokens both times; with this model's tokenizer that holds of {len(said_twice)}",
+        *names.split(),
+    )
+else:
+    spans = repeated_spans(bridge, said_twice["prompt"].tolist(), said_twice["span"].tolist())
+    texts = pd.read_csv(analysis_file("data/topics_texts.csv"))
+    prose = texts.loc[texts["category"].isin(["Formal", "Conversational"]), "text"].tolist()
+    on_prose = ablation(bridge, all_heads(bridge), "mean", reference=joined_rows(bridge, prose, spans.width))
+    on_text = span_scores(bridge, spans)
+    said = span_loss(bridge, spans)
 
+    def text_rise(without: tuple[Head, ...]) -> np.ndarray:
+        """By how much the loss at the second occurrence rises without these heads, sentence by sentence."""
+        if not without:
+            return np.full(len(spans), np.nan)
+        return second_loss(bridge, spans, ablated=replace(on_prose, parts=without)) - said.second
 
-def text_rise(without: tuple[Head, ...]) -> np.ndarray:
-    """By how much the loss at the second occurrence rises without these heads, sentence by sentence."""
-    return second_loss(bridge, spans, ablated=replace(on_prose, parts=without)) - said.second
+    def mean_score(of: list[Head]) -> np.ndarray:
+        """Mean score on text of some heads, sentence by sentence."""
+        if not of:
+            return np.full(len(spans), np.nan)
+        return np.mean([on_text[:, head.layer, head.head] for head in of], axis=0)
 
+    top_score = mean_score(list(strongest[:TOP]))
+    other_score = mean_score([head for drawn in others for head in enough(drawn, TOP)])
+    without_top = span_loss(bridge, spans, ablated=replace(on_prose, parts=strongest[:TOP]))
+    text_top = CopyingLoss(without_top.first - said.first, without_top.second - said.second)
+    text_other = np.mean([text_rise(enough(drawn, TOP)) for drawn in others], axis=0)
+    text_feeding = {name: text_rise(without) for name, without in FEEDING.items()}
+    text_beside = {
+        name: np.mean([text_rise(drawn) for drawn in drawn_sets], axis=0)
+        for name, drawn_sets in beside.items()
+    }
+    text_mean = on_text.mean(0)
+    text_strongest = sorted(category, key=lambda head: -text_mean[head.layer, head.head])[:TOP]
 
-def mean_score(of: list[Head]) -> np.ndarray:
-    """Mean score on text of some heads, sentence by sentence."""
-    return np.mean([on_text[:, head.layer, head.head] for head in of], axis=0)
-
-
-top_score = mean_score(list(strongest[:TOP]))
-other_score = mean_score([head for drawn in others for head in drawn[:TOP]])
-without_top = span_loss(bridge, spans, ablated=replace(on_prose, parts=strongest[:TOP]))
-text_top = CopyingLoss(without_top.first - said.first, without_top.second - said.second)
-text_other = np.mean([text_rise(drawn[:TOP]) for drawn in others], axis=0)
-text_feeding = {name: text_rise(without) for name, without in FEEDING.items()}
-text_beside = {
-    name: np.mean([text_rise(drawn) for drawn in drawn_sets], axis=0) for name, drawn_sets in beside.items()
-}
-text_mean = on_text.mean(0)
-text_strongest = sorted(category, key=lambda head: -text_mean[head.layer, head.head])[:TOP]
-
-ledger.statistic("n_sentences", len(spans), label="Sentences with a repeated span")
-ledger.statistic(
-    "text_chance", span_chance(spans).mean(), label="Chance level of the score on text", format=".3f"
-)
-record(
-    "top_score",
-    np.mean([fresh.induction[:, head.layer, head.head] for head in strongest[:TOP]], axis=0),
-    f"Induction score of the {TOP} top induction heads on random tokens, mean, on other rows",
-)
-record("text_score", top_score, f"Score on text of the {TOP} top induction heads, mean")
-record("text_score_control", other_score, "Score on text of other heads, same or nearest layers, mean")
-ledger.statistic(
-    "text_top_heads", ", ".join(map(str, text_strongest)), label="Heads with the highest score on text"
-)
-ledger.statistic(
-    "text_top_shared",
-    len({*text_strongest} & {*strongest[:TOP]}),
-    label="How many of those are among the top induction heads on random tokens",
-    n=TOP,
-    tolerance=BORDERLINE,
-)
-held(
-    "text_extra_score",
-    top_score - other_score,
-    f"Score on text of the {TOP} top induction heads over that of other heads",
-    unit="",
-    over="sentences",
-)
-record("text_loss_first", said.first, "Loss on a span's tokens at its first occurrence", unit="nats")
-record("text_loss_second", said.second, "Loss on them at its second occurrence", unit="nats")
-record(
-    "text_loss_without",
-    said.second + text_top.second,
-    f"Loss at the second occurrence without the {TOP} top induction heads, mean ablation",
-    unit="nats",
-)
-record("text_first_top", text_top.first, "Rise of the loss at the first occurrence without them", unit="nats")
-record("text_gain", said.gain, "What the first occurrence is worth to the second", unit="nats")
-record(
-    "text_removed",
-    text_top.second,
-    f"Share of copying in text that is removed without the {TOP} top induction heads",
-    over=said.gain,
-)
-record(
-    "text_removed_control",
-    text_other,
-    f"Share of copying in text removed without {TOP} other heads, same or nearest layers",
-    over=said.gain,
-)
-for name, title in FED_BY.items():
+    ledger.statistic("n_sentences", len(spans), label="Sentences with a repeated span")
+    ledger.statistic(
+        "text_chance", span_chance(spans).mean(), label="Chance level of the score on text", format=".3f"
+    )
     record(
-        f"text_removed_{name}",
-        text_feeding[name],
-        f"Share of copying in text that is removed without {title}",
+        "top_score",
+        np.mean([fresh.induction[:, head.layer, head.head] for head in strongest[:TOP]], axis=0),
+        f"Induction score of the {TOP} top induction heads on random tokens, mean, on other rows",
+    )
+    record("text_score", top_score, f"Score on text of the {TOP} top induction heads, mean")
+    record("text_score_control", other_score, "Score on text of other heads, same or nearest layers, mean")
+    name_heads("text_top_heads", [tuple(text_strongest)], "Heads with the highest score on text")
+    ledger.statistic(
+        "text_top_shared",
+        len({*text_strongest} & {*strongest[:TOP]}),
+        label="How many of those are among the top induction heads on random tokens",
+        n=TOP,
+        tolerance=BORDERLINE,
+    )
+    held(
+        "text_extra_score",
+        top_score - other_score,
+        f"Score on text of the {TOP} top induction heads over that of other heads",
+        unit="",
+        over="sentences",
+    )
+    record("text_loss_first", said.first, "Loss on a span's tokens at its first occurrence", unit="nats")
+    record("text_loss_second", said.second, "Loss on them at its second occurrence", unit="nats")
+    record(
+        "text_loss_without",
+        said.second + text_top.second,
+        f"Loss at the second occurrence without the {TOP} top induction heads, mean ablation",
+        unit="nats",
+    )
+    record(
+        "text_first_top", text_top.first, "Rise of the loss at the first occurrence without them", unit="nats"
+    )
+    record("text_gain", said.gain, "What the first occurrence is worth to the second", unit="nats")
+    record(
+        "text_removed",
+        text_top.second,
+        f"Share of copying in text that is removed without the {TOP} top induction heads",
         over=said.gain,
     )
-held(
-    "text_extra_loss",
-    text_top.second - text_other,
-    f"Loss at the second occurrence by ablating the {TOP} top induction heads over that by ablating others",
-    over="sentences",
-)
-ledger.figure(
-    "scores_on_text",
-    two_scores(
-        pd.DataFrame(
-            {
-                "head": [str(head) for head in category],
-                "x": scores.mean("induction").ravel(),
-                "y": text_mean.ravel(),
-                "category": list(category.values()),
-            }
+    record(
+        "text_removed_control",
+        text_other,
+        f"Share of copying in text removed without {TOP} other heads, same or nearest layers",
+        over=said.gain,
+    )
+    for name, title in FED_BY.items():
+        record(
+            f"text_removed_{name}",
+            text_feeding[name],
+            f"Share of copying in text that is removed without {title}",
+            over=said.gain,
+        )
+    held(
+        "text_extra_loss",
+        text_top.second - text_other,
+        f"Loss at the second occurrence by ablating the {TOP} top induction heads over that by ablating "
+        "others",
+        over="sentences",
+    )
+    ledger.figure(
+        "scores_on_text",
+        two_scores(
+            pd.DataFrame(
+                {
+                    "head": [str(head) for head in category],
+                    "x": scores.mean("induction").ravel(),
+                    "y": text_mean.ravel(),
+                    "category": list(category.values()),
+                }
+            ),
+            x_title="induction score on random tokens",
+            y_title="score on repeated spans of text",
+            kinds=CATEGORIES,
+            named=[str(head) for head in strongest[:TOP]],
         ),
-        x_title="induction score on random tokens",
-        y_title="score on repeated spans of text",
-        kinds=CATEGORIES,
-        named=[str(head) for head in strongest[:TOP]],
-    ),
-    caption="Each dot is a head: its induction score on random tokens that come twice, and on spans that "
-    "come twice in ordinary sentences. Dashes: the same on both. Names: the top induction heads.",
-    alt="Scatter plot of heads: induction score on random tokens against the score on repeated spans of "
-    "text, with the diagonal.",
-    tolerance={"*": FLOAT},
-)
-WITHOUT = {  # what rises without which heads, on random tokens and in text
-    f"{TOP} top induction heads": (top_rise.second, text_top.second),
-    "others instead of those": (rises["other", "mean", TOP], text_other),
-    f"{TOP} top previous-token heads": (feeding_rise["previous"].second, text_feeding["previous"]),
-    "others instead of these": (beside_rise["previous"], text_beside["previous"]),
-    "the sender": (feeding_rise["sender"].second, text_feeding["sender"]),
-    "another instead of it": (beside_rise["sender"], text_beside["sender"]),
-}
-ledger.table(
-    "without",
-    pd.DataFrame(
+        caption="Each dot is a head: its induction score on random tokens that come twice, and on spans that "
+        "come twice in ordinary sentences. Dashes: the same on both. Names: the top induction heads.",
+        alt="Scatter plot of heads: induction score on random tokens against the score on repeated spans of "
+        "text, with the diagonal.",
+        tolerance={"*": FLOAT},
+    )
+    WITHOUT = {  # what rises without which heads, on random tokens and in text
+        f"{TOP} top induction heads": (top_rise.second, text_top.second),
+        "others instead of those": (rises["other", "mean", TOP], text_other),
+        f"{TOP} top previous-token heads": (feeding_rise["previous"].second, text_feeding["previous"]),
+        "others instead of these": (beside_rise["previous"], text_beside["previous"]),
+        "the sender": (feeding_rise["sender"].second, text_feeding["sender"]),
+        "another instead of it": (beside_rise["sender"], text_beside["sender"]),
+    }
+    removed = pd.DataFrame(
         [
             {"which": which, "material": material, "removed": value, "low": low, "high": high}
             for which, on_both in WITHOUT.items()
@@ -815,38 +910,47 @@ ledger.table(
                 ("random tokens", "text"), on_both, (clean.gain, said.gain), strict=True
             )
             for value, (low, high) in [mean(rose, worth)]
+            if not np.isnan(value)
         ]
-    ),
-    key=["which", "material"],
-    caption="Share of copying removed by mean ablation, on random tokens and on repeated spans of text; "
-    f"intervals over rows and sentences. Others instead: the mean over {len(others)} draws of as many heads "
-    "of the same or the nearest layers.",
-    labels={"which": "without", "low": "from", "high": "to"},
-    formats={name: ".2f" for name in ("removed", "low", "high")},
-    tolerance={"*": FLOAT},
-)
-ledger.table(
-    "sentences",
-    pd.DataFrame(
-        {
-            "span": sentences.column("span"),
-            "kind": sentences.column("kind"),
-            "tokens": spans.length,
-            "score": top_score,
-            "other": other_score,
-            "first": said.first,
-            "second": said.second,
-            "without": said.second + text_top.second,
-        }
-    ),
-    key="span",
-    caption="For each repeated span: its tokens, the score on text of the top induction heads and of others, "
-    "and the loss (nats a token) at its first and second occurrence, and at the second without those heads.",
-    labels={"other": "others' score", "without": "second, without"},
-    formats={name: ".2f" for name in ("score", "other", "first", "second", "without")},
-    tolerance={"*": FLOAT},
-    shown=8,
-)
+    )
+    if removed.empty:
+        ledger.does_not_apply(no_share(said.gain, "copying"), "without")
+    else:
+        ledger.table(
+            "without",
+            removed,
+            key=["which", "material"],
+            caption="Share of copying removed by mean ablation, on random tokens and on repeated spans of "
+            f"text; intervals over rows and sentences. Others instead: the mean over {len(others)} draws of "
+            "as many heads of the same or the nearest layers.",
+            labels={"which": "without", "low": "from", "high": "to"},
+            formats={name: ".2f" for name in ("removed", "low", "high")},
+            tolerance={"*": FLOAT},
+        )
+    ledger.table(
+        "sentences",
+        pd.DataFrame(
+            {
+                "span": said_twice["span"],
+                "kind": said_twice["kind"],
+                "tokens": spans.length,
+                "score": top_score,
+                "other": other_score,
+                "first": said.first,
+                "second": said.second,
+                "without": said.second + text_top.second,
+            }
+        ),
+        key="span",
+        caption="For each repeated span: its tokens, the score on text of the top induction heads and of "
+        "others, and the loss (nats a token) at its first and second occurrence, and at the second without "
+        "those heads."
+        + (f" Sentences left out for this model's tokenizer or context: {sum(unfit)}." if any(unfit) else ""),
+        labels={"other": "others' score", "without": "second, without"},
+        formats={name: ".2f" for name in ("score", "other", "first", "second", "without")},
+        tolerance={"*": FLOAT},
+        shown=8,
+    )
 
 # %% [markdown]
 # ## The tests together
@@ -931,38 +1035,46 @@ ledger.claim(
 # ## Patterns on a sentence
 
 # %%
-tokenised = tokenise(bridge, [sentence])
-tokens = [shown_token(bridge.tokenizer.decode([token])) for token in tokenised.ids[0]]
-entropy = scores.mean("entropy")
-shown: dict[Head, str] = {}
-for title, head in (
-    *((kind, scores.top(name, 1)[0]) for name, kind in KINDS.items()),
-    ("most even", list(category)[int(entropy.argmax())]),
-    ("sender", sender),
-):
-    shown[head] = f"{shown[head]}, {title}" if head in shown else title
-patterns = attention_patterns(bridge, tokenised, list(shown))[0].numpy()
-titles = [f"{head}: {title}" for head, title in shown.items()]
-# The static picture asks from the repeated word at which the induction head rests least on the first token.
-repeats = [at for at, token in enumerate(tokens) if token.isalpha() and token in tokens[:at]]
-query = min(repeats, key=lambda at: float(patterns[0, at, 0]), default=len(tokens) - 1)
-OF_HEADS = (
-    f"The sentence is “{sentence}” The heads are those with the highest scores on random tokens, the one "
-    "that attends most evenly there, and the sender that the induction head's keys need most."
-)
-ledger.figure(
-    "patterns",
-    pattern_grid(patterns, titles, tokens, columns=2),
-    caption=f"Where some heads attend: each row is a token, and shades those that it attends to. {OF_HEADS}",
-    alt="Triangular grids of attention weights between the tokens of a sentence, one for each head.",
-    tolerance={"*": FLOAT},
-)
-ledger.figure(
-    "viewer",
-    attention_viewer(patterns, titles, tokens, query=query),
-    caption="What some heads attend to from the token in the frame; point at another token, or tap it, to "
-    f"make it that one. {OF_HEADS}",
-    alt="A row of tokens for each of a few heads, shaded by how much the head attends to them from "
-    f"“{tokens[query]}”, the token in the frame.",
-    tolerance={"*": FLOAT},
-)
+if problem := refusal(tokenise, bridge, [sentence]):
+    ledger.does_not_apply(problem, "patterns", "viewer")
+else:
+    tokenised = tokenise(bridge, [sentence])
+    tokens = [shown_token(bridge.tokenizer.decode([token])) for token in tokenised.ids[0]]
+    entropy = scores.mean("entropy")
+    shown: dict[Head, str] = {}
+    for title, head in (
+        *((kind, scores.top(name, 1)[0]) for name, kind in KINDS.items()),
+        ("most even", list(category)[int(entropy.argmax())]),
+        *(("sender", head) for head in sender),
+    ):
+        shown[head] = f"{shown[head]}, {title}" if head in shown else title
+    patterns = attention_patterns(bridge, tokenised, list(shown))[0].numpy()
+    titles = [f"{head}: {title}" for head, title in shown.items()]
+    # The static picture asks from the repeated word at which the induction head rests least on the first.
+    repeats = [at for at, token in enumerate(tokens) if token.isalpha() and token in tokens[:at]]
+    query = min(repeats, key=lambda at: float(patterns[0, at, 0]), default=len(tokens) - 1)
+    OF_HEADS = (
+        f"The sentence is “{sentence}” The heads are those with the highest scores on random tokens, the one "
+        "that attends most evenly there"
+        + (", and the sender that the induction head's keys need most." if sender else ".")
+    )
+    if problem := refusal(pattern_grid, patterns, titles, tokens, columns=2):
+        ledger.does_not_apply(problem, "patterns", "viewer")
+    else:
+        ledger.figure(
+            "patterns",
+            pattern_grid(patterns, titles, tokens, columns=2),
+            caption="Where some heads attend: each row is a token, and shades those that it attends to. "
+            f"{OF_HEADS}",
+            alt="Triangular grids of attention weights between the tokens of a sentence, one for each head.",
+            tolerance={"*": FLOAT},
+        )
+        ledger.figure(
+            "viewer",
+            attention_viewer(patterns, titles, tokens, query=query),
+            caption="What some heads attend to from the token in the frame; point at another token, or tap "
+            f"it, to make it that one. {OF_HEADS}",
+            alt="A row of tokens for each of a few heads, shaded by how much the head attends to them from "
+            f"“{tokens[query]}”, the token in the frame.",
+            tolerance={"*": FLOAT},
+        )

@@ -25,6 +25,7 @@
 
 # %% tags=["parameters"]
 model = "smollm2-135m"
+dtype = "float32"
 seed = 0
 resamples = 10_000
 min_gap = 1.0
@@ -40,7 +41,8 @@ several = 4
 # of the same kind (symmetric token replacement: no noise, no prompt that means nothing). Both prompts have as
 # many tokens as each other and the same last token, and the word that changes is never the first one:
 # a first token is where attention rests, and in a model without a beginning-of-sequence token patching it
-# would move that too.
+# would move that too. Pairs of which this isn't true with a model's tokenizer, or which its context doesn't
+# hold, are left out.
 #
 # **Score.** Σ log p of the clean prompt's answer minus that of the corrupted prompt's answer, in nats.
 #
@@ -86,6 +88,7 @@ import pandas as pd
 
 from mechscope import charts, charts_patching
 from mechscope.data.prompts import analysis_file, load_prompts
+from mechscope.errors import InvalidInput, refusal
 from mechscope.ledger import RESAMPLED, Close, Ledger
 from mechscope.lens.attribution_patching import attribution_map
 from mechscope.lens.patching import (
@@ -139,12 +142,22 @@ def resampled_means(values: np.ndarray, members: Sequence[int], name: str) -> np
 
 
 def record(name, values, members, label, *, of=lambda means: means[..., 0], **more):
-    """A statistic of means over pairs, with its interval.
+    """A statistic of means over pairs, with its interval, where it has a value in all resamples of them.
 
     `values` is pair × quantity, `of` makes the statistic from the means of the quantities (… × quantity).
     """
+    if len(members) < 2:
+        return ledger.does_not_apply(f"an interval needs two pairs, and there are {len(members)}", name)
     values = np.asarray(values, dtype=float).reshape(len(members), -1)
-    ends = percentile_interval(of(resampled_means(values, members, name))[:, None])
+    try:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ends = percentile_interval(of(resampled_means(values, members, name))[:, None])
+    except InvalidInput:
+        return ledger.does_not_apply(
+            "it needs effects that are large enough and differ, in every resample of the pairs; this model "
+            f"has {len(members)} pairs for it, {n_layers} blocks and {n_heads} heads in each",
+            name,
+        )
     ledger.statistic(
         name, float(of(values.mean(0))), label=label, ci=(ends.low[0], ends.high[0]), n=len(members),
         resamples=resamples, **{"tolerance": ACTIVATION, **more},
@@ -204,8 +217,31 @@ def first_of_each(most: int) -> list[int]:
 # ## What the model knows
 
 # %%
-bridge = load_model(model)
+bridge = load_model(model, dtype=dtype)
 n_layers, n_heads = bridge.cfg.n_layers, bridge.cfg.n_heads
+ledger.statistic("n_layers", n_layers, label="Blocks")
+ledger.statistic("n_pairs", len(every_pair), label="Pairs of prompts")
+ledger.statistic("n_phenomena", rows["phenomenon"].nunique(), label="Phenomena")
+
+
+def fits(pair: Pair) -> bool:
+    """Whether a pair can be patched token by token, neither its first nor its last token being changed."""
+    if refusal(encode_pairs, bridge, [pair]):
+        return False
+    alone = encode_pairs(bridge, [pair])
+    return alone.changed(0)[0] > 0 and alone.changed(0)[-1] < len(alone.clean[0]) - 1
+
+
+fit = [fits(pair) for pair in every_pair]
+if not all(fit):
+    ledger.statistic("n_unfit", fit.count(False), label="Pairs left out for their tokens", n=len(fit))
+if not any(fit):
+    ledger.does_not_apply(
+        "it needs pairs whose prompts have as many tokens as each other, and with this model's tokenizer "
+        f"and its context of {bridge.cfg.n_ctx} tokens, there are none"
+    )
+rows = rows[fit].reset_index(drop=True)
+every_pair = [pair for pair, left in zip(every_pair, fit, strict=True) if left]
 whole = encode_pairs(bridge, every_pair)
 scores = pair_scores(bridge, whole)
 knows = (scores.clean > 0) & (scores.corrupt < 0)
@@ -213,17 +249,13 @@ usable = knows & scores.usable(min_gap)
 used = np.flatnonzero(usable)
 pairs = [every_pair[at] for at in used]
 phenomena = [rows["phenomenon"][at] for at in used]
-encoded = encode_pairs(bridge, pairs)
 
-ledger.statistic("n_layers", n_layers, label="Blocks")
-ledger.statistic("n_pairs", len(every_pair), label="Pairs of prompts")
 for name, count, label in (
     ("n_unknown", (~knows).sum(), "Pairs of which the model does not prefer both answers"),
     ("n_close", (knows & ~usable).sum(), "Known pairs whose scores are too close to divide by"),
     ("n_used", len(pairs), "Pairs that are patched"),
 ):
     ledger.statistic(name, int(count), label=label, n=len(every_pair), tolerance=BORDERLINE)
-ledger.statistic("n_phenomena", rows["phenomenon"].nunique(), label="Phenomena")
 ledger.statistic(
     "n_phenomena_used",
     len(set(phenomena)),
@@ -235,21 +267,6 @@ ledger.statistic(
     sum(len(one) + len(other) > 2 for one, other in zip(whole.answer, whole.wrong, strict=True)),
     label="Pairs with an answer of several tokens",
     n=len(every_pair),
-)
-ledger.statistic(
-    "gap_median",
-    float(np.median((scores.clean - scores.corrupt)[used])),
-    label="Median gap between the two scores of a pair that is patched",
-    unit="nats",
-    n=len(pairs),
-    tolerance=ACTIVATION,
-)
-ledger.statistic(
-    "top_answers",
-    int((scores.rank[used] == 0).sum()),
-    label="Patched pairs in which the clean answer is the most probable next token",
-    n=len(pairs),
-    tolerance=BORDERLINE,
 )
 ledger.table(
     "pairs",
@@ -272,6 +289,27 @@ ledger.table(
     tolerance={"*": ACTIVATION, "rank": Close(rtol=0.02, atol=1, because="near-equal logits change places")},
     shown=12,
 )
+if len(pairs) < FEWEST:
+    ledger.does_not_apply(
+        f"it needs {FEWEST} pairs of which the model prefers both answers, with scores {min_gap} nats apart, "
+        f"and this model does so of {len(pairs)}"
+    )
+encoded = encode_pairs(bridge, pairs)
+ledger.statistic(
+    "gap_median",
+    float(np.median((scores.clean - scores.corrupt)[used])),
+    label="Median gap between the two scores of a pair that is patched",
+    unit="nats",
+    n=len(pairs),
+    tolerance=ACTIVATION,
+)
+ledger.statistic(
+    "top_answers",
+    int((scores.rank[used] == 0).sum()),
+    label="Patched pairs in which the clean answer is the most probable next token",
+    n=len(pairs),
+    tolerance=BORDERLINE,
+)
 
 # %% [markdown]
 # ## Where the difference is carried
@@ -282,7 +320,6 @@ layers = list(range(0, n_layers, every))
 places: list[dict[str, list[int]]] = []
 for pair in range(len(pairs)):
     changed, last = encoded.changed(pair), len(encoded.clean[pair]) - 1
-    assert changed[0] >= encoded.n_special and changed[-1] < last, encoded.pairs[pair]
     between = [at for at in range(changed[0], last) if at not in changed]
     places.append({"changed token": changed, "between": between, "last token": [last]})
 
@@ -319,6 +356,8 @@ def curves(effects, roles, blocks, members, **columns):
     parts = []
     for at, role in enumerate(roles):
         has = np.flatnonzero(~np.isnan(effects[:, at, 0]))
+        if len(has) < 2:  # no pair has tokens between, with some tokenizers
+            continue
         values = effects[has, at]
         name = " ".join([*map(str, columns.values()), role])
         ends = percentile_interval(resampled_means(values, [members[row] for row in has], name))
@@ -381,25 +420,35 @@ def three_roles(means: np.ndarray) -> np.ndarray:
     return two[..., [0, 0, 1], :]
 
 
+def taken_over(effects: np.ndarray) -> bool:
+    """Whether the changed token carries less and the last one more at the end (… × role × block)."""
+    gained = effects[..., -1] - effects[..., 0]
+    return bool(gained[0] < 0 < gained[-1])
+
+
 both_ends = denoised[:, [0, 2]]
-record(
-    "handover",
-    both_ends,
-    all_pairs,
-    "Depth, as a share of the layers, from which the last token carries more than the changed token",
-    format=".0%",
-    of=lambda means: handover_of(three_roles(means)),
-    tolerance=Close(atol=1.01 * every / n_layers, because="neighbouring blocks of a mean over pairs"),
-)
-record(
-    # lint: allow loose-tolerance because it is that of neighbouring blocks
-    "handover_between_blocks",
-    both_ends,
-    all_pairs,
-    "The same depth, interpolated between these blocks",
-    format=".0%",
-    of=lambda means: crossing_of(three_roles(means)),
-)
+if n_layers < 2:
+    one_block = f"a handover needs two blocks, and this model has {n_layers}"
+    ledger.does_not_apply(one_block, "handover", "handover_between_blocks")
+else:
+    record(
+        "handover",
+        both_ends,
+        all_pairs,
+        "Depth, as a share of the layers, from which the last token carries more than the changed token",
+        format=".0%",
+        of=lambda means: handover_of(three_roles(means)),
+        tolerance=Close(atol=1.01 * every / n_layers, because="neighbouring blocks of a mean over pairs"),
+    )
+    record(
+        # lint: allow loose-tolerance because it is that of neighbouring blocks
+        "handover_between_blocks",
+        both_ends,
+        all_pairs,
+        "The same depth, interpolated between these blocks",
+        format=".0%",
+        of=lambda means: crossing_of(three_roles(means)),
+    )
 with_between = [pair for pair in all_pairs if not np.isnan(denoised[pair, 1, 0])]
 record(
     "between_most",
@@ -424,7 +473,7 @@ ledger.table(
     tolerance=ends_too,
     shown=12,
 )
-for direction, verb in (("denoising", "restoring"), ("noising", "spoiling")):
+for direction, verb, effects in (("denoising", "restoring", denoised), ("noising", "spoiling", noised)):
     ledger.figure(
         f"roles_{direction}",
         charts_patching.effect_curves(
@@ -434,7 +483,9 @@ for direction, verb in (("denoising", "restoring"), ("noising", "spoiling")):
         ),
         caption=f"Mean effect of {verb} the residual stream at the changed token, at the tokens between and "
         "at the last token; bands are 95% intervals over pairs.",
-        alt="Curves over blocks: the effect of the changed token falls while that of the last token rises.",
+        alt="Curves over blocks: the effect of the changed token falls while that of the last token rises."
+        if taken_over(effects.mean(0))
+        else "Curves over blocks of the effect of each role.",
         tolerance=ends_too,
     )
 by_phenomenon = []
@@ -528,7 +579,8 @@ for name, word in (("attention", "attention"), ("mlp", "MLP")):
     frame = curves(parts[name], two_roles, every_block, first_pairs, component=word)
     frame["label"] = word + ", " + frame["label"]
     shown_parts.append(frame)
-    total, later = parts[name].sum(-1), parts[name][:, :, 1:].sum(-1)
+    total = parts[name].sum(-1)
+    later = parts[name][:, :, 1:].sum(-1) if n_layers > 1 else total * np.nan
     for key, values, label in (
         ("changed", total[:, 0], f"Summed effect of single blocks' {word} at the changed token"),
         ("last", total[:, 1], f"Summed effect of single blocks' {word} at the last token"),
@@ -682,18 +734,21 @@ heads = np.stack(exact["heads"])
 sizes = np.sort(np.abs(heads).reshape(len(few), -1), axis=1)[:, ::-1]
 top = max(1, round(0.05 * sizes.shape[1]))
 ledger.statistic("n_heads", n_layers * n_heads, label="Heads")
-ledger.statistic("n_top_heads", top, label="A twentieth of them")
-record(
-    "heads_share",
-    sizes[:, :top].sum(1) / sizes.sum(1),
-    first_pairs,
-    "Share of the summed absolute effect of all heads that the top twentieth has",
-    format=".0%",
-)
-largest = [important(one, 0.0)[0] for one in heads]
+if sizes.shape[1] < 20:
+    too_few = f"a twentieth of the heads needs 20 of them, and this model has {sizes.shape[1]}"
+    ledger.does_not_apply(too_few, "n_top_heads", "heads_share")
+else:
+    ledger.statistic("n_top_heads", top, label="A twentieth of them")
+    record(
+        "heads_share",
+        sizes[:, :top].sum(1) / sizes.sum(1),
+        first_pairs,
+        "Share of the summed absolute effect of all heads that the top twentieth has",
+        format=".0%",
+    )
 ledger.statistic(
     "largest_head",
-    float(max(abs(effect) for _, _, effect in largest)),
+    float(sizes.max()),
     label="Largest absolute effect of a single head on any of these pairs",
     n=len(few),
     tolerance=ACTIVATION,
@@ -830,15 +885,12 @@ spoiled = dict(
 spoiled["heads"] = patching_map(
     bridge, few, "heads", layers=fewer, direction="noising", min_gap=min_gap
 ).effects
-distant = encode_pairs(bridge, [pairs[pair] for pair in far_pairs])
-judged = dict(
-    zip(
-        parts,
-        patch_roles(list(parts), two_roles, fewer, far_pairs, least_gap=0.0, score="kl")[0],
-        strict=True,
-    )
-)
-judged["heads"] = patching_map(bridge, distant, "heads", layers=fewer, score="kl", min_gap=0.0).effects
+judged = {kind: [] for kind in at_layers}
+if far:
+    distant = encode_pairs(bridge, [pairs[pair] for pair in far_pairs])
+    effects, _ = patch_roles(list(parts), two_roles, fewer, far_pairs, least_gap=0.0, score="kl")
+    judged = dict(zip(parts, effects, strict=True))
+    judged["heads"] = patching_map(bridge, distant, "heads", layers=fewer, score="kl", min_gap=0.0).effects
 for kind, words in (("attention", "blocks' attention"), ("mlp", "blocks' MLPs"), ("heads", "heads")):
     two_ways = moments(at_layers[kind], spoiled[kind])
     two_scores = moments([at_layers[kind][row] for row in far], judged[kind])
@@ -877,14 +929,15 @@ one = encode_pairs(bridge, [mapped])
 tokens = [bridge.tokenizer.decode([token]).replace("'", "’") for token in one.clean[0]]
 ledger.statistic("map_prompt", mapped.clean, label="The clean prompt of the map")
 ledger.statistic("map_corrupt", mapped.corrupt, label="Its corrupted prompt")
+(effects,) = patching_map(bridge, one, "residual", min_gap=min_gap).effects
+moves = taken_over(effects.T[[one.changed(0)[0], -1]])
 ledger.figure(
     "map",
-    charts_patching.patching_heatmap(
-        patching_map(bridge, one, "residual", min_gap=min_gap).effects[0], tokens
-    ),
+    charts_patching.patching_heatmap(effects, tokens),
     caption=f"Effect of restoring the residual stream before a block at one token of “{mapped.clean}” in "
     f"the run on “{mapped.corrupt}”.",
-    alt="Heat map of layers by tokens: the effect moves from the changed token to the last token.",
+    alt="Heat map of layers by tokens"
+    + (": the effect moves from the changed token to the last token." if moves else " of the effect."),
     tolerance=ACTIVATION,
 )
 
@@ -898,37 +951,48 @@ ledger.figure(
 codes = pd.factorize(np.array(phenomena, dtype=object))[0]
 enough = np.isin(codes, [code for code in set(codes.tolist()) if (codes == code).sum() > 1])
 head_maps = np.stack(attribution_map(bridge, encoded, "heads", min_gap=min_gap).effects)[enough]
-alike = np.corrcoef(head_maps.reshape(len(head_maps), -1))
+with np.errstate(invalid="ignore", divide="ignore"):
+    alike = np.corrcoef(head_maps.reshape(-1, n_layers * n_heads))
 labels = codes[enough]
 observed = float(separation(alike, labels)[0])
 same = labels[:, None] == labels[None, :]
 off = ~np.eye(len(labels), dtype=bool)
-ends = separation_interval(
-    alike, labels, strata=labels, resamples=resamples, rng=generator("heads separation interval")
-)
-test = separation_test(alike, labels, resamples=resamples, rng=generator("heads separation"))
-for name, mask, words in (
-    ("within", same & off, "of the same phenomenon"),
-    ("across", ~same, "of different phenomena"),
-):
+try:
+    ends = separation_interval(
+        alike, labels, strata=labels, resamples=resamples, rng=generator("heads separation interval")
+    )
+    test = separation_test(alike, labels, resamples=resamples, rng=generator("heads separation"))
+except InvalidInput as error:
+    ledger.does_not_apply(
+        "it needs several phenomena with several pairs that this model can be patched on, and heads whose "
+        f"effects differ: {error.message}",
+        "heads_within",
+        "heads_across",
+        "heads_separation",
+    )
+else:
+    for name, mask, words in (
+        ("within", same & off, "of the same phenomenon"),
+        ("across", ~same, "of different phenomena"),
+    ):
+        ledger.statistic(
+            f"heads_{name}",
+            float(alike[mask].mean()),
+            label=f"Mean correlation of the head maps of two pairs {words}",
+            n=len(labels),
+            tolerance=ACTIVATION,
+        )
     ledger.statistic(
-        f"heads_{name}",
-        float(alike[mask].mean()),
-        label=f"Mean correlation of the head maps of two pairs {words}",
+        "heads_separation",
+        observed,
+        label="T(phenomenon): the first minus the second",
+        ci=(ends.low[0], ends.high[0]),
         n=len(labels),
+        p=float(test.p[0]),
+        test="permutation of phenomena over pairs, one-sided",
+        resamples=resamples,
         tolerance=ACTIVATION,
     )
-ledger.statistic(
-    "heads_separation",
-    observed,
-    label="T(phenomenon): the first minus the second",
-    ci=(ends.low[0], ends.high[0]),
-    n=len(labels),
-    p=float(test.p[0]),
-    test="permutation of phenomena over pairs, one-sided",
-    resamples=resamples,
-    tolerance=ACTIVATION,
-)
 ledger.claim(
     "heads_by_phenomenon",
     "Pairs of the same phenomenon use more alike heads than pairs of different ones.",
