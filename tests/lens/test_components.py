@@ -23,7 +23,9 @@ KINDS: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
 
 
 @pytest.mark.parametrize(("kind", "shape", "wanted"), KINDS)
-def test_layers_that_see_only_a_window_are_told_by_the_configuration_of_each_family(kind, shape, wanted):
+def test_layers_that_see_only_a_window_are_told_by_the_configuration_of_each_family(
+    kind: str, shape: dict[str, Any], wanted: tuple[int, ...]
+) -> None:
     layers = {"num_layers": 4} if kind == "gpt_neo" else {"num_hidden_layers": 4}
     config = AutoConfig.for_model(kind, **layers, **shape)
     bridge: Any = SimpleNamespace(
