@@ -25,11 +25,11 @@ from transformer_lens.model_bridge import TransformerBridge
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.lens.components import Head, Mlp, mlp_written, require_components
 from mechscope.lens.repeats import RepeatedTokens
+from mechscope.lens.room import rows_at_once
+from mechscope.lens.texts import first_counted
 
 Method = Literal["zero", "mean", "resample"]
 Hook = tuple[str, Callable[[Tensor, Any], Tensor]]
-
-_LOGITS = 100_000_000  # logits held at a time: 400 MB of float32
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def ablation(
     reference: Int[Tensor, "reference pos"] | None = None,
     n_rows: int | None = None,
     rng: np.random.Generator | None = None,
-    batch_size: int = 16,
+    batch_size: int | None = None,
 ) -> Ablation:
     """Prepare the ablation of some heads and MLPs.
 
@@ -121,7 +121,7 @@ def ablation(
         reference: Rows of token ids, as long as those that will be read; for mean and resample.
         n_rows: How many rows will be read; for resample, to draw a donor for each.
         rng: Draws the donors.
-        batch_size: Rows of the reference set in a batch.
+        batch_size: Rows of the reference set in a batch; default as many as memory has room for.
 
     Raises:
         UnknownName: An unknown method.
@@ -160,11 +160,12 @@ def _recorded(
     bridge: TransformerBridge,
     parts: dict[Head | Mlp, str],
     ids: Int[Tensor, "reference pos"],
-    batch_size: int,
+    batch_size: int | None,
     *,
     mean: bool,
 ) -> dict[Head | Mlp, Tensor]:
     """What parts write on the reference set, in one pass that ends behind the last of them."""
+    size = rows_at_once(bridge, batch_size, 16, ids.shape[1])
     rows: dict[Head | Mlp, list[Tensor]] = {part: [] for part in parts}
     wanted: dict[str, list[Head | Mlp]] = {}
     for part in sorted(parts, key=lambda part: (part.layer, isinstance(part, Mlp))):
@@ -182,10 +183,10 @@ def _recorded(
         return hook
 
     with torch.inference_mode():
-        for start in range(0, len(ids), batch_size):
+        for start in range(0, len(ids), size):
             try:
                 with bridge.hooks(fwd_hooks=[(site, hook_for(site)) for site in wanted]):
-                    bridge(ids[start : start + batch_size].to(bridge.cfg.device), return_type="logits")
+                    bridge(ids[start : start + size].to(bridge.cfg.device), return_type="logits")
             except _PassEnds:
                 pass
     if mean:
@@ -202,7 +203,8 @@ class CopyingLoss:
     """How surprising the same tokens are the first and the second time, in nats a token.
 
     Both are means over tokens 2 … L of a copy, so that they are about the same tokens; the first token of the
-    second copy cannot be foreseen.
+    second copy cannot be foreseen. Without a BOS they are over tokens 3 … L: the second token of the first
+    copy is predicted at the first position of the row, an attention sink (see `mechscope.lens.texts`).
 
     Attributes:
         first: In the first copy: nothing to copy from.
@@ -223,22 +225,24 @@ def copying_loss(
     repeated: RepeatedTokens,
     *,
     ablated: Ablation | None = None,
-    batch_size: int = 16,
+    batch_size: int | None = None,
 ) -> CopyingLoss:
     """In-context copying on repeated random tokens, with or without an ablation.
 
-    The unembedding is run at the positions that predict tokens 2 … L of each copy only.
+    The unembedding is run at the positions that predict these tokens only.
+
+    Raises:
+        InvalidInput: An ablation that was recorded on rows of another length, or that has no donor for a row.
     """
     length, text = repeated.length, repeated.n_special
-    starts = torch.arange(length - 1)
+    starts = torch.arange(first_counted(text) - text, length - 1)
     positions = torch.cat([text + starts, text + length + starts])
-    fits = max(1, _LOGITS // (len(positions) * bridge.cfg.d_vocab))
-    step = min(batch_size, fits)
+    step = rows_at_once(bridge, batch_size, 16, repeated.ids.shape[1], unembedded=len(positions))
 
     def cut_down(value: Float[Tensor, "batch pos d_model"], hook: Any) -> Tensor:
         return value[:, positions.to(value.device)]
 
-    losses = torch.empty(len(repeated), 2, length - 1)
+    losses = torch.empty(len(repeated), 2, len(starts))
     with torch.inference_mode():
         for start in range(0, len(repeated), step):
             ids = repeated.ids[start : start + step].to(bridge.cfg.device)

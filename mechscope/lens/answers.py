@@ -12,6 +12,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
 from mechscope.lens.readout import read_positions, soft_cap
+from mechscope.lens.room import rows_at_once
 from mechscope.lens.texts import Padding, TokenisedTexts, batches, tokenise
 
 
@@ -76,7 +77,7 @@ def score_answers(
     *,
     prepend_bos: bool | None = None,
     padding: Padding = "right",
-    batch_size: int = 16,
+    batch_size: int | None = None,
 ) -> AnswerScores:
     """Σ log p of each answer after its prompt.
 
@@ -105,7 +106,9 @@ def score_answers(
     total, first = torch.zeros(n, dtype=torch.float64), torch.zeros(n, dtype=torch.float64)
     first_rank, worst = torch.zeros(n, dtype=torch.long), torch.zeros(n, dtype=torch.long)
     cap = soft_cap(bridge)
-    for batch in batches(together, padding=padding, batch_size=batch_size):
+    most = max(len(row) for row in ids)
+    size = rows_at_once(bridge, batch_size, 16, together.longest, unembedded=2 * most)  # float64 in places
+    for batch in batches(together, padding=padding, batch_size=size):
         lengths = [len(ids[row]) for row in batch.rows.tolist()]
         place = torch.zeros_like(batch.scored)
         for at, (last, length) in enumerate(zip(batch.last.tolist(), lengths, strict=True)):

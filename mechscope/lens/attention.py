@@ -28,6 +28,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.lens.components import Head, require_components
 from mechscope.lens.repeats import RepeatedTokens
+from mechscope.lens.room import rows_at_once
 from mechscope.lens.texts import Padding, TokenisedTexts, batches
 
 Category = Literal[
@@ -53,7 +54,7 @@ def attention_patterns(
     heads: Sequence[Head],
     *,
     padding: Padding = "right",
-    batch_size: int = 32,
+    batch_size: int | None = None,
 ) -> tuple[Float[Tensor, "head query key"], ...]:
     """The attention patterns of some heads on each text, without its padding.
 
@@ -62,7 +63,7 @@ def attention_patterns(
         tokenised: From `mechscope.lens.texts.tokenise`; a BOS there is part of the pattern.
         heads: Which heads, in the order of the answer.
         padding: How rows of one batch are brought to one length; the answer does not depend on it.
-        batch_size: Most texts in a batch.
+        batch_size: Texts in a batch; default as many as memory has room for.
 
     Returns:
         For each text its patterns, on the CPU in float32; rows sum to 1, weights on later positions are 0.
@@ -74,9 +75,12 @@ def attention_patterns(
         raise InvalidInput("no heads to look at.", hint="all_heads(bridge) has every one")
     require_components(bridge, heads)
     layers = sorted({head.layer for head in heads})
+    longest = tokenised.longest
+    kept_numbers = (len(layers) * bridge.cfg.n_heads + len(heads)) * longest**2
+    size = rows_at_once(bridge, batch_size, 32, longest, kept=kept_numbers)
     found: dict[int, Tensor] = {}
     with torch.inference_mode():
-        for batch in batches(tokenised, padding=padding, batch_size=batch_size):
+        for batch in batches(tokenised, padding=padding, batch_size=size):
             kept: dict[int, Tensor] = {}
             _run(bridge, batch.ids, batch.attended, layers, kept.__setitem__)
             together = torch.stack([kept[head.layer][:, head.head] for head in heads], dim=1).float().cpu()
@@ -143,34 +147,40 @@ class HeadScores:
 
 
 def head_scores(
-    bridge: TransformerBridge, repeated: RepeatedTokens, *, batch_size: int = 16, progress: bool = False
+    bridge: TransformerBridge,
+    repeated: RepeatedTokens,
+    *,
+    batch_size: int | None = None,
+    progress: bool = False,
 ) -> HeadScores:
     """Score all heads in one batched pass that ends at the last layer's pattern.
 
-    Patterns are reduced layer by layer and never kept; logits are not computed.
+    Patterns are reduced layer by layer and never kept; logits are not computed. Nothing is averaged over the
+    row of the first position, which can only attend to itself.
 
     Args:
         bridge: The model, in eval mode.
         repeated: From `mechscope.lens.repeats.repeated_tokens`.
-        batch_size: Most rows in a batch.
+        batch_size: Rows in a batch; default as many as memory has room for.
         progress: Show a progress bar.
     """
     n = len(repeated)
     once = repeated.n_special + repeated.length  # where the second copy begins
+    size = rows_at_once(bridge, batch_size, 16, repeated.ids.shape[1])
     n_layers, n_heads = bridge.cfg.n_layers, bridge.cfg.n_heads
     out = {name: torch.empty(n, n_layers, n_heads) for name in (*get_args(Score), "entropy")}
-    summed = torch.zeros(n_layers, n_heads, once, once, dtype=torch.float64)
+    summed = torch.zeros(n_layers, n_heads, once - 1, once, dtype=torch.float64)
     squared = torch.zeros(n_layers, n_heads, dtype=torch.float64)
     bar = tqdm(total=n, desc="scoring heads", unit="row", disable=not progress)
     with torch.inference_mode(), bar:
-        for start in range(0, n, batch_size):
-            rows = slice(start, min(start + batch_size, n))
+        for start in range(0, n, size):
+            rows = slice(start, min(start + size, n))
 
             def reduce(layer: int, pattern: Tensor, rows: slice = rows) -> None:
                 pattern = pattern.float()
                 for name, values in _scores(pattern, repeated).items():
                     out[name][rows, layer] = values.cpu()
-                before = pattern[..., :once, :once]
+                before = pattern[..., 1:once, :once]  # at the first position there is nothing to choose
                 summed[layer] += before.sum(0).cpu()
                 squared[layer] += before.square().sum((0, 2, 3)).double().cpu()
 
@@ -187,7 +197,10 @@ def head_scores(
 def _scores(
     pattern: Float[Tensor, "row head query key"], repeated: RepeatedTokens
 ) -> dict[str, Float[Tensor, "row head"]]:
-    """The scores of one layer; each is the mean of a piece of one diagonal."""
+    """The scores of one layer; each is the mean of a piece of one diagonal.
+
+    No query is the first position, BOS or not.
+    """
     length, text = repeated.length, repeated.n_special
 
     def along(back: int, first_query: int) -> Tensor:
@@ -225,7 +238,7 @@ def _positional(
     if n < 2:
         return np.full(squared.shape, np.nan)
     width = summed.shape[-1]
-    evenly = torch.ones(width, width, dtype=torch.float64).tril() / torch.arange(1, width + 1)[:, None]
+    evenly = torch.ones(width - 1, width, dtype=torch.float64).tril(1) / torch.arange(2, width + 1)[:, None]
     mean = summed / n
     within = ((squared - n * mean.square().sum((-1, -2))) / (n - 1)).clamp_min(0)
     # The mean of n patterns scatters by within / n about the true one; that would pass for position's work.

@@ -23,7 +23,13 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, ModelMismatch, UnknownName
-from mechscope.lens.components import mlp_output, norm_behind_attention, norm_behind_mlp
+from mechscope.lens.components import (
+    mlp_output,
+    n_neurons,
+    neuron_weights,
+    norm_behind_attention,
+    norm_behind_mlp,
+)
 from mechscope.lens.readout import (
     last_only,
     make_readout,
@@ -35,6 +41,7 @@ from mechscope.lens.readout import (
     soft_cap,
     through_norm,
 )
+from mechscope.lens.room import rows_at_once
 from mechscope.lens.texts import Padding, TokenisedTexts, batches
 
 _SUMS = 50
@@ -148,19 +155,19 @@ class NeuronAttribution:
         """
         if by not in get_args(NeuronOrder):
             raise UnknownName("order of neurons", by, get_args(NeuronOrder))
-        n_layers, n_neurons, n_texts = self.activations.shape
-        if not 1 <= k <= n_layers * n_neurons:
-            raise InvalidInput(f"there are no top {k} of {n_layers * n_neurons} neurons.")
+        n_layers, width, n_texts = self.activations.shape
+        if not 1 <= k <= n_layers * width:
+            raise InvalidInput(f"there are no top {k} of {n_layers * width} neurons.")
         if not 0 <= text < n_texts:
             raise InvalidInput(f"there is no text {text}: these are texts 0 to {n_texts - 1}.")
         values = self.activations if by == "activation" else self.contributions
         order = values[:, :, text].abs().flatten().sort(descending=True, stable=True).indices[:k]
         return [
             Neuron(
-                self.layers[at // n_neurons],
-                at % n_neurons,
-                float(self.activations[at // n_neurons, at % n_neurons, text]),
-                float(self.contributions[at // n_neurons, at % n_neurons, text]),
+                self.layers[at // width],
+                at % width,
+                float(self.activations[at // width, at % width, text]),
+                float(self.contributions[at // width, at % width, text]),
             )
             for at in order.tolist()
         ]
@@ -188,7 +195,7 @@ def attribute(
     centred: bool = False,
     before_cap: bool = False,
     padding: Padding = "right",
-    batch_size: int = 16,
+    batch_size: int | None = None,
 ) -> Attribution:
     """Take the logit of one token after each text apart.
 
@@ -219,7 +226,9 @@ def attribute(
         empty(n_layers), empty(),
     )  # fmt: skip
     rounding = _Rounding.of(bridge.W_U.dtype, n)
-    for batch in batches(tokenised, padding=padding, batch_size=batch_size):
+    held = _numbers_read(bridge)
+    size = rows_at_once(bridge, batch_size, 16, tokenised.longest, kept=held, unembedded=1)
+    for batch in batches(tokenised, padding=padding, batch_size=size):
         read = read_positions(bridge, batch, _hooks(bridge), last_only(batch), logits=True)
         direction, rows = readout.direction[batch.rows], batch.rows
         frozen = through_norm(bridge.ln_final, read["ln_final.hook_scale"], direction)
@@ -253,7 +262,7 @@ def attribute_neurons(
     centred: bool = False,
     before_cap: bool = False,
     padding: Padding = "right",
-    batch_size: int = 16,
+    batch_size: int | None = None,
 ) -> NeuronAttribution:
     """Take the MLPs' parts of a logit apart into neurons; arguments as in `attribute`.
 
@@ -272,12 +281,14 @@ def attribute_neurons(
     chosen = tuple(range(bridge.cfg.n_layers)) if layers is None else tuple(layers)
     require_layers(bridge, chosen)
     n = len(tokenised)
-    weights = {layer: _neuron_weights(bridge, layer) for layer in chosen}
+    weights = {layer: neuron_weights(bridge, layer) for layer in chosen}
+    width = n_neurons(bridge, chosen)
     readout = make_readout(bridge, answers, others, centred=centred)
-    n_neurons = next(iter(weights.values())).shape[0]
-    activations = torch.empty(len(chosen), n_neurons, n, dtype=torch.float64)
+    activations = torch.empty(len(chosen), width, n, dtype=torch.float64)
     contributions = torch.empty_like(activations)
-    for batch in batches(tokenised, padding=padding, batch_size=batch_size):
+    held = _numbers_read(bridge) + 10 * width + len(chosen) * width
+    size = rows_at_once(bridge, batch_size, 16, tokenised.longest, kept=held, unembedded=1)
+    for batch in batches(tokenised, padding=padding, batch_size=size):
         read = read_positions(
             bridge, batch, [*_hooks(bridge), *_neuron_hooks(chosen)], last_only(batch), logits=True
         )
@@ -292,8 +303,8 @@ def attribute_neurons(
             rounding = _Rounding.of(bridge.W_U.dtype, len(post))
             along = read[mlp_output(bridge, layer)].double() * ahead
             # Each neuron is rounded in each dimension, before anything cancels along the direction.
-            size = (post.abs() * (ahead.abs() @ weight.abs())).sum(-1) + along.abs().sum(-1)
-            rounding.add(torch.arange(len(post)), along, size)
+            added = (post.abs() * (ahead.abs() @ weight.abs())).sum(-1) + along.abs().sum(-1)
+            rounding.add(torch.arange(len(post)), along, added)
             off = (contribution.sum(-1) - expected).abs().cpu()
             if not bool((off <= rounding.allowed).all()):
                 raise ModelMismatch(f"layer {layer}: the neurons do not sum to the MLP's output.")
@@ -382,6 +393,12 @@ def _hooks(bridge: TransformerBridge) -> list[str]:
     return names
 
 
+def _numbers_read(bridge: TransformerBridge) -> int:
+    """About how many numbers a pass keeps of each text: what is read of every block, with copies."""
+    cfg = bridge.cfg
+    return cfg.n_layers * (4 * cfg.d_model + cfg.n_heads * (getattr(cfg, "d_head", None) or cfg.d_model))
+
+
 def _embedding(bridge: TransformerBridge) -> str:
     """BLOOM has a norm behind the embedding."""
     return "embed_ln.hook_out" if "embed_ln.hook_out" in bridge.hook_dict else "embed.hook_out"
@@ -389,14 +406,6 @@ def _embedding(bridge: TransformerBridge) -> str:
 
 def _neuron_hooks(layers: Sequence[int]) -> list[str]:
     return [f"blocks.{layer}.mlp.hook_post" for layer in layers]
-
-
-def _neuron_weights(bridge: TransformerBridge, layer: int) -> Float[Tensor, "neuron d_model"]:
-    mlp = getattr(bridge.blocks[layer], "mlp", None)
-    weights = getattr(mlp, "W_out", None)
-    if weights is None or weights.dim() != 2:
-        raise InvalidInput(f"the MLP of layer {layer} has no neurons with output weights of their own.")
-    return weights.detach()
 
 
 def _require_sum(bridge: TransformerBridge, before_cap: bool) -> None:

@@ -26,12 +26,14 @@ from mechscope.lens.patching import (
     EncodedPairs,
     PatchingMap,
     _by_pair,
+    _most_read,
     _padded,
     _Picks,
     _reading_rows,
     _Run,
     component_hook,
 )
+from mechscope.lens.room import rows_at_once
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def attribution_map(
     *,
     direction: Direction = "denoising",
     min_gap: float = 0.1,
-    batch_size: int = 16,
+    batch_size: int | None = None,
 ) -> PatchingMap:
     """What `patching_map` finds, approximated by gradients; same shapes, score is the logit difference.
 
@@ -79,10 +81,11 @@ def attribution_map(
     source = _Run.of(bridge, encoded, rows, source_prompts, (component,), batch_size)
     cfg = bridge.cfg
     length = max(len(row.ids(base_prompts)) for row in rows)
+    size = rows_at_once(bridge, batch_size, 16, length, unembedded=_most_read(rows), gradients=True)
     products = []
     scores = []
-    for start in range(0, len(rows), batch_size):
-        part = rows[start : start + batch_size]
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size]
         held: list[Tensor] = []
         hooks: list[Any] = [("blocks.0.hook_resid_pre", _leaf)]
         hooks += [(component_hook(bridge, component, layer), _hold(held)) for layer in range(cfg.n_layers)]
@@ -92,7 +95,7 @@ def attribution_map(
             score = picks.scores(bridge(ids, return_type="logits").float())
             gradients = torch.autograd.grad(score.sum(), held)
         scores.append(score.detach())
-        change = source.kept[component][start : start + batch_size]
+        change = source.kept[component][start : start + size]
         products.append(
             torch.stack(
                 [

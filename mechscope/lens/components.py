@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from jaxtyping import Float
+from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
@@ -72,6 +74,39 @@ def layers_without_window(bridge: TransformerBridge) -> tuple[int, ...]:
     if kinds is None:
         return () if getattr(config, "sliding_window", None) else tuple(range(bridge.cfg.n_layers))
     return tuple(layer for layer, kind in enumerate(kinds) if kind in ("full_attention", "global"))
+
+
+def neuron_weights(bridge: TransformerBridge, layer: int) -> Float[Tensor, "neuron d_model"]:
+    """What each neuron of a layer's MLP writes for each unit of its activation.
+
+    Raises:
+        InvalidInput: A layer that the model doesn't have, or one without plain neurons: no MLP, experts that
+            a router chooses between, or an MLP whose activations no hook holds.
+    """
+    mlp = getattr(bridge.blocks[_layer(bridge, layer)], "mlp", None)
+    weights = getattr(mlp, "W_out", None)
+    if weights is None or weights.dim() != 2 or f"blocks.{layer}.mlp.hook_post" not in bridge.hook_dict:
+        raise InvalidInput(
+            f"the MLP of layer {layer} has no neurons with output weights of their own.",
+            hint=f"{bridge.cfg.model_name} has experts there, or no MLP; heads and the residual stream can "
+            "be looked at",
+        )
+    return weights.detach()
+
+
+def n_neurons(bridge: TransformerBridge, layers: Iterable[int]) -> int:
+    """How many neurons the MLPs of some layers have.
+
+    Raises:
+        InvalidInput: As `neuron_weights` does; also layers with different numbers of neurons.
+    """
+    widths = {layer: len(neuron_weights(bridge, layer)) for layer in layers}
+    if len(set(widths.values())) != 1:
+        listed = ", ".join(f"{width} in layer {layer}" for layer, width in widths.items()) or "no layers"
+        raise InvalidInput(
+            f"the MLPs do not have one number of neurons ({listed}).", hint="look at one layer at a time"
+        )
+    return next(iter(widths.values()))
 
 
 def norm_before_attention(block: Any) -> Any:

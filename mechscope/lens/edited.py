@@ -23,6 +23,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from mechscope.errors import InvalidInput, ModelMismatch
 from mechscope.lens.patching import starting_at
 from mechscope.lens.readout import require_hooks, require_layers, require_tokens, soft_cap
+from mechscope.lens.room import rows_at_once
 from mechscope.lens.steering import Hook
 from mechscope.lens.texts import TokenisedTexts
 
@@ -36,9 +37,10 @@ class Streams:
         lengths: How many of them each text has, special tokens included.
         n_special: How many tokens at the beginning of each text are not text.
         reads: For each text the positions whose next token is read.
-        before: By block, the stream that goes into it.
+        before: By block, the stream that goes into it; on the model's device and in its precision, for edits
+            start there.
         tokens: Whose logits are read, in this order; None for the whole vocabulary.
-        logits: What the unedited model says at the positions read, text by text.
+        logits: What the unedited model says at the positions read, text by text; on the CPU in float32.
     """
 
     ids: Int[Tensor, "text pos"]
@@ -76,7 +78,7 @@ def read_streams(
     reads: Sequence[Sequence[int]] | None = None,
     tokens: Sequence[int] | None = None,
 ) -> Streams:
-    """Run texts once and keep what goes into some blocks.
+    """Run texts once, as many at a time as memory has room for, and keep what goes into some blocks.
 
     Args:
         layers: Before which blocks the stream is kept: those at which edits begin.
@@ -105,20 +107,27 @@ def read_streams(
     for at, row in enumerate(tokenised.ids):
         ids[at, : len(row)] = torch.tensor(row)
     ids = ids.to(bridge.cfg.device)
-    before: dict[int, Tensor] = {}
+    kept: dict[int, list[Tensor]] = {layer: [] for layer in sorted(set(layers))}
 
     def keep(layer: int) -> Callable[[Tensor, Any], Tensor]:
         def hook(value: Tensor, hook: Any) -> Tensor:
-            before[layer] = value.clone()
+            kept[layer].append(value.clone())
             return value
 
         return hook
 
-    hooks = [(f"blocks.{layer}.hook_resid_pre", keep(layer)) for layer in sorted(set(layers))]
+    hooks = [(f"blocks.{layer}.hook_resid_pre", keep(layer)) for layer in kept]
     reads_ = tuple(tuple(places) for places in wanted)
+    most = max(len(places) for places in reads_) if tokens is None else 0
+    held = len(kept) * ids.shape[1] * bridge.cfg.d_model
+    size = rows_at_once(bridge, None, len(ids), ids.shape[1], kept=held, unembedded=most)
+    logits = []
     with torch.inference_mode():
-        logits = _logits(bridge, ids, reads_, columns, hooks)
-    return Streams(ids, lengths, tokenised.n_special, reads_, before, columns, logits)
+        for start in range(0, len(ids), size):
+            part = slice(start, start + size)
+            logits.append(_logits(bridge, ids[part], reads_[part], columns, hooks).cpu())
+    before = {layer: torch.cat(parts) for layer, parts in kept.items()}
+    return Streams(ids, lengths, tokenised.n_special, reads_, before, columns, torch.cat(logits))
 
 
 def edited_logits(
@@ -129,11 +138,12 @@ def edited_logits(
     *,
     rows: Sequence[int] | None = None,
 ) -> Float[Tensor, "item token"]:
-    """Logits at the positions read when an edit is made at or after a block.
+    """Logits at the positions read when an edit is made at or after a block; on the CPU in float32.
 
     Args:
         start: The pass starts before this block; its stream must have been kept.
-        edit: Hooks; each sees a batch of as many rows as `rows` has.
+        edit: Hooks; each sees a batch of as many rows as `rows` has: how much memory that takes is yours to
+            choose (`mechscope.lens.room.rows_at_once`).
         rows: Which texts, in which order, repeated as often as wanted; default all of them once.
 
     Raises:
@@ -142,6 +152,17 @@ def edited_logits(
         InvalidInput: The stream before `start` was not kept, there is no such text, or a hook that belongs to
             an earlier block (it would never fire).
     """
+    return _edited(bridge, streams, start, edit, rows).cpu()
+
+
+def _edited(
+    bridge: TransformerBridge,
+    streams: Streams,
+    start: int,
+    edit: Sequence[Hook],
+    rows: Sequence[int] | None,
+) -> Float[Tensor, "item token"]:
+    """`edited_logits`, on the model's device."""
     if start not in streams.before:
         raise InvalidInput(
             f"the stream before block {start} was not kept.",
@@ -206,10 +227,11 @@ def damage(
     text = [at for at, row in enumerate(chosen) for _ in streams.reads[row]]
 
     with torch.inference_mode():
-        before, change = log_probs[items], edited_logits(bridge, streams, start, edit, rows=chosen)
-        change -= streams.logits[items]
+        change = _edited(bridge, streams, start, edit, chosen)
+        before = log_probs[items].to(change.device)
+        change -= streams.logits[items].to(change.device)
         mean = torch.einsum("iv,iv->i", before.exp(), change)
-        at_own = change[torch.arange(len(items)), own]
+        at_own = change.gather(1, torch.tensor(own, device=change.device)[:, None])[:, 0]
         normaliser = before.add_(change).logsumexp(1)
 
     def by_row(each: Float[Tensor, " item"]) -> Float[Tensor, " row"]:
@@ -320,7 +342,7 @@ def ablation_estimates(
     score: Callable[[Float[Tensor, "text token"], list[int]], Float[Tensor, " text"]],
     *,
     tokens: Sequence[int] | None = None,
-    batch_size: int = 16,
+    batch_size: int | None = None,
 ) -> Float[Tensor, "layer head text"]:
     """What zeroing each head does to each text's score, to first order: −z · ∂ score / ∂ z.
 
@@ -340,8 +362,9 @@ def ablation_estimates(
         require_tokens(bridge, tokens)
     columns = None if tokens is None else torch.tensor(list(tokens), dtype=torch.long)
     out = torch.empty(cfg.n_layers, cfg.n_heads, len(tokenised))
-    for start in range(0, len(tokenised), batch_size):
-        rows = tokenised.ids[start : start + batch_size]
+    size = rows_at_once(bridge, batch_size, 16, tokenised.longest, unembedded=1, gradients=True)
+    for start in range(0, len(tokenised), size):
+        rows = tokenised.ids[start : start + size]
         ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
         for at, row in enumerate(rows):
             ids[at, : len(row)] = torch.tensor(row)
@@ -365,5 +388,5 @@ def ablation_estimates(
             gradients = torch.autograd.grad(found.sum(), held)
         for layer in range(cfg.n_layers):
             effect = -(held[layer].detach() * gradients[layer]).sum((1, 3))
-            out[layer, :, start : start + len(rows)] = effect.T.cpu()
+            out[layer, :, start : start + len(rows)] = effect.T.float().cpu()
     return out

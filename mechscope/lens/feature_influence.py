@@ -21,6 +21,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
 from mechscope.lens.dictionaries import Dictionary, require_folded
+from mechscope.lens.room import rows_at_once
 from mechscope.lens.texts import TokenisedTexts, batches
 
 
@@ -79,11 +80,12 @@ def feature_influence(
     target_layer: int,
     target: Dictionary,
     targets: list[int],
-    batch_size: int = 16,
+    batch_size: int | None = None,
 ) -> Influence:
     """Measure all three for some features; both dictionaries read the stream after their block.
 
-    Special tokens and padding count neither as the source's tokens nor as the target's.
+    Special tokens, padding and, without a BOS, each text's first token (see `mechscope.lens.texts`) count
+    neither as the source's tokens nor as the target's.
 
     Raises:
         InvalidInput: Layers that are not there or not in order, features that are not there, or an
@@ -114,8 +116,11 @@ def feature_influence(
     gradient = torch.zeros(len(sources), len(targets), dtype=torch.float64)
     causal = torch.zeros_like(gradient)
     active = torch.zeros(len(sources), dtype=torch.float64)
-    for batch in batches(tokenised, batch_size=batch_size):
-        scored = batch.scored.to(bridge.cfg.device)
+    longest = tokenised.longest
+    held = longest * (source.W_dec.shape[0] + (2 + len(targets)) * bridge.cfg.d_model)
+    size = rows_at_once(bridge, batch_size, 16, longest, kept=held, unembedded=1, gradients=True)
+    for batch in batches(tokenised, batch_size=size):
+        counted = batch.counted.to(bridge.cfg.device)
 
         def run(change: Tensor | None, leaf: bool = False, batch: Any = batch) -> tuple[Tensor, Tensor]:
             kept: dict[str, Tensor] = {}
@@ -133,8 +138,8 @@ def feature_influence(
 
         with torch.enable_grad():
             held, before = run(None, leaf=True)
-            activations = source.encode(held.detach())[..., sources].detach() * scored[..., None]
-            total = (before * scored[..., None]).sum((0, 1))
+            activations = source.encode(held.detach())[..., sources].detach() * counted[..., None]
+            total = (before * counted[..., None]).sum((0, 1))
             slopes = torch.stack(
                 [
                     torch.autograd.grad(one, held, retain_graph=at + 1 < len(targets))[0]
@@ -146,7 +151,7 @@ def feature_influence(
         with torch.inference_mode():
             for at, row in enumerate(rows):
                 _, after = run(-activations[..., at, None] * row)
-                fall = (before.detach() - after) * scored[..., None]
+                fall = (before.detach() - after) * counted[..., None]
                 causal[at] += fall.sum((0, 1)).double().cpu()
     n = active.clamp_min(1)[:, None]
     return Influence((rows @ encoder).double().cpu(), gradient / n, causal / n, active)

@@ -19,6 +19,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, ModelMismatch
 from mechscope.lens.components import attention_output
+from mechscope.lens.room import rows_at_once
 from mechscope.lens.texts import Batch, Padding, TokenisedTexts, batches
 
 _Hook = tuple[str, Callable[[Tensor, Any], Tensor | None]]
@@ -53,7 +54,7 @@ def read_last_position(
     heads: bool = False,
     log_probs: bool = False,
     padding: Padding = "right",
-    batch_size: int = 32,
+    batch_size: int | None = None,
     progress: bool = False,
 ) -> LastPosition:
     """Read the last position of every text.
@@ -65,7 +66,7 @@ def read_last_position(
         heads: Keep every head's output.
         log_probs: Keep the next-token distribution (4 bytes × texts × vocabulary).
         padding: How rows of one batch are brought to one length; the answer does not depend on it.
-        batch_size: Most texts in a batch.
+        batch_size: Texts in a batch; default as many as memory has room for.
         progress: Show a progress bar.
 
     Returns:
@@ -84,9 +85,11 @@ def read_last_position(
         heads=torch.empty(cfg.n_layers, cfg.n_heads, n, cfg.d_model) if heads else None,
         log_probs=torch.empty(n, cfg.d_vocab) if log_probs else None,
     )
+    each = cfg.n_layers * cfg.d_model * (residuals + heads * cfg.n_heads)
+    size = rows_at_once(bridge, batch_size, 32, tokenised.longest, kept=each, unembedded=int(log_probs))
     bar = tqdm(total=n, desc="reading texts", unit="text", disable=not progress)
     with torch.inference_mode(), bar:
-        for batch in batches(tokenised, padding=padding, batch_size=batch_size):
+        for batch in batches(tokenised, padding=padding, batch_size=size):
             _read_batch(bridge, batch, kept)
             bar.update(len(batch.rows))
     return kept

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
@@ -27,7 +27,8 @@ from mechscope.lens.readout import (
     through_norm,
     unembed,
 )
-from mechscope.lens.texts import Padding, TokenisedTexts, batches
+from mechscope.lens.room import rows_at_once
+from mechscope.lens.texts import Padding, TokenisedTexts, batches, first_counted
 
 Positions = Literal["last", "all"]
 
@@ -66,6 +67,11 @@ class LogitLens:
         return tuple(range(-1, len(self.rank) - 1))
 
     @property
+    def counted(self) -> Bool[Tensor, " item"]:
+        """Which items count in a mean over positions: not the first position, an attention sink."""
+        return self.position >= first_counted(0)
+
+    @property
     def convergence(self) -> Int[Tensor, " item"]:
         """First layer from which on the most probable token is the final one and stays it."""
         agrees = self.top_ids[:, :, 0] == self.top_ids[-1, :, 0]
@@ -82,13 +88,14 @@ def logit_lens(
     positions: Positions = "last",
     top_k: int = 5,
     padding: Padding = "right",
-    batch_size: int = 16,
+    batch_size: int | None = None,
 ) -> LogitLens:
     """Look at the residual stream after every block through the final norm and the unembedding.
 
     Args:
         answers: The token to follow in each text; None follows the model's own most probable next token.
-        positions: "last" reads each text's last token, "all" every token of the text (not its BOS).
+        positions: "last" reads each text's last token, "all" every token of the text (not its BOS). Without a
+            BOS the first one stands at the first position; take `LogitLens.counted` before you average.
         top_k: How many of the most probable tokens to keep.
 
     Raises:
@@ -103,14 +110,18 @@ def logit_lens(
         _fit(bridge, tokenised, answers)
     points = [residual_hook(layer) for layer in range(-1, bridge.cfg.n_layers)]
     parts = []
-    for batch in batches(tokenised, padding=padding, batch_size=batch_size):
+    read_at = 1 if positions == "last" else tokenised.longest
+    width = bridge.cfg.d_model
+    size = rows_at_once(bridge, batch_size, 16, tokenised.longest, kept=len(points) * read_at * width)
+    items = rows_at_once(bridge, None, 32, 0, unembedded=2)  # the final distribution, and one block's
+    for batch in batches(tokenised, padding=padding, batch_size=size):
         chosen = last_only(batch) if positions == "last" else batch.scored
         read = read_positions(bridge, batch, points, chosen, logits=False)
         rows, places = chosen.nonzero(as_tuple=True)
         start = batch.attended.long().argmax(1)  # left padding moves positions
         where = {"text": batch.rows[rows], "position": places - start[rows]}
         given = None if answers is None else answers[where["text"]].to(bridge.cfg.device)
-        for piece in torch.arange(len(rows)).split(32):
+        for piece in torch.arange(len(rows)).split(items):
             streams = [read[point][piece] for point in points]
             wanted = None if given is None else given[piece]
             found = _through_lens(bridge, streams, wanted, top_k)
@@ -159,7 +170,7 @@ def logit_by_layer(
     *,
     centred: bool = True,
     padding: Padding = "right",
-    batch_size: int = 16,
+    batch_size: int | None = None,
 ) -> Float[Tensor, "row text"]:
     """The residual stream at each text's last token, projected onto an unembedding direction.
 
@@ -181,7 +192,9 @@ def logit_by_layer(
     readout = make_readout(bridge, answers, others, centred=centred)
     points = [residual_hook(layer) for layer in range(-1, bridge.cfg.n_layers)]
     found = torch.empty(len(points), len(tokenised), dtype=torch.float64)
-    for batch in batches(tokenised, padding=padding, batch_size=batch_size):
+    kept = len(points) * bridge.cfg.d_model
+    size = rows_at_once(bridge, batch_size, 16, tokenised.longest, kept=kept, unembedded=1)
+    for batch in batches(tokenised, padding=padding, batch_size=size):
         hooks = [*points, "ln_final.hook_scale"]
         read = read_positions(bridge, batch, hooks, last_only(batch), logits=True)
         direction = readout.direction[batch.rows]

@@ -11,7 +11,9 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
+from mechscope.lens.components import n_neurons
 from mechscope.lens.edited import edited_logits, read_streams
+from mechscope.lens.room import rows_at_once
 from mechscope.lens.steering import Hook
 from mechscope.lens.texts import TokenisedTexts
 
@@ -28,9 +30,11 @@ def ablate_neurons(
         values: What each is set to (mean ablation: its mean over reference texts); None for 0.
 
     Raises:
-        InvalidInput: Masks or values of another shape than the model's neurons.
+        InvalidInput: Masks or values of another shape than the model's neurons, a layer without neurons, or
+            layers with different numbers of them.
     """
-    shape = (bridge.cfg.n_layers, int(bridge.blocks[0].mlp.W_out.shape[0]))
+    n_layers = bridge.cfg.n_layers
+    shape = (n_layers, n_neurons(bridge, range(n_layers)))
     for what, given in (("mask", chosen), ("values", values)):
         if given is not None and tuple(given.shape) != shape:
             raise InvalidInput(
@@ -56,21 +60,33 @@ class TextLosses:
     """Loss of each text's last tokens, with and without edits; the unedited pass is made once."""
 
     def __init__(
-        self, bridge: TransformerBridge, tokenised: TokenisedTexts, last: int, *, batch_size: int = 8
+        self,
+        bridge: TransformerBridge,
+        tokenised: TokenisedTexts,
+        last: int,
+        *,
+        batch_size: int | None = None,
     ) -> None:
         """Read how well the last `last` tokens of each text are predicted.
+
+        Predictions made at a special token or at the first position, an attention sink, are not read.
+
+        Args:
+            batch_size: Texts in a batch; default as many as memory has room for.
 
         Raises:
             InvalidInput: `last` below 1, or a text with too few tokens before them.
         """
-        shortest = min(len(row) for row in tokenised.ids)
-        if not 1 <= last < shortest:
+        most = min(len(row) for row in tokenised.ids) - 1 - tokenised.first_counted
+        if not 1 <= last <= most:
             raise InvalidInput(
-                f"the last {last} tokens of each text cannot be read: the shortest has {shortest}.",
-                hint=f"1 to {shortest - 1}",
+                f"the last {last} tokens of each text cannot be read: of the shortest, {max(most, 0)} tokens "
+                "are predicted at a position that counts.",
+                hint=f"1 to {most}" if most > 0 else "longer texts",
             )
         reads = [list(range(len(row) - last - 1, len(row) - 1)) for row in tokenised.ids]
-        self._bridge, self._last, self._batch_size = bridge, last, batch_size
+        self._bridge, self._last = bridge, last
+        self._batch_size = rows_at_once(bridge, batch_size, 8, tokenised.longest, unembedded=last)
         self._streams = read_streams(bridge, tokenised, [0], reads=reads)
         self._next = torch.tensor([row[-last:] for row in tokenised.ids])
         self.clean = self._loss(self._streams.logits, self._next)

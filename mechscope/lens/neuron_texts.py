@@ -12,8 +12,10 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
+from mechscope.lens.components import n_neurons, neuron_weights
 from mechscope.lens.neurons import NeuronStatistics
-from mechscope.lens.readout import last_only, read_positions, require_layers
+from mechscope.lens.readout import last_only, read_positions
+from mechscope.lens.room import rows_at_once
 from mechscope.lens.texts import Padding, TokenisedTexts, batches, tokenise
 from mechscope.lens.token_text import ValuedText, valued_text
 
@@ -30,7 +32,7 @@ def same_length(tokenised: TokenisedTexts, length: int) -> TokenisedTexts:
     Raises:
         InvalidInput: A length below 1, or a text with too few tokens.
     """
-    special = max(1, tokenised.n_special)
+    special = tokenised.first_counted
     if length < 1:
         raise InvalidInput(f"texts cannot be cut to {length} tokens.")
     for text, row in zip(tokenised.texts, tokenised.ids, strict=True):
@@ -137,21 +139,25 @@ def token_activations(
     neurons: Sequence[tuple[int, int]],
     *,
     padding: Padding = "right",
-    batch_size: int = 32,
+    batch_size: int | None = None,
 ) -> list[Float[Tensor, "text_token neuron"]]:
-    """Activations of a few neurons, each (layer, neuron), at each text's tokens (special ones left out).
+    """Activations of a few neurons, each (layer, neuron), at each text's tokens that count: from position
+    `tokenised.first_counted` on, without special tokens and, where there is no BOS, without the first token.
 
     Raises:
-        InvalidInput: No neurons, or one that is not there.
+        InvalidInput: No neurons, or one that is not there, or a text of a single token at the first position.
     """
     layers = sorted({layer for layer, _ in neurons})
     _check_neurons(bridge, neurons, layers)
+    tokenised.require_counted()
+    kept = sum(len(neuron_weights(bridge, layer)) for layer in layers) * tokenised.longest
+    size = rows_at_once(bridge, batch_size, 32, tokenised.longest, kept=kept)
     found: list[Tensor] = [torch.empty(0)] * len(tokenised)
-    for batch in batches(tokenised, padding=padding, batch_size=batch_size):
-        read = read_positions(bridge, batch, _hooks(layers), batch.scored, logits=False)
+    for batch in batches(tokenised, padding=padding, batch_size=size):
+        read = read_positions(bridge, batch, _hooks(layers), batch.counted, logits=False)
         columns = [read[f"blocks.{layer}.mlp.hook_post"][:, neuron] for layer, neuron in neurons]
         each = torch.stack(columns, -1).float().cpu()
-        lengths = batch.scored.sum(1).tolist()
+        lengths = batch.counted.sum(1).tolist()
         for row, part in zip(batch.rows.tolist(), each.split(lengths), strict=True):
             found[row] = part
     return found
@@ -163,23 +169,26 @@ def neuron_passages(
     neuron: tuple[int, int],
     *,
     titles: Sequence[str] = (),
-    batch_size: int = 32,
+    batch_size: int | None = None,
 ) -> list[ValuedText]:
     """What a neuron, (layer, neuron), does at every token of some texts: `ledger.passages` takes it as it is.
+
+    Where there is no BOS, a text's first token does not count, and stands there with the value 0.
 
     Args:
         titles: What stands above each text; nothing by default.
 
     Raises:
-        InvalidInput: No texts, a text without tokens, a neuron that is not there, or another number of
-            titles than of texts.
+        InvalidInput: No texts, a text without tokens that count, a neuron that is not there, or another
+            number of titles than of texts.
     """
     if titles and len(titles) != len(texts):
         raise InvalidInput(f"{len(texts)} texts, but {len(titles)} titles.", hint="one title for each text")
     tokenised = tokenise(bridge, texts)
     activations = token_activations(bridge, tokenised, [neuron], batch_size=batch_size)
+    unshaded = torch.zeros(tokenised.first_counted - tokenised.n_special)
     return [
-        valued_text(bridge, ids[tokenised.n_special :], values[:, 0], title=title)
+        valued_text(bridge, ids[tokenised.n_special :], torch.cat([unshaded, values[:, 0]]), title=title)
         for ids, values, title in zip(tokenised.ids, activations, titles or [""] * len(texts), strict=True)
     ]
 
@@ -189,18 +198,20 @@ def last_token_neurons(
     tokenised: TokenisedTexts,
     *,
     padding: Padding = "right",
-    batch_size: int = 32,
+    batch_size: int | None = None,
 ) -> Float[Tensor, "layer neuron text"]:
-    """Activations of all MLP neurons at the last token of each text."""
+    """Activations of all MLP neurons at the last token of each text.
+
+    Raises:
+        InvalidInput: A layer without neurons, or layers with different numbers of them.
+    """
     layers = range(bridge.cfg.n_layers)
-    kept: Tensor | None = None
-    for batch in batches(tokenised, padding=padding, batch_size=batch_size):
+    width = n_neurons(bridge, layers)
+    kept = torch.empty(len(layers), width, len(tokenised))
+    size = rows_at_once(bridge, batch_size, 32, tokenised.longest, kept=len(layers) * width)
+    for batch in batches(tokenised, padding=padding, batch_size=size):
         read = read_positions(bridge, batch, _hooks(layers), last_only(batch), logits=False)
-        values = torch.stack([read[name].float().cpu().T for name in _hooks(layers)])
-        if kept is None:
-            kept = torch.empty(*values.shape[:2], len(tokenised))
-        kept[..., batch.rows] = values
-    assert kept is not None
+        kept[..., batch.rows] = torch.stack([read[name].float().cpu().T for name in _hooks(layers)])
     return kept
 
 
@@ -214,9 +225,8 @@ def shared_neurons(
     Raises:
         InvalidInput: A k that is not between 1 and the number of neurons.
     """
-    n_neurons = activations.shape[1]
-    if not 1 <= k <= n_neurons:
-        raise InvalidInput(f"there are no top {k} of {n_neurons} neurons.")
+    if not 1 <= k <= activations.shape[1]:
+        raise InvalidInput(f"there are no top {k} of {activations.shape[1]} neurons.")
     order = activations.argsort(dim=1, descending=True, stable=True)[:, :k]
     member = torch.zeros(activations.shape, dtype=torch.float64).scatter_(1, order, 1.0)
     both = member.transpose(1, 2) @ member
@@ -232,8 +242,7 @@ def _check_neurons(
 ) -> None:
     if not neurons:
         raise InvalidInput("no neurons to look at.")
-    require_layers(bridge, layers)
     for layer, neuron in neurons:
-        width = bridge.blocks[layer].mlp.W_out.shape[0]
+        width = len(neuron_weights(bridge, layer))
         if not 0 <= neuron < width:
             raise InvalidInput(f"layer {layer} has no neuron {neuron}.", hint=f"valid: 0 to {width - 1}")

@@ -16,7 +16,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from mechscope.errors import InvalidInput
+from mechscope.errors import InvalidInput, ModelMismatch
+from mechscope.lens.components import n_neurons
+from mechscope.lens.room import rows_at_once
 from mechscope.lens.texts import Batch, Padding, TokenisedTexts, batches
 
 _SIZES = tuple(2.0**power for power in range(-6, 7))
@@ -30,11 +32,12 @@ _EDGES = torch.tensor(HISTOGRAM_EDGES)
 
 @dataclass(frozen=True)
 class NeuronStatistics:
-    """What each neuron does over all tokens of the texts (padding and special tokens left out).
+    """What each neuron does over all tokens of the texts that count: padding, special tokens and, without a
+    BOS, each text's first token are left out (see `mechscope.lens.texts`).
 
     Attributes:
         layers: Which blocks these are.
-        n_tokens: Number of tokens.
+        n_tokens: Number of these tokens.
         maximum: Largest activation.
         mean: Mean activation.
         std: Standard deviation.
@@ -69,31 +72,35 @@ def neuron_statistics(
     threshold: float = 0.0,
     top: int = 10,
     padding: Padding = "right",
-    batch_size: int = 32,
+    batch_size: int | None = None,
 ) -> NeuronStatistics:
     """Stream texts through the model and keep sums, never all activations.
+
+    Where there is no BOS, the first token of each text, an attention sink, is read but not counted.
 
     Args:
         layers: Blocks with an MLP.
         threshold: A neuron fires at a token where its activation is above this.
         top: How many texts to keep for each neuron, at most the number of texts.
         padding: How rows of one batch are brought to one length; the answer does not depend on it.
-        batch_size: Most texts in a batch.
+        batch_size: Texts in a batch; default as many as memory has room for.
 
     Raises:
-        InvalidInput: No layers, one that is not there, or a `top` below 1 or above the number of texts.
+        InvalidInput: No layers, one that is not there or has no neurons, a text of a single token at the
+            first position, or a `top` below 1 or above the number of texts.
     """
-    n_layers = bridge.cfg.n_layers
-    for layer in layers:
-        if not 0 <= layer < n_layers:
-            raise InvalidInput(f"there is no layer {layer}.", hint=f"valid: 0 to {n_layers - 1}")
     if not layers:
         raise InvalidInput("no layers to look at.")
+    width = n_neurons(bridge, layers)
+    tokenised.require_counted()
     if not 1 <= top <= len(tokenised):
         raise InvalidInput(f"there are no top {top} of {len(tokenised)} texts.")
-    sums = {layer: _Sums(len(tokenised), threshold) for layer in layers}
+    # The sums are made in float64, from the first four powers of all activations of a layer.
+    held = 10 * width * tokenised.longest
+    size = rows_at_once(bridge, batch_size, 32, tokenised.longest, kept=held, unembedded=1)
+    sums = {layer: _Sums(len(tokenised), width, threshold, tokenised.n_special) for layer in layers}
     with torch.inference_mode():
-        for batch in batches(tokenised, padding=padding, batch_size=batch_size):
+        for batch in batches(tokenised, padding=padding, batch_size=size):
             hooks = [(f"blocks.{layer}.mlp.hook_post", sums[layer].hook(batch)) for layer in layers]
             with bridge.hooks(fwd_hooks=[*hooks, ("unembed.hook_in", _first_position)]):
                 bridge(
@@ -102,7 +109,7 @@ def neuron_statistics(
                     return_type="logits",
                 )
     found = [sums[layer].finish(top) for layer in layers]
-    n_tokens = int(tokenised.n_tokens.sum())
+    n_tokens = sum(len(row) - tokenised.first_counted for row in tokenised.ids)
     stacked = [torch.stack(parts) for parts in zip(*found, strict=True)]
     return NeuronStatistics(tuple(layers), n_tokens, *stacked)
 
@@ -121,43 +128,38 @@ def _histogram(activations: Float[Tensor, "token neuron"]) -> Int[Tensor, "neuro
 class _Sums:
     """Running sums of one layer, in float64."""
 
-    def __init__(self, n_texts: int, threshold: float) -> None:
-        self.n_texts, self.threshold = n_texts, threshold
+    def __init__(self, n_texts: int, width: int, threshold: float, n_special: int) -> None:
+        self.threshold, self.n_special = threshold, n_special
         self.n = 0
-        self.moments: Tensor | None = None
-        self.fired: Tensor
-        self.histogram: Tensor
-        self.shift: Tensor
-        self.best: Tensor
-        self.where: Tensor
+        self.shift: Tensor | None = None
+        self.moments = torch.zeros(4, width, dtype=torch.float64)
+        self.fired = torch.zeros(width, dtype=torch.float64)
+        self.histogram = torch.zeros(width, len(_EDGES) + 1, dtype=torch.long)
+        self.best = torch.empty(n_texts, width)
+        self.where = torch.empty(n_texts, width, dtype=torch.long)
 
     def hook(self, batch: Batch) -> Callable[[Tensor, Any], None]:
         def hook(value: Float[Tensor, "batch pos neuron"], hook: Any) -> None:
-            scored = batch.scored.to(value.device)
-            tokens = value[scored].double().cpu()
-            if self.moments is None:
-                width = value.shape[-1]
+            counted = batch.counted.to(value.device)
+            tokens = value[counted].double().cpu()
+            if self.shift is None:
                 # Moments about a value near the mean: about 0 they would lose digits for a biased neuron.
                 self.shift = tokens.mean(0)
-                self.moments = torch.zeros(4, width, dtype=torch.float64)
-                self.fired = torch.zeros(width, dtype=torch.float64)
-                self.histogram = torch.zeros(width, len(_EDGES) + 1, dtype=torch.long)
-                self.best = torch.empty(self.n_texts, width)
-                self.where = torch.empty(self.n_texts, width, dtype=torch.long)
             shifted = tokens - self.shift
             self.moments += torch.stack([(shifted**power).sum(0) for power in (1, 2, 3, 4)])
             self.fired += (tokens > self.threshold).sum(0)
-            self.histogram += _histogram(value[scored].float().cpu())
+            self.histogram += _histogram(value[counted].float().cpu())
             self.n += len(tokens)
-            largest = value.float().masked_fill(~scored[..., None], -torch.inf).max(1)
-            first = batch.scored.int().argmax(1)
+            largest = value.float().masked_fill(~counted[..., None], -torch.inf).max(1)
+            first = batch.attended.argmax(1) + self.n_special
             self.best[batch.rows] = largest.values.cpu()
             self.where[batch.rows] = largest.indices.cpu() - first[:, None]
 
         return hook
 
     def finish(self, top: int) -> tuple[Tensor, ...]:
-        assert self.moments is not None
+        if self.shift is None:
+            raise ModelMismatch("the hook of an MLP's neurons did not fire in a forward pass of this model.")
         m1, m2, m3, m4 = self.moments / self.n
         variance = (m2 - m1**2).clamp_min(0)
         fourth = m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4

@@ -36,6 +36,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.lens.components import attention_written, mlp_written
+from mechscope.lens.room import rows_at_once
 from mechscope.lens.texts import tokenise
 
 Component = Literal["residual", "attention", "mlp", "heads"]
@@ -263,7 +264,9 @@ def _differences(bridge: TransformerBridge, clean: tuple[int, ...], corrupt: tup
     )
 
 
-def pair_scores(bridge: TransformerBridge, encoded: EncodedPairs, *, batch_size: int = 64) -> PairScores:
+def pair_scores(
+    bridge: TransformerBridge, encoded: EncodedPairs, *, batch_size: int | None = None
+) -> PairScores:
     """How much the model prefers each answer after each prompt, before anything is patched."""
     rows = _reading_rows(encoded)
     clean = _Run.of(bridge, encoded, rows, encoded.clean, (), batch_size)
@@ -285,7 +288,7 @@ def patch_sites(
     direction: Direction = "denoising",
     score: Score = "logit_difference",
     min_gap: float = 0.1,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     progress: bool = False,
 ) -> Patched:
     """Run patched runs, each of which may replace several sites at once.
@@ -298,7 +301,7 @@ def patch_sites(
         score: "logit_difference" (Σ log p(answer) − Σ log p(wrong), nats) or "kl" (−KL(source ‖ run) of the
             first token after the prompt, nats).
         min_gap: Least difference of source and base that an effect may divide by.
-        batch_size: Most rows in a batch.
+        batch_size: Rows in a batch; default as many as memory has room for.
         progress: Show a progress bar.
 
     Raises:
@@ -324,9 +327,12 @@ def patch_sites(
     start = [min((site.layer for site in sites), default=bridge.cfg.n_layers - 1) for _, sites in patches]
     jobs.sort(key=lambda job: (start[job[0]], len(rows[job[1]].ids(prompts[base_name])), job))
     scores = np.zeros(len(patches))
+    longest = max(len(row.ids(prompts[base_name])) for row in rows)
+    held = (1 + len(wanted)) * longest * bridge.cfg.d_model
+    size = rows_at_once(bridge, batch_size, 64, longest, kept=held, unembedded=_most_read(rows))
     bar = tqdm(total=len(jobs), desc="patching", unit="row", disable=not progress)
     with torch.inference_mode(), bar:
-        for batch in _batches(jobs, start, batch_size):
+        for batch in _batches(jobs, start, size):
             found = _run_batch(bridge, encoded, rows, base, source, patches, batch, start[batch[0][0]], score)
             for (number, _), value in zip(batch, found.tolist(), strict=True):
                 scores[number] += value
@@ -334,7 +340,7 @@ def patch_sites(
 
     pair_of = [pair for pair, _ in patches]
     if score == "kl":
-        kl_base = -_kl(source.log_probs, base.log_probs).double().numpy()
+        kl_base = -_kl(source.log_probs, base.log_probs).double().cpu().numpy()
         base_scores, source_scores = kl_base[pair_of], np.zeros(len(patches))
     else:
         base_scores = _by_pair(base.scores, rows, len(encoded))[pair_of]
@@ -352,7 +358,7 @@ def patching_map(
     score: Score = "logit_difference",
     layers: Sequence[int] | None = None,
     min_gap: float = 0.1,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     progress: bool = False,
 ) -> PatchingMap:
     """The effect of every single patch of one component: layer × position, for heads layer × head.
@@ -476,6 +482,11 @@ def _reading_rows(encoded: EncodedPairs, *, only_first: bool = False) -> list[_R
     return rows
 
 
+def _most_read(rows: Sequence[_Row]) -> int:
+    """The most positions of a row that reach the unembedding."""
+    return max(len({position for position, _, _ in row.targets}) for row in rows)
+
+
 def _by_pair(values: Float[Tensor, " row"], rows: Sequence[_Row], n: int) -> Float[np.ndarray, " pair"]:
     out = np.zeros(n)
     for row, value in zip(rows, values.tolist(), strict=True):
@@ -500,7 +511,7 @@ class _Run:
         rows: Sequence[_Row],
         prompts: Sequence[tuple[int, ...]],
         components: Sequence[Component],
-        batch_size: int,
+        batch_size: int | None,
         score: str = "logit_difference",
     ) -> _Run:
         length = max(len(row.ids(prompts)) for row in rows)
@@ -509,9 +520,10 @@ class _Run:
         scores = torch.empty(len(rows), device=cfg.device)
         ranks = [0] * len(rows)
         whole = torch.empty(len(rows), cfg.d_vocab, device=cfg.device) if score == "kl" else torch.empty(0)
+        size = rows_at_once(bridge, batch_size, 64, length, unembedded=_most_read(rows))
         with torch.inference_mode():
-            for start in range(0, len(rows), batch_size):
-                part = list(range(start, min(start + batch_size, len(rows))))
+            for start in range(0, len(rows), size):
+                part = list(range(start, min(start + size, len(rows))))
                 ids = _padded([rows[at].ids(prompts) for at in part], length).to(cfg.device)
                 hooks: list[_Hook] = [
                     (
@@ -618,7 +630,7 @@ def _run_batch(
     score: str,
 ) -> Float[Tensor, " job"]:
     device = bridge.cfg.device
-    at = torch.tensor([row for _, row in batch])
+    at = torch.tensor([row for _, row in batch], device=device)
     here = [rows[row] for _, row in batch]
     length = max(len(row.ids(encoded.clean)) for row in here)
     masks: dict[tuple[int, Component], Tensor] = {}

@@ -30,6 +30,7 @@ from mechscope.lens.components import (
     require_components,
 )
 from mechscope.lens.repeats import RepeatedTokens
+from mechscope.lens.room import rows_at_once
 
 Into = Literal["key", "query"]
 
@@ -77,11 +78,10 @@ class PathPatcher:
         if receiver.layer == 0:
             raise InvalidInput(f"{receiver} has no head before it.", hint="a receiver in layer 1 or later")
         if ids.shape != donors.shape:
-            raise InvalidInput(
-                f"rows of shape {tuple(ids.shape)} cannot be patched from donors of shape "
-                f"{tuple(donors.shape)}."
-            )
+            raise _differ(ids, donors)
         self.bridge, self.receiver = bridge, receiver
+        # The same sums in another order: in half precision a few roundings of what is stored.
+        self._rounding = max(1e-4, 8 * torch.finfo(bridge.W_U.dtype).eps)
         self.attention = bridge.blocks[receiver.layer].attn
         n_kv = bridge.cfg.n_key_value_heads or bridge.cfg.n_heads
         self.key_head = receiver.head // (bridge.cfg.n_heads // n_kv)
@@ -90,7 +90,7 @@ class PathPatcher:
             self._z_donor = self._read(donors)["z"]
             self.clean = self._receive(None, "key")
         off = (self.clean.pattern - self._clean["pattern"]).abs().max()
-        if off > 1e-4:
+        if off > self._rounding:
             raise ModelMismatch(
                 f"the attention of layer {receiver.layer}, called alone, is off by {off:.1e}."
             )
@@ -169,7 +169,7 @@ class PathPatcher:
             norm = norm_behind_attention(block)
             as_written = out if norm is None else norm(out)
             scale = written.abs().max().clamp_min(1e-30)
-            if (as_written - written).abs().max() > 1e-4 * scale:
+            if (as_written - written).abs().max() > self._rounding * scale:
                 raise ModelMismatch(
                     f"layer {layer}: what attention writes to the residual stream is not its heads' output"
                     + ("." if norm is None else ", normed."),
@@ -212,7 +212,7 @@ class PathPatcher:
             hooks.append((name, put))
         with self.bridge.hooks(fwd_hooks=hooks):
             attend(resid)
-        return Received(found["pattern"].cpu(), found["z"].cpu())
+        return Received(found["pattern"].cpu(), found["z"].float().cpu())
 
     def _attend(self, hidden: Tensor) -> None:
         args, kwargs = self._clean["args"], dict(self._clean["kwargs"])
@@ -224,6 +224,12 @@ class PathPatcher:
         else:
             args = (hidden, *args[1:])
         self.attention(*args, **kwargs)
+
+
+def _differ(ids: Tensor, donors: Tensor) -> InvalidInput:
+    return InvalidInput(
+        f"rows of shape {tuple(ids.shape)} cannot be patched from donors of shape {tuple(donors.shape)}."
+    )
 
 
 @dataclass(frozen=True)
@@ -256,6 +262,8 @@ def composition(
 ) -> Composition:
     """Which heads an induction head's keys (or queries) are made of.
 
+    Rows go through the model as many at a time as memory has room for.
+
     Args:
         bridge: The model, in eval mode.
         repeated: Rows on which the receiver does induction.
@@ -265,16 +273,28 @@ def composition(
         into: Patch the way into its keys (K-composition) or into its queries (Q-composition).
 
     Raises:
-        InvalidInput, ModelMismatch, UnknownName: As `PathPatcher`.
+        InvalidInput, ModelMismatch, UnknownName: As `PathPatcher` and its `patched`.
     """
-    patcher = PathPatcher(bridge, repeated.ids, donors.ids, receiver)
+    if not senders:
+        raise InvalidInput("no senders.")
+    if repeated.ids.shape != donors.ids.shape:
+        raise _differ(repeated.ids, donors.ids)
     length = repeated.length
     start = repeated.n_special + 1  # the diagonal's first query of the second copy
 
     def score(pattern: Tensor) -> np.ndarray:
         return pattern.diagonal(-(length - 1), -2, -1)[:, start:].double().mean(-1).numpy()
 
-    clean = score(patcher.clean.pattern)
-    drop = [clean - score(patcher.patched([sender], into=into).pattern) for sender in senders]
-    together = clean - score(patcher.patched(senders, into=into).pattern)
-    return Composition(receiver, tuple(senders), clean, np.stack(drop), together)
+    n, width = repeated.ids.shape
+    held = 8 * (receiver.layer + 1) * width * bridge.cfg.d_model  # what both passes leave at each layer
+    size = rows_at_once(bridge, None, n, width, kept=held)
+    clean, drop, together = [], [], []
+    for part in (slice(first, first + size) for first in range(0, n, size)):
+        patcher = PathPatcher(bridge, repeated.ids[part], donors.ids[part], receiver)
+        clean.append(score(patcher.clean.pattern))
+        after = [score(patcher.patched([sender], into=into).pattern) for sender in senders]
+        drop.append(clean[-1] - np.stack(after))
+        together.append(clean[-1] - score(patcher.patched(senders, into=into).pattern))
+    return Composition(
+        receiver, tuple(senders), np.concatenate(clean), np.concatenate(drop, 1), np.concatenate(together)
+    )

@@ -17,6 +17,9 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
 
+_SHORTEST = 4
+"""Tokens of a copy below which attending to everything alike scores high."""
+
 
 @dataclass(frozen=True)
 class RepeatedTokens:
@@ -64,7 +67,7 @@ def repeated_tokens(
     """
     if n < 1:
         raise InvalidInput(f"{n} rows of repeated tokens cannot be drawn.", hint="n=32")
-    if length < 4:
+    if length < _SHORTEST:
         raise InvalidInput(
             f"copies of {length} tokens are too short: attending to everything alike would score high.",
             hint="length=25",
@@ -84,18 +87,24 @@ def repeated_tokens(
         raise InvalidInput(
             f"two copies of {length} tokens are {n_special + 2 * length} with what comes before; the model "
             f"reads {bridge.cfg.n_ctx}.",
-            hint=f"length={(bridge.cfg.n_ctx - n_special) // 2}",
+            hint=_shorter((bridge.cfg.n_ctx - n_special) // 2),
         )
     drawn_from = np.asarray(_ordinary(bridge, bos_id) if vocabulary is None else list(vocabulary))
     if len(drawn_from) < length:
         raise InvalidInput(
             f"{length} different tokens cannot be drawn from {len(drawn_from)}.",
-            hint=f"length={len(drawn_from)} or less",
+            hint=_shorter(len(drawn_from)),
         )
     copies = np.stack([rng.choice(drawn_from, size=length, replace=False) for _ in range(n)])
     before = np.full((n, n_special), bos_id if wanted else 0, dtype=np.int64)
     ids = np.concatenate([before, copies, copies], axis=1)
     return RepeatedTokens(torch.from_numpy(ids.astype(np.int64)), n_special, length)
+
+
+def _shorter(most: int) -> str:
+    if most < _SHORTEST:
+        return f"this model is too small for repeated tokens: copies need {_SHORTEST} tokens, it holds {most}"
+    return f"length={most} or less"
 
 
 def _ordinary(bridge: TransformerBridge, bos_id: int | None) -> list[int]:

@@ -21,9 +21,8 @@ from mechscope.lens.ablation import Ablation, CopyingLoss
 from mechscope.lens.attention import attention_patterns
 from mechscope.lens.components import all_heads
 from mechscope.lens.repeats import RepeatedTokens
-from mechscope.lens.texts import TokenisedTexts, tokenise
-
-_LOGITS = 50_000_000  # logits held at a time: 200 MB of float32
+from mechscope.lens.room import rows_at_once
+from mechscope.lens.texts import TokenisedTexts, special_ids, tokenise
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def spans_of_copies(repeated: RepeatedTokens) -> RepeatedSpans:
 
 
 def span_scores(
-    bridge: TransformerBridge, spans: RepeatedSpans, *, batch_size: int = 8
+    bridge: TransformerBridge, spans: RepeatedSpans, *, batch_size: int | None = None
 ) -> Float[np.ndarray, "text layer head"]:
     """The induction score of every head on the repeated spans.
 
@@ -118,11 +117,12 @@ def span_scores(
     Args:
         bridge: The model, in eval mode.
         spans: From `repeated_spans`.
-        batch_size: Most texts in a batch.
+        batch_size: Texts in a batch; default as many as memory has room for.
     """
     heads = all_heads(bridge)
-    patterns = attention_patterns(bridge, spans.tokenised, heads, batch_size=batch_size)
     scores = np.empty((len(spans), len(heads)))
+    size = rows_at_once(bridge, batch_size, 8, spans.width, kept=2 * len(heads) * spans.width**2)
+    patterns = attention_patterns(bridge, spans.tokenised, heads, batch_size=size)
     for text, pattern in enumerate(patterns):
         at = torch.arange(int(spans.length[text]) - 1)
         wanted = pattern[:, int(spans.second[text]) + at, int(spans.first[text]) + at + 1]
@@ -136,27 +136,35 @@ def span_chance(spans: RepeatedSpans) -> Float[np.ndarray, " text"]:
     return np.array([np.mean(1 / (np.arange(second, second + n - 1) + 1)) for second, n in ends])
 
 
+def _skipped(spans: RepeatedSpans) -> Int[np.ndarray, " text"]:
+    """How many predictions of each span don't count: one, where the span begins its row."""
+    return np.maximum(spans.tokenised.first_counted - spans.first, 0)
+
+
 def span_loss(
     bridge: TransformerBridge,
     spans: RepeatedSpans,
     *,
     ablated: Ablation | None = None,
-    batch_size: int = 8,
+    batch_size: int | None = None,
 ) -> CopyingLoss:
     """How surprising a span is the first and the second time, in nats a token, with or without an ablation.
 
-    Both are means over the span's tokens but the first, which says that the span has come at all. The
-    unembedding is run at the positions that predict them only. All texts are padded on the right to the
-    longest one, which is how long the rows of an ablation's reference set must be (`spans.width`).
+    Both are means over the span's tokens but the first, which says that the span has come at all. Where a
+    span begins a text without a BOS, its second token doesn't count either: it is predicted at the first
+    position, an attention sink (see `mechscope.lens.texts`). The unembedding is run at the positions that
+    predict them only. All texts are padded on the right to the longest one, which is how long the rows of an
+    ablation's reference set must be (`spans.width`).
 
     Args:
         bridge: The model, in eval mode.
         spans: From `repeated_spans`.
         ablated: Zero or mean ablation, or resample ablation with a donor for each text.
-        batch_size: Most texts in a batch.
+        batch_size: Texts in a batch; default as many as memory has room for.
 
     Raises:
-        InvalidInput: An ablation that was recorded on rows of another length.
+        InvalidInput: An ablation that was recorded on rows of another length, or a span of two tokens at the
+            very beginning of a text.
     """
     first, second = _losses(bridge, spans, [spans.first, spans.second], ablated, batch_size)
     return CopyingLoss(first, second)
@@ -167,7 +175,7 @@ def second_loss(
     spans: RepeatedSpans,
     *,
     ablated: Ablation | None = None,
-    batch_size: int = 8,
+    batch_size: int | None = None,
 ) -> Float[np.ndarray, " text"]:
     """`span_loss(…).second` alone, for half of its unembedding."""
     return _losses(bridge, spans, [spans.second], ablated, batch_size)[0]
@@ -178,10 +186,17 @@ def _losses(
     spans: RepeatedSpans,
     starts: Sequence[Int[np.ndarray, " text"]],
     ablated: Ablation | None,
-    batch_size: int,
+    batch_size: int | None,
 ) -> list[Float[np.ndarray, " text"]]:
     """Mean loss of each text's span but its first token, where the span begins at each of some places."""
     n, width = len(spans), spans.width
+    too_short = np.flatnonzero(spans.length - 1 <= _skipped(spans))
+    if len(too_short):
+        raise InvalidInput(
+            f"of text {too_short[0]} nothing counts: its span of {spans.length[too_short[0]]} tokens begins "
+            "the text, without a BOS before it.",
+            hint="let the text begin with other words",
+        )
     ids = torch.zeros(n, width, dtype=torch.long)  # no result depends on the id of the padding
     attended = torch.zeros(n, width, dtype=torch.long)
     for text, row in enumerate(spans.tokenised.ids):
@@ -189,11 +204,11 @@ def _losses(
         attended[text, : len(row)] = 1
     most = int(spans.length.max()) - 1
     step = np.arange(most)[None, :]
-    real = torch.from_numpy(step < spans.length[:, None] - 1)
+    real = torch.from_numpy((step < spans.length[:, None] - 1) & (step >= _skipped(spans)[:, None]))
     # Shorter spans are filled up with the positions of their own last prediction, which then don't count.
     within = np.minimum(step, spans.length[:, None] - 2)
     positions = torch.from_numpy(np.concatenate([start[:, None] + within for start in starts], axis=1))
-    size = min(batch_size, max(1, _LOGITS // (positions.shape[1] * bridge.cfg.d_vocab)))
+    size = rows_at_once(bridge, batch_size, 8, width, unembedded=positions.shape[1])
     losses = torch.empty(n, len(starts), most, dtype=torch.float64)
     with torch.inference_mode():
         for start in range(0, n, size):
@@ -232,13 +247,14 @@ def joined_rows(
         prepend_bos: As in `mechscope.lens.texts.tokenise`.
 
     Raises:
-        InvalidInput: No texts, or too few tokens for a single row.
+        InvalidInput: No texts, rows longer than the model's context, or too few tokens for a single row.
     """
     if isinstance(texts, str) or not texts:
         raise InvalidInput("joined_rows() needs a list of at least one text.")
-    # Whether and how a row of this model begins; a whole text may be longer than its context.
-    one = tokenise(bridge, (texts[0].split() or texts)[:1], prepend_bos=prepend_bos)
-    special = one.n_special
+    if width > bridge.cfg.n_ctx:
+        raise InvalidInput(f"rows of {width} tokens are too long: the model reads {bridge.cfg.n_ctx}.")
+    begin = special_ids(bridge, prepend_bos)
+    special = len(begin)
     spaced = bridge.tokenizer([f" {text}" for text in texts], add_special_tokens=False)["input_ids"]
     tokens = [token for ids in spaced for token in ids]
     inside = width - special
@@ -248,5 +264,5 @@ def joined_rows(
             f"{len(tokens)} tokens do not fill a row of {width}.", hint="more texts, or shorter rows"
         )
     body = torch.tensor(tokens[: n * inside]).view(n, inside)
-    before = torch.tensor(one.ids[0][:special], dtype=body.dtype).expand(n, special)
+    before = torch.tensor(begin, dtype=body.dtype).expand(n, special)
     return torch.cat([before, body], dim=1)

@@ -95,7 +95,7 @@ def steer(
         if last is None:
             changed[:, n_special:] += each if direction.ndim == 1 else each[:, None]
         else:
-            changed[torch.arange(len(value)), last] += each
+            changed[torch.arange(len(value), device=value.device), last.to(value.device)] += each
         return changed
 
     return [(f"blocks.{layer}.hook_resid_post", hook)]

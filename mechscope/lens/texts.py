@@ -2,6 +2,12 @@
 
 Padding and special tokens are told apart from text **by position**, never by token id: GPT-2's padding token
 is its BOS token, and a text may contain either.
+
+**Which positions count.** The first position of a row is an attention sink in most models, whatever token
+stands there: its activations can be a thousand times those of the others. Wherever positions are pooled,
+averaged or ranked, special tokens and padding are left out and, where there is no BOS to stand there, so is
+the text's first token (`first_counted`). What is read off position by position, such as the logit lens at all
+of them, has it.
 """
 
 from __future__ import annotations
@@ -18,6 +24,15 @@ from transformer_lens.model_bridge import TransformerBridge
 from mechscope.errors import InvalidInput, UnknownName
 
 Padding = Literal["left", "right", "none"]
+
+
+def first_counted(n_special: int) -> int:
+    """The first position of a row that counts where positions are pooled, averaged or ranked.
+
+    Args:
+        n_special: How many tokens at the beginning of the row are not text (1 with BOS, else 0).
+    """
+    return max(1, n_special)
 
 
 @dataclass(frozen=True)
@@ -42,6 +57,30 @@ class TokenisedTexts:
         """Number of tokens of each text, special tokens not counted."""
         return torch.tensor([len(row) - self.n_special for row in self.ids])
 
+    @property
+    def first_counted(self) -> int:
+        """The first position of each row that counts where positions are pooled."""
+        return first_counted(self.n_special)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row, special tokens included."""
+        return max(len(row) for row in self.ids)
+
+    def require_counted(self) -> None:
+        """Refuse a text of which no position counts.
+
+        Raises:
+            InvalidInput: The text has one token, and it stands at the first position.
+        """
+        for text, row in zip(self.texts, self.ids, strict=True):
+            if len(row) <= self.first_counted:
+                raise InvalidInput(
+                    f"the text {text[:40]!r} has no token that counts: without a BOS its only one stands at "
+                    "the first position, an attention sink.",
+                    hint="texts of at least two tokens, or tokenise(…, prepend_bos=True)",
+                )
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -52,6 +91,7 @@ class Batch:
         ids: Token ids; anything at all where `attended` is 0.
         attended: 1 at tokens, 0 at padding.
         scored: True at the tokens of the text itself: neither padding nor special.
+        counted: True at those that count where positions are pooled: `scored`, without a first position.
         last: The position of each row's last token.
     """
 
@@ -59,7 +99,24 @@ class Batch:
     ids: Int[Tensor, "batch pos"]
     attended: Int[Tensor, "batch pos"]
     scored: Bool[Tensor, "batch pos"]
+    counted: Bool[Tensor, "batch pos"]
     last: Int[Tensor, " batch"]
+
+
+def special_ids(bridge: TransformerBridge, prepend_bos: bool | None = None) -> list[int]:
+    """What each row begins with before its text: the BOS token, or nothing.
+
+    Args:
+        prepend_bos: None follows the model's own convention (`bridge.cfg.default_prepend_bos`).
+
+    Raises:
+        InvalidInput: A BOS wanted from a tokenizer that has none.
+    """
+    wanted = bool(bridge.cfg.default_prepend_bos) if prepend_bos is None else prepend_bos
+    bos = bridge.tokenizer.bos_token_id
+    if wanted and bos is None:
+        raise InvalidInput("this tokenizer has no BOS token.", hint="pass prepend_bos=False")
+    return [bos] if wanted else []
 
 
 def tokenise(
@@ -79,13 +136,9 @@ def tokenise(
     """
     if isinstance(texts, str) or not texts:
         raise InvalidInput("tokenise() needs a list of at least one text.")
-    wanted = bool(bridge.cfg.default_prepend_bos) if prepend_bos is None else prepend_bos
-    bos = bridge.tokenizer.bos_token_id
-    if wanted and bos is None:
-        raise InvalidInput("this tokenizer has no BOS token.", hint="pass prepend_bos=False")
+    before = special_ids(bridge, prepend_bos)
     # No special tokens from the tokenizer: some prepend BOS, some append EOS, some do both.
     found = bridge.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
-    before = [bos] if wanted else []
     rows = []
     for text, ids in zip(texts, found, strict=True):
         if not ids:
@@ -142,6 +195,7 @@ def _padded(rows: Sequence[int], tokenised: TokenisedTexts, padding: Padding, pa
     ids = torch.full((len(rows), length), pad_id)
     attended = torch.zeros((len(rows), length), dtype=torch.long)
     scored = torch.zeros((len(rows), length), dtype=torch.bool)
+    counted = torch.zeros_like(scored)
     last = torch.empty(len(rows), dtype=torch.long)
     for at, row in enumerate(rows):
         tokens = torch.tensor(tokenised.ids[row])
@@ -150,5 +204,6 @@ def _padded(rows: Sequence[int], tokenised: TokenisedTexts, padding: Padding, pa
         ids[at, start:end] = tokens
         attended[at, start:end] = 1
         scored[at, start + tokenised.n_special : end] = True
+        counted[at, start + tokenised.first_counted : end] = True
         last[at] = end - 1
-    return Batch(torch.tensor(rows), ids, attended, scored, last)
+    return Batch(torch.tensor(rows), ids, attended, scored, counted, last)

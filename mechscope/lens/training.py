@@ -21,6 +21,8 @@ from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
+from mechscope.lens.room import rows_at_once
+from mechscope.lens.texts import first_counted
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,8 @@ class PeriodicLoss:
     """Held-out loss on rows that repeat, in nats a token.
 
     Attributes:
-        early: Tokens of the first stretch, which nothing foretells.
+        early: Tokens of the first stretch, which nothing foretells: from the third on, for the second is
+            predicted at the first position, an attention sink in most models (see `mechscope.lens.texts`).
         late: Tokens of later stretches, from the second token of the second stretch on.
     """
 
@@ -208,17 +211,20 @@ def periodic_loss(
         InvalidInput: A row without a token that could be copied.
     """
     n, width = ids.shape
-    if not ((lengths >= 2) & (lengths <= width - 2)).all():
-        raise InvalidInput(f"every stretch must have from 2 to {width - 2} tokens in rows of {width}.")
+    if not ((lengths >= 3) & (lengths <= width - 2)).all():
+        raise InvalidInput(f"every stretch must have from 3 to {width - 2} tokens in rows of {width}.")
+    size = rows_at_once(bridge, None, n, width, unembedded=width)
+    parts = []
     with torch.inference_mode():
-        logits = bridge(ids, return_type="logits")
-        each = torch.nn.functional.cross_entropy(
-            logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
-        ).view(n, width - 1)
-    loss = each.double().numpy()
+        for rows in ids.to(bridge.cfg.device).split(size):
+            logits = bridge(rows, return_type="logits")[:, :-1].float()
+            following = rows[:, 1:].flatten()
+            each = torch.nn.functional.cross_entropy(logits.flatten(0, 1), following, reduction="none")
+            parts.append(each.view(len(rows), width - 1).cpu())
+    loss = torch.cat(parts).double().numpy()
     target = np.arange(1, width)[None, :]
     late = target > lengths[:, None]
-    early = target < lengths[:, None]
+    early = (target < lengths[:, None]) & (target > first_counted(0))
     return PeriodicLoss((loss * early).sum(1) / early.sum(1), (loss * late).sum(1) / late.sum(1))
 
 

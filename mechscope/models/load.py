@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mechscope.errors import InvalidInput, ModelMismatch, UnknownName
+from mechscope.errors import InvalidInput, MechscopeError, ModelMismatch, UnknownName
 from mechscope.models import selfcheck
 from mechscope.models.chatter import quiet
 from mechscope.models.embedded import ensure_dequantised
@@ -21,16 +24,20 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
 DTYPES = ("float32", "bfloat16", "float16")
+DEVICE = "MECHSCOPE_DEVICE"
+"""The environment variable with the device on which models are loaded that no other device is named for."""
+_LONGEST = 160
 
 
 def load_model(
-    name: str, *, device: str = "cpu", dtype: str | torch.dtype = "float32", folded: bool = False
+    name: str, *, device: str | None = None, dtype: str | torch.dtype = "float32", folded: bool = False
 ) -> TransformerBridge:
     """Load a model as a TransformerLens bridge, in eval mode, with its tokenizer.
 
     Args:
         name: An embedded model, a hub model (`name@revision` pins it) or a folder; see `mechscope models`.
-        device: "cpu", "cuda", "cuda:1", "mps" …
+        device: "cpu", "cuda", "cuda:1", "mps" …; None for what the environment variable MECHSCOPE_DEVICE
+            says, and the CPU where it is not set. Whatever the device, results come back on the CPU.
         dtype: "float32" (what committed numbers are computed in), "bfloat16" or "float16".
         folded: Fold LayerNorm and centre the weights (`enable_compatibility_mode`). Off by default: raw
             weights are the model's own.
@@ -41,13 +48,18 @@ def load_model(
 
     Raises:
         UnknownName: No model is called that.
-        InvalidInput: The device or dtype cannot be used, the folder holds no model, or memory is too small.
+        InvalidInput: The device or dtype cannot be used, the folder holds no model, memory is too small, or
+            the architecture is not one that the techniques can look into (no causal language model, none that
+            TransformerLens wraps, or blocks without attention heads).
         ModelUnavailable: The weights are not here and cannot be fetched now.
         ModelMismatch: The bridge does not compute what the Hugging Face model computes.
     """
     model = find_model(name)
     number_type = _number_type(dtype)
-    require_device(device)
+    # Whoever names no device gets the one that was chosen for the whole command.
+    named = os.environ.get(DEVICE) if device is None else None
+    device = device or named or "cpu"
+    require_device(device, f" (from {DEVICE})" if named else "")
     if is_legacy(model):
         return load_legacy(model, device, number_type, folded)
     return _load_folder(model, model_folder(model), device, number_type, folded)
@@ -80,25 +92,42 @@ def _load_folder(
         prepend_bos = _prepends_bos(model, folder)
         require_memory(folder, dtype, torch.device(device))
         original = _load_original(folder, config, device, dtype)
+        architecture = type(original).__name__
         # Computed before the bridge exists: it replaces the modules inside this very object by its own.
-        expected = selfcheck.measure(original, tokenizer, prepend_bos)
-        try:
+        with _refused_as(f"{model.name} ({architecture}) cannot read a sentence in transformers itself"):
+            expected = selfcheck.measure(original, tokenizer, prepend_bos)
+        with _refused_as(
+            f"TransformerLens cannot wrap {model.name} ({architecture})",
+            hint="use a model of an architecture that it has an adapter for",
+        ):
             bridge = TransformerBridge.boot_transformers(
                 str(folder), hf_model=original, tokenizer=tokenizer, device=device, dtype=dtype
             )
-        except (ValueError, AttributeError, NotImplementedError) as error:
-            raise InvalidInput(
-                f"TransformerLens cannot wrap {model.name} ({type(original).__name__}): {error}",
-                hint="use a model of an architecture that it has an adapter for",
-            ) from error
-        bridge.cfg.model_name = model.name
-        bridge.cfg.default_prepend_bos = prepend_bos
-        bridge.tokenizer.padding_side = "right"
-        bridge.eval()
-        if folded:
-            bridge.enable_compatibility_mode()
-    selfcheck.require_agreement(bridge, expected, model, folded=folded)
+            bridge.cfg.model_name = model.name
+            bridge.cfg.default_prepend_bos = prepend_bos
+            bridge.tokenizer.padding_side = "right"
+            bridge.eval()
+            if folded:
+                bridge.enable_compatibility_mode()
+            selfcheck.require_agreement(bridge, expected, model, folded=folded)
     return bridge
+
+
+@contextmanager
+def _refused_as(what: str, hint: str = "") -> Iterator[None]:
+    """Say in one sentence that a library failed; its errors on models that it can't do are of any kind."""
+    import torch
+
+    try:
+        yield
+    except MechscopeError:
+        raise
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise InvalidInput(
+            f"{what}: out of memory.", hint="use a smaller model, or dtype='bfloat16', which takes half"
+        ) from error
+    except Exception as error:
+        raise InvalidInput(f"{what}: {_last_line(error)}", hint=hint) from error
 
 
 def _load_config(folder: Path) -> PretrainedConfig:
@@ -125,8 +154,14 @@ def _load_config(folder: Path) -> PretrainedConfig:
 def _load_original(
     folder: Path, config: PretrainedConfig, device: str, dtype: torch.dtype
 ) -> PreTrainedModel:
-    from transformers import AutoModelForCausalLM
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM
 
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        raise InvalidInput(
+            f"The model in {folder} is of the type '{config.model_type}', of which transformers has no "
+            "causal language model: nothing in it predicts the next token of a text.",
+            hint="use a decoder-only language model (GPT-2, Llama, Qwen, Gemma …)",
+        )
     try:
         # Eager attention is the bridge's own: any other would differ by the order of its additions.
         model, report = AutoModelForCausalLM.from_pretrained(
@@ -153,6 +188,15 @@ def _load_original(
     return model.to(device).eval()
 
 
+def _last_line(error: Exception) -> str:
+    """The last line of what another library says, without a list of all that it knows."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    line = lines[-1].strip()
+    if len(line) > _LONGEST and ". " in line:
+        line = line.split(". ")[0] + "."
+    return line if len(line) <= _LONGEST else line[:_LONGEST].rstrip() + " …"
+
+
 def _short(error: Exception) -> str:
     """The first paragraph of what another library says: the rest is advice about its own options."""
     return str(error).strip().split("\n\n")[0] or type(error).__name__
@@ -175,8 +219,11 @@ def _number_type(dtype: str | torch.dtype) -> torch.dtype:
     return getattr(torch, name)
 
 
-def require_device(device: str) -> None:
+def require_device(device: str, source: str = "") -> None:
     """Refuse a device that PyTorch can't use here.
+
+    Args:
+        source: Where it was named, for the message.
 
     Raises:
         InvalidInput: There is none; says what there is.
@@ -186,7 +233,9 @@ def require_device(device: str) -> None:
     try:
         wanted = torch.device(device)
     except RuntimeError as error:
-        raise InvalidInput(f"'{device}' is not a device.", hint="use cpu, cuda, cuda:1 or mps") from error
+        raise InvalidInput(
+            f"'{device}'{source} is not a device.", hint="use cpu, cuda, cuda:1 or mps"
+        ) from error
     if wanted.type == "cpu":
         return
     if wanted.type == "cuda":
@@ -201,6 +250,6 @@ def require_device(device: str) -> None:
     else:
         found = "no support for it here"
     raise InvalidInput(
-        f"The device '{device}' cannot be used: PyTorch {torch.__version__} finds {found}.",
-        hint="use device='cpu', or install a PyTorch build for your accelerator",
+        f"The device '{device}'{source} cannot be used: PyTorch {torch.__version__} finds {found}.",
+        hint="use the device cpu, or install a PyTorch build for your accelerator",
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mechscope.errors import InvalidInput
+from mechscope.memory import free_memory
 from mechscope.models.registry import weight_files
 
 if TYPE_CHECKING:
@@ -33,14 +34,8 @@ def require_memory(folder: Path, dtype: torch.dtype, device: torch.device) -> No
     Raises:
         InvalidInput: What is needed and what there is, in GB.
     """
-    import psutil
-    import torch
-
     needed = memory_needed(folder, dtype.itemsize)
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-    else:
-        free = psutil.virtual_memory().available
+    free = free_memory(device)
     if needed > free:
         smaller = (
             "load it with dtype='bfloat16', which takes half" if dtype.itemsize > 2 else "use a smaller model"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from jaxtyping import Float, Int
 
-from mechscope.errors import ModelMismatch
+from mechscope.errors import InvalidInput, ModelMismatch
 from mechscope.models.registry import Model
 
 if TYPE_CHECKING:
@@ -73,8 +73,11 @@ def require_agreement(
         folded: The weights were folded and centred: residual streams differ then, predictions must not.
 
     Raises:
-        ModelMismatch: It tokenises or predicts otherwise, or the loss is not the one that is pinned.
+        InvalidInput: The model has no attention heads in some block, or reads a text backwards as well.
+        ModelMismatch: It tokenises or predicts otherwise, the loss is not the one that is pinned, or its
+            blocks write to the residual stream what no hook holds.
     """
+    _require_heads(bridge, model)
     found = _measure_bridge(bridge, expected, model)
     if found.tokens.tolist() != expected.tokens.tolist():
         read, right = found.tokens[0, :6].tolist(), expected.tokens[0, :6].tolist()
@@ -87,11 +90,14 @@ def require_agreement(
             f"at some token its prediction is {divergence:.2g} nats away from that of the Hugging Face model "
             f"(at most {_DIVERGENCE[precision]:g} in {precision})",
         )
+    _require_causal(bridge, found, model)
     pairs = [] if folded else list(zip(found.layer_inputs, expected.layer_inputs, strict=True))
     for layer, (ours, theirs) in enumerate(pairs):
         relative = float((ours - theirs).abs().max() / theirs.abs().max())
         if not relative <= _RESIDUAL[precision]:
             raise _mismatch(model, f"blocks.{layer}.hook_resid_pre is not what layer {layer} is given")
+    if not folded:
+        _require_sums(bridge, found.tokens, model)
     if model.check_loss is not None and abs(found.loss - model.check_loss) > _LOSS[precision]:
         raise _mismatch(
             model, f"the loss on the sentence is {found.loss:.4f} nats, {model.check_loss:.4f} is pinned"
@@ -107,6 +113,81 @@ def _measure_bridge(bridge: TransformerBridge, expected: Measured, model: Model)
         logits, cache = bridge.run_with_cache(tokens, names_filter=[*names, "unembed.hook_out"])
     _require_plain_logits(bridge, model, logits[0].double(), cache["unembed.hook_out"][0].double())
     return Measured(tokens, logits[0].double().log_softmax(-1), [cache[name][0] for name in names])
+
+
+def _require_heads(bridge: TransformerBridge, model: Model) -> None:
+    """Nearly every technique looks at heads: refuse state spaces, convolutions and mixtures of these."""
+    hooks = bridge.hook_dict
+    for layer in range(bridge.cfg.n_layers):
+        for name in ("hook_z", "hook_pattern"):
+            if f"blocks.{layer}.attn.{name}" not in hooks:
+                raise InvalidInput(
+                    f"{model.name} ({_architecture(bridge)}) has no attention heads that can be read in "
+                    f"block {layer} (no blocks.{layer}.attn.{name}).",
+                    hint="use a transformer with attention in every block",
+                )
+
+
+def _require_causal(bridge: TransformerBridge, found: Measured, model: Model) -> None:
+    """What a causal model says in the middle of a sentence does not depend on how the sentence goes on."""
+    import torch
+
+    length = found.tokens.shape[1]
+    half = (length + 1) // 2
+    going_on = found.tokens.clone()
+    going_on[:, half:] = (
+        going_on[:, half:] + 1 + torch.arange(length - half).to(going_on)
+    ) % bridge.cfg.d_vocab
+    with torch.no_grad():
+        changed = bridge(going_on)[0, :half].double().log_softmax(-1)
+    divergence = _worst_divergence(found.log_probabilities[:half], changed)
+    if not divergence <= _DIVERGENCE[str(bridge.cfg.dtype).removeprefix("torch.")]:
+        raise InvalidInput(
+            f"{model.name} ({_architecture(bridge)}) is not causal: what it says after {half} tokens of a "
+            f"sentence changes by {divergence:.2g} nats with the tokens that follow.",
+            hint="use a model that reads from left to right (GPT-2, Llama, Qwen, Gemma …)",
+        )
+
+
+def _require_sums(bridge: TransformerBridge, tokens: Int[Tensor, "1 pos"], model: Model) -> None:
+    """A block's output is its input, what attention writes and what the MLP writes, and nothing else."""
+    import torch
+
+    from mechscope.lens.components import attention_written, mlp_written
+
+    bound = _RESIDUAL[str(bridge.cfg.dtype).removeprefix("torch.")]
+    layers = range(bridge.cfg.n_layers)
+    names = {
+        layer: (
+            f"blocks.{layer}.hook_resid_pre",
+            attention_written(bridge, layer),
+            mlp_written(bridge, layer),
+            f"blocks.{layer}.hook_resid_post",
+        )
+        for layer in layers
+    }
+    with torch.no_grad():
+        _, cache = bridge.run_with_cache(
+            tokens, names_filter=[name for four in names.values() for name in four]
+        )
+    for layer in layers:
+        missing = [name for name in names[layer] if name not in cache]
+        if missing:
+            raise _mismatch(model, f"the hook {missing[0]} does not fire")
+        *parts, after = (cache[name].double() for name in names[layer])
+        largest = max(float(part.abs().max()) for part in (*parts, after))
+        off = float((sum(parts) - after).abs().max())
+        if not off <= bound * largest:
+            raise ModelMismatch(
+                f"{model.name} was refused by the check at load: the output of block {layer} is not its "
+                f"input and what its attention and its MLP write (off by {off / largest:.2g} of the largest "
+                "value).",
+                hint="use a model that adds them up unscaled; no technique here knows of other parts",
+            )
+
+
+def _architecture(bridge: TransformerBridge) -> str:
+    return type(bridge.original_model).__name__
 
 
 def _require_plain_logits(

@@ -29,7 +29,9 @@ def test_with_nothing_between_all_three_are_activation_times_virtual_weight(brid
         name = "blocks.1.hook_resid_post"
         with torch.no_grad():
             _, cache = bridge.run_with_cache(torch.tensor([ids]), names_filter=name)
-        total += source.encode(cache[name][0])[:, :4].sum(0)
+        total += source.encode(cache[name][0])[1:, :4].sum(
+            0
+        )  # there is no BOS: the first position is not counted
     mean = (total / found.active.clamp_min(1)).double()[:, None]
     torch.testing.assert_close(found.gradient, mean * found.virtual, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(found.causal, found.gradient, rtol=1e-3, atol=1e-4)
@@ -51,10 +53,14 @@ def test_the_causal_effect_is_that_of_taking_the_feature_out(bridge, texts):
 
         def without(value, hook, kept=kept):
             kept["f"] = source.encode(value)[..., [2]]
+            kept["f"][:, 0] = 0
             return value - kept["f"] * source.W_dec[2]
 
         name = "blocks.2.hook_resid_post"
-        read = (name, lambda value, hook, kept=kept: kept.update(target=(value @ target.W_enc)[..., 4].sum()))
+        read = (
+            name,
+            lambda value, hook, kept=kept: kept.update(target=(value[:, 1:] @ target.W_enc)[..., 4].sum()),
+        )
         with torch.no_grad():
             bridge.run_with_hooks(torch.tensor([ids]), fwd_hooks=[read])
             plain = kept["target"]

@@ -7,7 +7,7 @@ from mechscope.errors import InvalidInput, UnknownName
 from mechscope.lens.neuron_ablation import TextLosses, ablate_neurons
 from mechscope.lens.texts import tokenise
 
-TEXTS = ["w1 w2 w3 w4 w5 w6", "w7 w8 w9", "w10 w11 w12 w13 w1 w2 w3"]
+TEXTS = ["w1 w2 w3 w4 w5 w6", "w7 w8 w9 w4", "w10 w11 w12 w13 w1 w2 w3"]
 
 
 def shape_of(bridge) -> tuple[int, int]:
@@ -63,7 +63,7 @@ def test_without_a_neuron_chosen_nothing_changes_and_nothing_is_hooked(bridge):
 def test_a_mask_of_another_shape_and_too_many_tokens_are_refused(bridge):
     with pytest.raises(InvalidInput, match="does not fit the neurons"):
         ablate_neurons(bridge, torch.ones(2, 2, dtype=torch.bool))
-    with pytest.raises(InvalidInput, match="the shortest has"):
+    with pytest.raises(InvalidInput, match="of the shortest"):
         TextLosses(bridge, tokenise(bridge, TEXTS), 40)
 
 

@@ -132,7 +132,7 @@ def test_peaks_are_the_largest_activations_and_stand_on_their_tokens(bridge, tex
 
 
 def test_the_last_token_is_read_whatever_the_padding(bridge, texts):
-    tokenised = tokenise(bridge, texts)
+    tokenised = tokenise(bridge, texts, prepend_bos=True)
     found = last_token_neurons(bridge, tokenised, padding="left", batch_size=4)
     each = token_activations(bridge, tokenised, [(1, 7)], padding="right")
     expected = torch.stack([values[-1, 0] for values in each])
@@ -173,11 +173,12 @@ def test_neurons_that_are_not_there_are_refused(bridge, texts):
 def test_a_neurons_passages_are_recorded_as_they_come(bridge, texts, monkeypatch):
     records = []
     monkeypatch.setattr(recording, "_show", lambda payload, record: records.append(record))
+    texts = [f"w20 {text}" for text in texts]
     passages = neuron_passages(bridge, texts, (1, 7), titles=[text.upper() for text in texts])
     each = token_activations(bridge, tokenise(bridge, texts), [(1, 7)])
     for text, passage, values in zip(texts, passages, each, strict=True):
         assert "".join(passage.tokens).split() == text.split() or " ".join(passage.tokens) == text
-        assert passage.values == pytest.approx(values[:, 0].tolist(), abs=5e-5)
+        assert passage.values == pytest.approx([0, *values[:, 0].tolist()], abs=5e-5)
         assert passage.title == text.upper()
     Ledger("demo").passages("neuron", passages, caption="C")
     assert records[0].passages[0].values == passages[0].values

@@ -58,7 +58,8 @@ def test_the_histogram_counts_every_token_once_and_a_value_on_an_edge_in_the_bin
         return value
 
     with bridge.hooks(fwd_hooks=[("blocks.1.mlp.hook_post", put)]):
-        found = neuron_statistics(bridge, tokenise(bridge, texts), [1], top=2, batch_size=4).histogram[0]
+        tokenised = tokenise(bridge, texts, prepend_bos=True)
+        found = neuron_statistics(bridge, tokenised, [1], top=2, batch_size=4).histogram[0]
     assert (found.sum(1) == sum(len(text.split()) for text in texts)).all()
     where = found[: len(planted)].argmax(1).tolist()
     assert (found[: len(planted)] > 0).sum(1).tolist() == [1] * len(planted)
@@ -72,10 +73,12 @@ def test_topics_among_the_top_texts_are_counted():
 
 
 def test_refusals(bridge, texts):
-    tokenised = tokenise(bridge, texts)
+    tokenised = tokenise(bridge, texts, prepend_bos=True)
     with pytest.raises(InvalidInput, match=r"no layer 3.\n.*0 to 2"):
         neuron_statistics(bridge, tokenised, [3])
     with pytest.raises(InvalidInput, match="no layers"):
         neuron_statistics(bridge, tokenised, [])
     with pytest.raises(InvalidInput, match="no top 7 of 6"):
         neuron_statistics(bridge, tokenised, [0], top=7)
+    with pytest.raises(InvalidInput, match="'w3' has no token that counts"):
+        neuron_statistics(bridge, tokenise(bridge, texts, prepend_bos=False), [0])

@@ -166,5 +166,5 @@ def test_bad_input_is_told_what_would_do():
         phase_change([0, 1, 2, 3, 4], [1.0, 1.0, math.nan, 3.0, 2.0])
     with pytest.raises(InvalidInput, match="needs more than"):
         phase_change([0, 1], [1.0, 0.0])
-    with pytest.raises(InvalidInput, match="from 2 to 18 tokens"):
+    with pytest.raises(InvalidInput, match="from 3 to 18 tokens"):
         periodic_loss(planted_model(), torch.zeros(1, 20, dtype=torch.long), np.array([19]))

@@ -213,3 +213,15 @@ def test_a_batch_predicts_what_its_texts_predict_alone(
     tiny_model: TinyModel, require_batch_equals_singles: Callable[..., None], side: str
 ) -> None:
     require_batch_equals_singles(load_model(str(tiny_model())), side)
+
+
+def test_the_device_of_a_whole_command_is_used_where_no_other_one_is_named(
+    tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(tiny_model())
+    monkeypatch.setenv("MECHSCOPE_DEVICE", "cuda:99")
+    with pytest.raises(InvalidInput, match=r"'cuda:99' \(from MECHSCOPE_DEVICE\) cannot be used"):
+        load_model(folder)
+    assert load_model(folder, device="cpu").W_E.device.type == "cpu"
+    monkeypatch.setenv("MECHSCOPE_DEVICE", "")
+    assert load_model(folder).W_E.device.type == "cpu"
