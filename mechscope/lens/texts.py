@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
@@ -120,7 +121,7 @@ def special_ids(bridge: TransformerBridge, prepend_bos: bool | None = None) -> l
 
 
 def tokenise(
-    bridge: TransformerBridge, texts: Sequence[str], *, prepend_bos: bool | None = None
+    bridge: TransformerBridge, texts: Sequence[str], *, prepend_bos: bool | None = None, cut: bool = False
 ) -> TokenisedTexts:
     """Turn texts into token ids.
 
@@ -129,10 +130,11 @@ def tokenise(
         texts: One or more texts, none of them empty.
         prepend_bos: Whether each row begins with the BOS token; None follows the model's own convention
             (`bridge.cfg.default_prepend_bos`).
+        cut: Whether a text that is longer than the model's context loses its end instead of being refused.
 
     Raises:
-        InvalidInput: No texts, a text without tokens, one longer than the model's context, or a BOS wanted
-            from a tokenizer that has none.
+        InvalidInput: No texts, a text without tokens, one longer than the model's context (unless it is cut),
+            or a BOS wanted from a tokenizer that has none.
     """
     if isinstance(texts, str) or not texts:
         raise InvalidInput("tokenise() needs a list of at least one text.")
@@ -143,6 +145,8 @@ def tokenise(
     for text, ids in zip(texts, found, strict=True):
         if not ids:
             raise InvalidInput(f"the text {text!r} has no tokens.")
+        if cut:
+            ids = ids[: bridge.cfg.n_ctx - len(before)]
         if len(before) + len(ids) > bridge.cfg.n_ctx:
             raise InvalidInput(
                 f"the text {text[:40]!r}… has {len(ids)} tokens; the model reads {bridge.cfg.n_ctx}.",
@@ -150,6 +154,31 @@ def tokenise(
             )
         rows.append((*before, *ids))
     return TokenisedTexts(tuple(texts), tuple(rows), len(before))
+
+
+def fits(
+    bridge: TransformerBridge,
+    texts: Sequence[str],
+    *,
+    at_least: int = 1,
+    more: int = 0,
+    cut: bool = False,
+) -> Bool[np.ndarray, " text"]:
+    """Which texts the model can read: `tokenise` takes these, and may refuse the others.
+
+    Args:
+        at_least: Fewest tokens of text.
+        more: How many tokens are to have room behind each.
+        cut: Whether longer texts are cut (as by `tokenise`), so that no text is too long.
+    """
+    if not len(texts):
+        return np.zeros(0, dtype=bool)
+    room = bridge.cfg.n_ctx - int(bool(bridge.cfg.default_prepend_bos)) - more
+    ids = bridge.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    lengths = np.array([len(each) for each in ids])
+    if cut:
+        lengths = np.minimum(lengths, room)
+    return (lengths >= max(1, at_least)) & (lengths <= room)
 
 
 def batches(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mechscope.errors import InvalidInput, UnknownName
-from mechscope.lens.texts import TokenisedTexts, batches, tokenise
+from mechscope.lens.texts import TokenisedTexts, batches, fits, tokenise
 
 
 def made(*lengths: int, n_special: int = 0) -> TokenisedTexts:
@@ -56,3 +56,32 @@ def test_texts_that_cannot_be_read_are_refused(bridge):
         next(batches(made(2), padding="rigth"))
     with pytest.raises(InvalidInput, match="batch"):
         next(batches(made(2), batch_size=0))
+
+
+def test_texts_that_are_cut_keep_as_many_tokens_as_the_context_has(bridge):
+    found = tokenise(bridge, ["w1 " * 65, "w2"], prepend_bos=True, cut=True)
+    assert [len(row) for row in found.ids] == [bridge.cfg.n_ctx, 2]
+    assert found.ids[0] == (1, *[4] * (bridge.cfg.n_ctx - 1))
+
+
+@pytest.mark.parametrize("bos", [False, True])
+def test_a_text_fits_when_and_only_when_it_can_be_tokenised(bridge, bos):
+    room = bridge.cfg.n_ctx - bos
+    bridge.cfg.default_prepend_bos = bos
+    try:
+        for length in (0, 1, room, room + 1):
+            text = "w1 " * length
+            (fitting,) = fits(bridge, [text])
+            if fitting:
+                tokenise(bridge, [text])
+            else:
+                with pytest.raises(InvalidInput):
+                    tokenise(bridge, [text])
+        long = "w1 " * (room + 1)
+        assert fits(bridge, ["w1 w2", "w1", long], at_least=2).tolist() == [True, False, False]
+        assert fits(bridge, ["w1 " * (room - 3), long], more=3).tolist() == [True, False]
+        assert fits(bridge, ["w1", long, ""], at_least=2, cut=True).tolist() == [False, True, False]
+        assert fits(bridge, [long], at_least=room + 1, cut=True).tolist() == [False]
+        assert fits(bridge, []).tolist() == []
+    finally:
+        bridge.cfg.default_prepend_bos = False
