@@ -30,6 +30,7 @@
 
 # %% tags=["parameters"]
 model = "smollm2-135m"
+dtype = "float32"
 seed = 0
 resamples = 10_000
 random_draws = 2
@@ -58,6 +59,9 @@ min_gap = 1.0
 # **Share.** Each prompt is steered towards the other side. The share is how far that moves its score, divided
 # by the distance of the two sides' mean scores: nought is nothing, one is all of the way. A concept whose
 # sides lie less than `min_gap` nats apart is left out, and counted.
+#
+# **Left out** as well: words that are no single token; a pair of prompts with one that is longer than the
+# model's context; a concept of which no words or pairs are left.
 #
 # **Damage.** KL(unedited ‖ edited) of the next token at some `places` in each neutral sentence, and how much
 # their own next tokens lose. They are English, so the damage done by French is the edit itself: means of
@@ -115,22 +119,23 @@ from mechscope.lens.edited import (
 )
 from mechscope.lens.last_position import read_last_position
 from mechscope.lens.steering import mean_difference_direction, steer
-from mechscope.lens.texts import tokenise
+from mechscope.lens.texts import fits, tokenise
 from mechscope.models import load_model
 from mechscope.stats.resampling import bootstrap_weights, percentile_interval
 
 DOSES = (0.5, 1.0, 2.0, 4.0)
 DEPTHS = (1 / 6, 1 / 3, 1 / 2, 2 / 3, 5 / 6)
-MIDDLE = 2
+MIDDLE = 1 / 2
 PROMPT = "Last night my friend"
 ACTIVATION = Close(rtol=5e-3, atol=2e-3, because="float32 activations and their means")
 BORDERLINE = Close(atol=1, because="one prompt or head on the border")
 TOLERANCES = {"*": ACTIVATION, "low": RESAMPLED, "high": RESAMPLED}
 
 ledger = Ledger("editing")
-bridge = load_model(model)
-n_layers = bridge.cfg.n_layers
-blocks = [round(depth * n_layers) - 1 for depth in DEPTHS]
+bridge = load_model(model, dtype=dtype)
+n_layers, n_ctx = bridge.cfg.n_layers, bridge.cfg.n_ctx
+middle, *blocks = (max(1, round(depth * n_layers)) - 1 for depth in (MIDDLE, *DEPTHS))
+blocks = sorted(set(blocks))  # in a shallow model several depths are one block
 
 
 def generator(name: str) -> np.random.Generator:
@@ -139,7 +144,10 @@ def generator(name: str) -> np.random.Generator:
 
 
 def record(name, value, draws, label, n, **more):
-    """A statistic whose interval comes from bootstrap draws of it."""
+    """A statistic whose interval comes from bootstrap draws of it; what has no value is absent `because`."""
+    if not np.isfinite(value) or not np.isfinite(draws).all():
+        ledger.does_not_apply(because, name)
+        return
     ends = percentile_interval(np.asarray(draws)[:, None])
     ledger.statistic(
         name, float(value), label=label, ci=(ends.low[0], ends.high[0]), n=n, resamples=resamples,
@@ -147,24 +155,46 @@ def record(name, value, draws, label, n, **more):
     )  # fmt: skip
 
 
+def record_table(name, rows, **more):
+    """A table of some rows; without any it is absent `because`."""
+    if rows:
+        ledger.table(name, pd.DataFrame(rows), **more)
+    else:
+        ledger.does_not_apply(because, name)
+
+
+def record_figure(name, rows, chart, **more):
+    """A figure that `chart` makes of some rows; without any it is absent `because`."""
+    if rows:
+        ledger.figure(name, chart(pd.DataFrame(rows)), **more)
+    else:
+        ledger.does_not_apply(because, name)
+
+
 # %% [markdown]
 # ## Prompts, words and directions
 
 # %%
-prompts = load_prompts(analysis_file("data/steering_prompts.csv"), columns=["concept", "side", "part"])
-concept_of, side_of, part_of = (np.array(prompts.column(name)) for name in ("concept", "side", "part"))
-every_concept = list(dict.fromkeys(concept_of.tolist()))
+sentences = load_prompts(analysis_file("data/neutral_sentences.csv")).prompts
+sentences = [text for text, fit in zip(sentences, fits(bridge, sentences, at_least=2), strict=True) if fit]
+if len(sentences) < 2 or not fits(bridge, [PROMPT], more=1).all():
+    ledger.does_not_apply(f"it needs whole sentences, and this model reads {n_ctx} tokens")
+neutral = tokenise(bridge, sentences)
+prompts = load_prompts(analysis_file("data/steering_prompts.csv"), columns=["concept", "side", "part"]).frame
+every_concept = list(dict.fromkeys(prompts["concept"]))
+# Lines come in pairs, one prompt of each side: a pair shares its draws, and is resampled as a whole.
+prompts = prompts[fits(bridge, prompts["prompt"]).reshape(-1, 2).all(1).repeat(2)]
+concept_of, side_of, part_of = (prompts[name].to_numpy(str) for name in ("concept", "side", "part"))
 words = load_words(analysis_file("data/steering_words.csv"))
-sides: dict[str, list[int]] = {}
-for word, ids in zip(words, answer_tokens(bridge, [f" {word}" for word in words]), strict=True):
+sides: dict[str, list[int]] = {name: [] for name in words.values()}
+spaced = np.array([f" {word}" for word in words])
+for word, ids in zip(words, answer_tokens(bridge, spaced), strict=True):
     if len(ids) == 1:
-        sides.setdefault(words[word], []).append(ids[0])
+        sides[words[word]].append(ids[0])
 ledger.statistic("n_words", len(words), label="Words on both sides of all concepts")
 ledger.statistic(
     "n_words_used", sum(map(len, sides.values())), label="Of these, single tokens, which are scored"
 )
-asked = tokenise(bridge, prompts.prompts)
-residuals = read_last_position(bridge, asked).residuals
 
 
 def scored(concept: str) -> list[int]:
@@ -175,9 +205,50 @@ def scored(concept: str) -> list[int]:
 def score_of(concept: str, logits: torch.Tensor) -> np.ndarray:
     """Log of the odds between the two sides' words, from the logits of `scored` tokens."""
     towards, away = logits.split([len(sides[f"{concept} {side}"]) for side in ("towards", "away")], dim=1)
-    return (towards.logsumexp(1) - away.logsumexp(1)).double().cpu().numpy()
+    return (towards.logsumexp(1) - away.logsumexp(1)).cpu().double().numpy()
 
 
+def missing(concept: str) -> str:
+    """What a concept lacks before any prompt is read; nothing when it has words and pairs."""
+    for side in ("towards", "away"):
+        if not sides[f"{concept} {side}"]:
+            return f"{concept} needs a word of each side that is a single token, and has none {side}"
+    for part in ("fit", "near", "far"):
+        if ((concept_of == concept) & (part_of == part)).sum() < 4:
+            return f"{concept} needs two pairs of prompts of each form that fit into {n_ctx} tokens"
+    return ""
+
+
+left_out = {concept: reason for concept in every_concept if (reason := missing(concept))}
+held_out = {
+    concept: np.flatnonzero((concept_of == concept) & (part_of != "fit"))
+    for concept in every_concept
+    if concept not in left_out
+}
+streams, base, gaps = {}, {}, {}
+for concept, chosen in held_out.items():
+    own = tokenise(bridge, prompts["prompt"].iloc[chosen].tolist())
+    streams[concept] = read_streams(bridge, own, blocks, tokens=scored(concept))
+    base[concept] = score_of(concept, streams[concept].logits)
+    for part in ("near", "far"):
+        towards, away = (
+            base[concept][(part_of[chosen] == part) & (side_of[chosen] == side)].mean()
+            for side in ("towards", "away")
+        )
+        gaps[concept, part] = float(towards - away)
+    gap = min(gaps[concept, "near"], gaps[concept, "far"])
+    if not gap >= min_gap:
+        left_out[concept] = f"the two sides of {concept} lie less than {min_gap:g} nats apart"
+concepts = [name for name in every_concept if name not in left_out]
+others = [name for name in concepts if name != "language"]
+because = "it is a ratio, and what it is divided by is 0"  # why a record without a value has none
+if not concepts:
+    because = f"it needs a concept whose sides this model tells apart: {'; '.join(left_out.values())}"
+elif not others:
+    because = f"damage is that of concepts other than language: {'; '.join(left_out.values())}"
+if concepts:
+    asked = tokenise(bridge, prompts["prompt"].tolist())
+    residuals = read_last_position(bridge, asked).residuals
 directions = {
     (concept, block): mean_difference_direction(
         *(
@@ -185,27 +256,21 @@ directions = {
             for side in ("towards", "away")
         )
     )
-    for concept in every_concept
+    for concept in concepts
     for block in blocks
 }
-ledger.table(
+record_table(
     "directions",
-    pd.DataFrame(
-        [
-            {
-                "concept": concept,
-                "block": block,
-                "length": float(directions[concept, block].norm()),
-                "share": float(
-                    directions[concept, block].norm()
-                    / residuals[block][concept_of == concept].norm(dim=1).mean()
-                ),
-                "one": float((directions[concept, block] / directions[concept, block].norm()).square().max()),
-            }
-            for concept in every_concept
-            for block in blocks
-        ]
-    ),
+    [
+        {
+            "concept": concept,
+            "block": block,
+            "length": float(direction.norm()),
+            "share": float(direction.norm() / residuals[block][concept_of == concept].norm(dim=1).mean()),
+            "one": float((direction / direction.norm()).square().max()),
+        }
+        for (concept, block), direction in directions.items()
+    ],
     key=["concept", "block"],
     caption="Length of each direction, also as a share of the mean length of its residuals, and how "
     "much of its squared length lies in its largest coordinate.",
@@ -219,36 +284,14 @@ ledger.table(
 # ## How far prompts move
 
 # %%
-held_out = {
-    concept: np.flatnonzero((concept_of == concept) & (part_of != "fit")) for concept in every_concept
-}
-streams, base = {}, {}
-for concept in every_concept:
-    chosen = held_out[concept]
-    own = tokenise(bridge, [prompts.prompts[at] for at in chosen])
-    streams[concept] = read_streams(bridge, own, blocks, tokens=scored(concept))
-    base[concept] = score_of(concept, streams[concept].logits)
-
-gaps = {
-    (concept, part): float(
-        base[concept][(part_of[chosen] == part) & (side_of[chosen] == "towards")].mean()
-        - base[concept][(part_of[chosen] == part) & (side_of[chosen] == "away")].mean()
-    )
-    for concept, chosen in held_out.items()
-    for part in ("near", "far")
-}
-concepts = [name for name in every_concept if min(gaps[name, "near"], gaps[name, "far"]) >= min_gap]
-others = [name for name in concepts if name != "language"]
 ledger.statistic("n_concepts", len(every_concept), label="Concepts")
 ledger.statistic("n_concepts_used", len(concepts), label="Concepts whose sides the model tells apart")
 ledger.statistic(
     "n_prompts", sum(len(held_out[name]) for name in concepts), label="Held-out prompts that are steered"
 )
-ledger.table(
+record_table(
     "gaps",
-    pd.DataFrame(
-        [{"concept": name, "part": part, "gap": gaps[name, part]} for name, part in gaps],
-    ),
+    [{"concept": name, "part": part, "gap": gap} for (name, part), gap in gaps.items()],
     key=["concept", "part"],
     caption="Mean score of the prompts of one side minus that of the other, unedited, in nats.",
     formats={"gap": ".2f"},
@@ -287,7 +330,7 @@ def steered(concept: str, block: int, vectors: torch.Tensor) -> np.ndarray:
     chosen = held_out[concept]
     sign = np.where(side_of[chosen] == "away", 1.0, -1.0)
     signed = torch.from_numpy(sign)[:, None].float() * vectors
-    edit = steer(bridge, block, signed.flatten(0, 1), n_special=asked.n_special)
+    edit = steer(bridge, block, signed.flatten(0, 1), n_special=neutral.n_special)
     rows = list(range(len(chosen))) * len(vectors)
     logits = edited_logits(bridge, streams[concept], block, edit, rows=rows)
     return sign * (score_of(concept, logits).reshape(len(vectors), -1) - base[concept])
@@ -301,11 +344,8 @@ def at_doses(vectors: torch.Tensor, doses: tuple[float, ...]) -> torch.Tensor:
 moved = {}  # (concept, block, dose): shift of each held-out prompt
 drifted = {}  # (concept, dose): the same for random directions, mean over its draws, in the middle
 mixed = {}  # concept: for directions between shuffled prompts, at the natural dose
-middle = blocks[MIDDLE]
 for concept in concepts:
     n = len(held_out[concept])
-    # Lines come in pairs, one prompt of each side: a pair shares its draws, and is resampled as a whole.
-    assert (side_of[held_out[concept]].reshape(-1, 2) == ["towards", "away"]).all()
     for block in blocks:
         doses = DOSES if block == middle else (1.0,)
         found = steered(concept, block, at_doses(directions[concept, block].expand(1, n, -1), doses))
@@ -320,7 +360,6 @@ for concept in concepts:
 # ## What else it does
 
 # %%
-neutral = tokenise(bridge, load_prompts(analysis_file("data/neutral_sentences.csv")).prompts)
 reads = [
     sorted({round(at) for at in np.linspace(neutral.n_special, len(row) - 2, places).tolist()})
     for row in neutral.ids
@@ -394,10 +433,16 @@ def share(concept: str, shift: np.ndarray, part: str) -> tuple[float, np.ndarray
     return float(whole(np.ones(len(chosen)))), whole(weights)
 
 
+def mean_of(found: list[tuple[float, np.ndarray]]) -> tuple[float, np.ndarray]:
+    """Means of values and of draws; NaN of nothing."""
+    if not found:
+        return np.nan, np.full(resamples, np.nan)
+    return float(np.mean([value for value, _ in found])), np.mean([draws for _, draws in found], axis=0)
+
+
 def mean_share(table: dict, keys: list[tuple], part: str) -> tuple[float, np.ndarray]:
     """Mean over concepts of their shares; the first element of each key is the concept."""
-    found = [share(key[0], table[key], part) for key in keys]
-    return float(np.mean([value for value, _ in found])), np.mean([draws for _, draws in found], axis=0)
+    return mean_of([share(key[0], table[key], part) for key in keys])
 
 
 near, near_draws = mean_share(moved, [(name, middle, 1.0) for name in concepts], "near")
@@ -443,8 +488,14 @@ for concept in concepts:
             f"Share of the way at the natural dose: {concept}, {'same' if part == 'near' else 'other'} form",
             int((part_of[held_out[concept]] == part).sum()) // 2, format=".0%",
         )  # fmt: skip
-for number, name in ((0, "early"), (len(blocks) - 1, "late")):
-    value, draws = mean_share(moved, [(concept, blocks[number], 1.0) for concept in concepts], "near")
+for concept, reason in left_out.items():
+    ledger.does_not_apply(reason, f"{concept}_near", f"{concept}_far", f"{concept}_late")
+for block, name in ((blocks[0], "early"), (blocks[-1], "late")):
+    if block == middle:
+        reason = f"in a model of {n_layers} layers the {name} block is the middle one"
+        ledger.does_not_apply(reason, f"{name}_share", f"middle_minus_{name}")
+        continue
+    value, draws = mean_share(moved, [(concept, block, 1.0) for concept in concepts], "near")
     record(f"{name}_share", value, draws, f"Share of the way with the {name} direction", n_near, format=".0%")
     record(
         f"middle_minus_{name}", near - value, near_draws - draws, f"Share in the middle minus {name}", n_near
@@ -453,6 +504,8 @@ for number, name in ((0, "early"), (len(blocks) - 1, "late")):
 
 def mean_damage(table: dict, keys: list[tuple], measure: int) -> tuple[float, np.ndarray]:
     """Mean over concepts and sentences, and its bootstrap draws over sentences."""
+    if not keys:
+        return mean_of([])
     values = np.mean([table[key][measure] for key in keys], axis=0)
     return float(values.mean()), text_weights @ values
 
@@ -619,35 +672,40 @@ for concept in concepts:
                 "damage": damaged[concept, middle, dose][0].mean(),
             }
         )
-    for depth, block in zip(DEPTHS, blocks, strict=True):
+    for block in blocks:
         value, draws = share(concept, moved[concept, block, 1.0], "near")
         ends = percentile_interval(draws[:, None])
         depth_rows.append(
-            {"label": concept, "x": depth, "value": value, "low": ends.low[0], "high": ends.high[0]}
+            {
+                "label": concept,
+                "x": (block + 1) / n_layers,
+                "value": value,
+                "low": ends.low[0],
+                "high": ends.high[0],
+            }
         )
-for dose in DOSES:
+for dose in DOSES if concepts else ():
     value, draws = mean_share(drifted, [(name, dose) for name in concepts], "near")
     ends = percentile_interval(draws[:, None])
     dose_rows.append({"label": "random", "x": dose, "value": value, "low": ends.low[0], "high": ends.high[0]})
-    # Without language, whose direction is by far the longest: its random twins would stand for all.
-    value, _ = mean_share(drifted, [(name, dose) for name in others], "near")
-    harms = np.mean([random_damaged[name, dose][0].mean() for name in others])
-    trade_rows.append({"label": "random", "dose": dose, "share": value, "damage": harms})
-ledger.table(
+    # Without language, whose direction is much longer than the others: its random twins would stand for all.
+    if others:
+        value, _ = mean_share(drifted, [(name, dose) for name in others], "near")
+        harms = np.mean([random_damaged[name, dose][0].mean() for name in others])
+        trade_rows.append({"label": "random", "dose": dose, "share": value, "damage": harms})
+record_table(
     "by_depth",
-    pd.DataFrame(
-        [
-            {
-                "concept": concept,
-                "block": block,
-                "near": share(concept, moved[concept, block, 1.0], "near")[0],
-                "far": share(concept, moved[concept, block, 1.0], "far")[0],
-                "damage": float(damaged[concept, block, 1.0][0].mean()),
-            }
-            for concept in concepts
-            for block in blocks
-        ]
-    ),
+    [
+        {
+            "concept": concept,
+            "block": block,
+            "near": share(concept, moved[concept, block, 1.0], "near")[0],
+            "far": share(concept, moved[concept, block, 1.0], "far")[0],
+            "damage": float(damaged[concept, block, 1.0][0].mean()),
+        }
+        for concept in concepts
+        for block in blocks
+    ],
     key=["concept", "block"],
     caption="Effect and damage at the natural dose, by the block after which the direction is added.",
     labels={"near": "share, same form", "far": "share, another form", "damage": "KL on neutral sentences"},
@@ -655,37 +713,38 @@ ledger.table(
     tolerance=ACTIVATION,
     shown=10,
 )
-ledger.figure(
+record_figure(
     "doses",
-    charts_patching.effect_curves(
-        pd.DataFrame(dose_rows), x_title="dose", y_title="share of the way", doubling=True
+    dose_rows,
+    lambda rows: charts_patching.effect_curves(
+        rows, x_title="dose", y_title="share of the way", doubling=True
     ),
     caption="How far held-out prompts of the same form move towards the other side (nought is nothing, one "
     "all of the way), by how often the direction of each concept is added in the middle of the model, and "
     "for random directions of the same length (mean over concepts); bands are 95% intervals over prompts.",
-    alt="Curves over the dose: concepts rise, random directions do so much less.",
+    alt="Curves over the dose, one for each concept and one for random directions.",
     tolerance=TOLERANCES,
 )
-ledger.figure(
+record_figure(
     "depths",
-    charts_patching.effect_curves(
-        pd.DataFrame(depth_rows), x_title="depth, as a share of the layers", y_title="share of the way"
+    depth_rows,
+    lambda rows: charts_patching.effect_curves(
+        rows, x_title="depth, as a share of the layers", y_title="share of the way"
     ),
     caption="The same by depth, at the natural dose.",
     alt="Curves over depth, one for each concept.",
     tolerance=TOLERANCES,
 )
-ledger.figure(
+record_figure(
     "trade_off",
-    charts_editing.trade_off(
-        pd.DataFrame(trade_rows),
-        x_title="damage to neutral sentences (KL in nats)",
-        y_title="share of the way",
+    trade_rows,
+    lambda rows: charts_editing.trade_off(
+        rows, x_title="damage to neutral sentences (KL in nats)", y_title="share of the way"
     ),
     caption="Effect against damage, from the smallest dose to the largest (written beside the first path). "
     "The neutral sentences are English, so for language the damage is the effect; random directions have the "
     "lengths of the other concepts' ones.",
-    alt="Paths of effect against damage, dose by dose: concepts rise, random directions mostly do damage.",
+    alt="Paths of effect against damage, dose by dose, one for each concept and one for random directions.",
     tolerance=ACTIVATION,
 )
 
@@ -697,6 +756,7 @@ ledger.figure(
 
 # %%
 start = tokenise(bridge, [PROMPT])
+room = n_ctx - len(start.ids[0])
 settings = [("none", 0.0), *((concept, dose) for concept in concepts for dose in DOSES[1:])]
 vectors = torch.stack(
     [
@@ -708,7 +768,7 @@ written = continue_greedily(
     bridge,
     torch.tensor(start.ids * len(settings)),
     steer(bridge, middle, vectors, n_special=start.n_special),
-    n=12,
+    n=min(12, room),
 )
 ledger.statistic("prompt", PROMPT, label="The prompt that is continued")
 ledger.table(
@@ -732,6 +792,9 @@ ledger.table(
 pairs = load_prompts(
     analysis_file("data/patching_pairs.csv"), columns=["corrupt", "answer", "wrong", "phenomenon"]
 ).frame
+phenomena = list(dict.fromkeys(pairs["phenomenon"]))
+readable = np.all([fits(bridge, pairs[name]) for name in ("prompt", "corrupt", "answer", "wrong")], axis=0)
+pairs = pairs[readable].reset_index(drop=True)
 texts = [text for row in pairs.itertuples(index=False) for text in (row.prompt, row.corrupt)]
 answers = [answer_tokens(bridge, list(pairs[name])) for name in ("answer", "wrong")]
 # Of each prompt, then of its twin: the first token of its own answer and of the other one.
@@ -750,7 +813,7 @@ ledger.statistic(
 
 def preference(logits: torch.Tensor, rows: list[int]) -> torch.Tensor:
     """Logit of each prompt's own answer minus that of its twin's (first tokens), from those of `tokens`."""
-    own, other = (logits.gather(1, column[rows, None]) for column in (own_column, other_column))
+    own, other = (logits.cpu().gather(1, column[rows, None]) for column in (own_column, other_column))
     return (own - other)[:, 0]
 
 
@@ -761,7 +824,7 @@ def rows_of(members: np.ndarray) -> list[int]:
 
 unedited = np.empty(len(texts))
 standing, groups, place = {}, {}, {}  # place: where a prompt stands among those of its phenomenon
-for name in dict.fromkeys(pairs["phenomenon"]):
+for name in pairs["phenomenon"].unique():
     members = np.flatnonzero((pairs["phenomenon"] == name).to_numpy())
     rows = rows_of(members)
     place |= {row: number for number, row in enumerate(rows)}
@@ -772,14 +835,21 @@ for name in dict.fromkeys(pairs["phenomenon"]):
 chosen_on = {name: members[::3] for name, members in groups.items()}
 measured_on = {name: np.setdiff1d(members, chosen_on[name]) for name, members in groups.items()}
 tasks = [name for name, members in measured_on.items() if len(members) >= min_pairs]
-ledger.statistic("n_phenomena", len(groups), label="Phenomena")
+ledger.statistic("n_phenomena", len(phenomena), label="Phenomena")
 ledger.statistic("n_tasks", len(tasks), label="Phenomena with enough known pairs", tolerance=BORDERLINE)
 n_measured = sum(len(measured_on[name]) for name in tasks)
 ledger.statistic("n_measured", n_measured, label="Pairs on which heads are measured", tolerance=BORDERLINE)
-ledger.statistic(
-    "fewest_measured", min(len(measured_on[name]) for name in tasks),
-    label="Pairs on which heads are measured, of the phenomenon that has fewest", tolerance=BORDERLINE,
-)  # fmt: skip
+because = (
+    f"heads need a phenomenon of which this model knows at least {min_pairs} pairs besides those to choose on"
+)
+if tasks:
+    because = "one head was chosen for all phenomena" if len(tasks) > 1 else "only one phenomenon is known"
+    ledger.statistic(
+        "fewest_measured", min(len(measured_on[name]) for name in tasks),
+        label="Pairs on which heads are measured, of the phenomenon that has fewest", tolerance=BORDERLINE,
+    )  # fmt: skip
+else:
+    ledger.does_not_apply(because, "fewest_measured")
 
 
 def losses(head: Head, task: str, members: np.ndarray) -> np.ndarray:
@@ -806,9 +876,10 @@ for name in tasks:
     heads[name] = listed[int(np.argmax(cost))]
     agreement += [(guess[head.layer, head.head], one) for head, one in zip(listed, cost, strict=True)]
 every_head = all_heads(bridge)
-drawn = [
-    every_head[at] for at in generator("control heads").choice(len(every_head), control_heads, replace=False)
-]
+if len(every_head) < 2:
+    because = "it compares heads, and this model has one"
+n_drawn = min(control_heads, len(every_head)) if len(every_head) > 1 else 0
+drawn = [every_head[at] for at in generator("control heads").choice(len(every_head), n_drawn, replace=False)]
 lost = {
     head: {task: losses(head, task, measured_on[task]) for task in tasks}
     for head in {*heads.values(), *drawn}
@@ -816,7 +887,7 @@ lost = {
 scale = {task: unedited[rows_of(measured_on[task])].reshape(-1, 2).mean(1) for task in tasks}
 
 # %%
-strata = np.repeat(np.arange(len(tasks)), [len(measured_on[task]) for task in tasks])
+strata = np.array([number for number, task in enumerate(tasks) for _ in measured_on[task]], dtype=np.int64)
 pair_weights = bootstrap_weights(strata, resamples, generator("pairs")).astype(float)
 at = {task: strata == number for number, task in enumerate(tasks)}
 
@@ -829,26 +900,22 @@ def shares_lost(head: Head, task: str) -> tuple[float, np.ndarray]:
 
 
 head_weights = bootstrap_weights(np.zeros(len(drawn), dtype=np.int64), resamples, generator("heads"))
-head_weights = head_weights / len(drawn)
+head_weights = head_weights / max(1, len(drawn))
 
 
 def random_shares_lost(task: str) -> tuple[float, np.ndarray]:
     """The same for the heads drawn at random; the draws resample these heads beside the pairs."""
+    if not drawn:
+        return mean_of([])
     weights = pair_weights[:, at[task]]
     values, whole = np.stack([lost[head][task] for head in drawn]), scale[task]
     resampled = (weights * (head_weights @ values)).sum(1) / (weights @ whole)
     return float(values.mean() / whole.mean()), resampled
 
 
-def mean_of(found: list[tuple[float, np.ndarray]]) -> tuple[float, np.ndarray]:
-    """Means of values and of draws."""
-    return float(np.mean([value for value, _ in found])), np.mean([draws for _, draws in found], axis=0)
-
-
 home, home_draws = mean_of([shares_lost(heads[task], task) for task in tasks])
 away, away_draws = mean_of(
     [shares_lost(heads[task], other) for task in tasks for other in tasks if heads[task] != heads[other]]
-    or [shares_lost(heads[task], task) for task in tasks]
 )
 idle, idle_draws = mean_of([random_shares_lost(task) for task in tasks])
 record(
@@ -874,12 +941,14 @@ record("head_own_minus_other", home - away, home_draws - away_draws, "The first 
 ledger.statistic(
     "n_chosen", len(set(heads.values())), label="Different heads among those chosen", tolerance=BORDERLINE
 )
+r = np.corrcoef(np.array(agreement).T)[0, 1] if len(agreement) > 1 else np.nan
 ledger.statistic(
     "estimate_r",
-    float(np.corrcoef(np.array(agreement).T)[0, 1]),
+    float(r) if np.isfinite(r) else None,
     label="Correlation of the gradients’ estimates with the exact losses of the shortlisted heads",
     n=len(agreement),
     tolerance=ACTIVATION,
+    because="" if np.isfinite(r) else because,
 )
 head_harm = {
     head: harm(head.layer, ablation(bridge, [head], "zero").hooks())[0] for head in {*heads.values(), *drawn}
@@ -889,11 +958,14 @@ for name, which, weights, label in (
     (
         "chosen",
         chosen_heads,
-        np.full((resamples, len(chosen_heads)), 1 / len(chosen_heads)),
+        np.full((resamples, len(chosen_heads)), 1 / max(1, len(chosen_heads))),
         "the chosen heads",
     ),
     ("random", drawn, head_weights, "heads drawn at random"),
 ):
+    if not which:
+        ledger.does_not_apply(because, f"head_damage_{name}")
+        continue
     values = np.stack([head_harm[head][0] for head in which])
     record(
         f"head_damage_{name}", values.mean(), (text_weights * (weights @ values)).sum(1),
@@ -929,7 +1001,7 @@ for name, value, label in zip(
         label=label,
         format=".0%" if name.endswith("gain") else None,
         tolerance=ACTIVATION if name.endswith("gain") else BORDERLINE,
-        because="" if gains else "one head was chosen for all phenomena",
+        because="" if gains else because,
     )
 ledger.claim(
     "a_head_hinders",
@@ -938,24 +1010,21 @@ ledger.claim(
     criterion="head_helped_gain > 0.1",
     exploratory="such gains had been seen",
 )
-ledger.table(
+record_table(
     "heads",
-    pd.DataFrame(
-        [
-            {
-                "phenomenon": task,
-                "head": str(heads[task]),
-                "chosen": float(
-                    losses(heads[task], task, chosen_on[task]).mean()
-                    / unedited[rows_of(chosen_on[task])].mean()
-                ),
-                "measured": shares_lost(heads[task], task)[0],
-                "pairs": len(measured_on[task]),
-                "damage": float(head_harm[heads[task]][0].mean()),
-            }
-            for task in tasks
-        ]
-    ),
+    [
+        {
+            "phenomenon": task,
+            "head": str(heads[task]),
+            "chosen": float(
+                losses(heads[task], task, chosen_on[task]).mean() / unedited[rows_of(chosen_on[task])].mean()
+            ),
+            "measured": shares_lost(heads[task], task)[0],
+            "pairs": len(measured_on[task]),
+            "damage": float(head_harm[heads[task]][0].mean()),
+        }
+        for task in tasks
+    ],
     key="phenomenon",
     caption="The head chosen for each phenomenon; the share of the preference that goes with it on the pairs "
     "it was chosen on and on those it is measured on; and its KL on neutral sentences.",
@@ -963,14 +1032,15 @@ ledger.table(
     formats={"chosen": ".0%", "measured": ".0%", "damage": ".3f"},
     tolerance=ACTIVATION,
 )
-ledger.figure(
+record_figure(
     "head_matrix",
-    charts_editing.loss_matrix(
-        pd.DataFrame(cells), x_title="measured on", y_title="head taken out (chosen for)", value_title="loss"
+    cells,
+    lambda rows: charts_editing.loss_matrix(
+        rows, x_title="measured on", y_title="head taken out (chosen for)", value_title="loss"
     ),
     caption="Share of each phenomenon's preference that goes when a head is taken out; each row is the head "
     "chosen for one phenomenon, on other pairs than those measured here.",
-    alt="A square table of heads by phenomena; specific heads would only fill its diagonal.",
+    alt="A table of heads by phenomena; specific heads would only fill the cells of their own phenomena.",
     tolerance=ACTIVATION,
 )
 ledger.claim(
