@@ -876,7 +876,7 @@ for name in tasks:
     heads[name] = listed[int(np.argmax(cost))]
     agreement += [(guess[head.layer, head.head], one) for head, one in zip(listed, cost, strict=True)]
 every_head = all_heads(bridge)
-if len(every_head) < 2:
+if tasks and len(every_head) < 2:
     because = "it compares heads, and this model has one"
 n_drawn = min(control_heads, len(every_head)) if len(every_head) > 1 else 0
 drawn = [every_head[at] for at in generator("control heads").choice(len(every_head), n_drawn, replace=False)]

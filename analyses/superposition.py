@@ -26,9 +26,11 @@
 
 # %% tags=["parameters"]
 model = "smollm2-135m"
+dtype = "float32"
 seed = 0
 resamples = 10_000
 shuffles = 2_000
+toy_steps = 3_000
 
 # %% [markdown]
 # ## What was fixed beforehand
@@ -37,9 +39,9 @@ shuffles = 2_000
 # **Texts.** `topics_texts.csv` holds 70 short texts of our own, 10 of each of 7 categories. A category is a
 # kind of text, and kinds differ in script, punctuation and register as well as in topic; whatever is said of
 # a neuron "of one topic" is said of such kinds. Each text counts with 20 tokens, because the maximum over a
-# text grows with its length. The first position of a row counts in no text: it is an attention sink. BOS
-# follows the model's own convention. *Halves* are every other text of each
-# category: the choosing texts and the held-out texts.
+# text grows with its length; a category with a text of fewer is left out. The first position of a row counts
+# in no text: it is an attention sink. BOS follows the model's own convention. *Halves* are every other text
+# of each category: the choosing texts and the held-out texts.
 #
 # <!-- lint: allow numeral because these are definitions -->
 # **Of one topic.** A text's activation is the largest over its tokens; only this upper end is looked at,
@@ -50,13 +52,13 @@ shuffles = 2_000
 # observations: all of them read the same texts.
 #
 # <!-- lint: allow numeral because these are definitions -->
-# **Held out.** On one half each neuron is given the category for which its activation has the highest
-# AUROC; on the other half that AUROC is measured again (0.5 by chance). Intervals resample held-out texts
-# within categories, with the neurons' categories as they were chosen; tests shuffle the categories of the
-# second half. The two neurons shown are chosen on one half, in the middle third of the layers, among those
-# whose fifth text is at least half as strong as the first: the one of highest kurtosis whose top 5 texts
-# are of one category, and the one of highest kurtosis whose top 5 texts are of 5 categories and peak on 5
-# different tokens. Their passages are from the other half.
+# **Held out.** On one half each neuron is given the category for which its activation has the highest AUROC;
+# on the other half that AUROC is measured again (0.5 by chance). Intervals resample held-out texts within
+# categories, with the neurons' categories as they were chosen; tests shuffle the categories of the second
+# half. The two neurons shown are chosen on one half, in the middle third of the layers (the middle layer, if
+# that third holds none), among those whose fifth text is at least half as strong as the first: the one of
+# highest kurtosis whose top 5 texts are of one category, and the one of highest kurtosis whose top 5 texts
+# are of 5 categories and peak on 5 different tokens. Their passages are from the other half.
 #
 # <!-- lint: allow numeral because these are definitions -->
 # **Directions.** A neuron writes along its row of the output matrix, times the gain of the norm behind the
@@ -72,12 +74,13 @@ shuffles = 2_000
 # companies with something else that ends in "to", and 8 prompts in which a person moved.
 #
 # <!-- lint: allow numeral because these are definitions -->
-# **Overlap** of two prompts in a layer: Jaccard index of the 50 most active MLP neurons at the last token;
-# over layers, the mean. T = mean overlap of capital prompts of different forms − mean overlap of all other
-# pairs of different forms (an unrelated prompt is a group of its own). Null: who is a capital prompt is
-# shuffled within each form. Layers: maximum statistic. For the test case the value of a prompt is its mean
-# overlap with all English capital prompts, compared with the other prompt of the same company (sign flips).
-# Holm over the four hypotheses about prompts.
+# **Overlap** of two prompts in a layer: Jaccard index of the 50 most active MLP neurons at the last token (of
+# a quarter of a layer's neurons, where that is fewer); over layers, the mean. The word that prompts of a form
+# end in is tokenised by itself, so that it is the same token in all of them. T = mean overlap of capital
+# prompts of different forms − mean overlap of all other pairs of different forms (an unrelated prompt is a
+# group of its own). Null: who is a capital prompt is shuffled within each form. Layers: maximum statistic.
+# For the test case the value of a prompt is its mean overlap with all English capital prompts, compared with
+# the other prompt of the same company (sign flips). Holm over the four hypotheses about prompts.
 #
 # **After a first look** four things were added: rows of the output matrix without the gain of the norm
 # behind the MLP, output directions without the two dimensions in which those of a layer are longest, the
@@ -98,6 +101,8 @@ from scipy.stats import hypergeom
 from mechscope import charts_superposition as charts
 from mechscope.data.prompts import analysis_file, load_prompts
 from mechscope.ledger import EXACT, Close, Ledger, Passage
+from mechscope.lens.answers import answer_tokens
+from mechscope.lens.components import n_neurons_of, norm_behind_mlp
 from mechscope.lens.directions import output_directions, random_cosine_density, spread
 from mechscope.lens.geometry import dominance, without_dimensions
 from mechscope.lens.neuron_ablation import TextLosses, ablate_neurons
@@ -112,7 +117,7 @@ from mechscope.lens.neuron_texts import (
     topic_counts,
 )
 from mechscope.lens.neurons import HISTOGRAM_EDGES, neuron_statistics, topics_among_top
-from mechscope.lens.texts import tokenise
+from mechscope.lens.texts import TokenisedTexts, fits, tokenise
 from mechscope.lens.token_text import readable_pieces
 from mechscope.lens.toy_superposition import ToyRecipe, dimensionality, represented, train_toys
 from mechscope.models import load_model
@@ -134,7 +139,6 @@ from mechscope.stats.samples import (
 LENGTH, TOP, OF_ONE = 20, 10, 8
 TOP_HALF, OF_ONE_HALF = 5, 4
 WITHOUT = 2
-K = 50
 COUNTED = Close(rtol=0.01, atol=3, because="neurons at a threshold change sides with float32 noise")
 SHARE = Close(rtol=0.01, atol=1e-3, because="neurons at a threshold change sides with float32 noise")
 SHARES = {"format": ".1%", "tolerance": SHARE}
@@ -163,10 +167,25 @@ def inference(ends=None, test=None, by="", *, at=0, p=None) -> dict:
     return found
 
 
-bridge = load_model(model)
-n_layers = bridge.cfg.n_layers
-n_neurons = bridge.blocks[0].mlp.W_out.shape[0]
+bridge = load_model(model, dtype=dtype)
+n_layers, n_ctx = bridge.cfg.n_layers, bridge.cfg.n_ctx
 layers = range(n_layers)
+n_neurons = n_neurons_of(bridge)
+if n_neurons < 8:
+    ledger.does_not_apply(
+        f"it looks at single MLP neurons with output weights of their own, and a layer of this model has "
+        f"{n_neurons}"
+    )
+if min((output_directions(bridge, layer).norm(dim=1) > 0).sum() for layer in layers) < 2:
+    ledger.does_not_apply("in some layer of this model fewer than two neurons write anything")
+prompts = load_prompts(analysis_file("data/abstraction.csv"), columns=["form", "kind"])
+form = np.array(prompts.column("form"))
+kind = np.array(prompts.column("kind"))
+ENDINGS = {"is": " is", "of": " of", "为": "为", "to": " to"}
+beginnings = [text.removesuffix(ENDINGS[end]) for text, end in zip(prompts.prompts, form, strict=True)]
+if not fits(bridge, [*beginnings, *ENDINGS.values()], more=4).all():
+    ledger.does_not_apply(f"its prompts do not fit into the {n_ctx} tokens that this model reads")
+K = min(50, n_neurons // 4)
 ledger.statistic("n_layers", n_layers, label="Layers")
 ledger.statistic("n_neurons", n_layers * n_neurons, label="MLP neurons")
 ledger.statistic("neurons_in_layer", n_neurons, label="MLP neurons of a layer")
@@ -176,11 +195,21 @@ ledger.statistic("neurons_in_layer", n_neurons, label="MLP neurons of a layer")
 
 # %%
 texts = pd.read_csv(analysis_file("data/topics_texts.csv"))
+n_text = LENGTH + 1 - int(bridge.cfg.default_prepend_bos)  # without BOS the first token is not counted
+texts["enough"] = fits(bridge, texts["text"], at_least=n_text, cut=True)
+texts = texts[texts.groupby("category")["enough"].transform("all")].reset_index(drop=True)
+if texts["category"].nunique() < 2:
+    ledger.does_not_apply(
+        f"it compares texts of {LENGTH} tokens after the first position; of those, with the tokenizer of this "
+        f"model and its context of {n_ctx} tokens, there are no two categories"
+    )
 labels, categories = pd.factorize(texts["category"])
 half = texts.groupby("category").cumcount().to_numpy() % 2
 statistics, peaks, tokenised = {}, {}, {}
 for which in (0, 1):
-    tokenised[which] = same_length(tokenise(bridge, texts.loc[half == which, "text"].tolist()), LENGTH)
+    tokenised[which] = same_length(
+        tokenise(bridge, texts.loc[half == which, "text"].tolist(), cut=True), LENGTH
+    )
     statistics[which] = neuron_statistics(bridge, tokenised[which], layers, top=len(tokenised[which]))
     peaks[which] = text_peaks(statistics[which], tokenised[which])
 
@@ -256,10 +285,16 @@ ledger.statistic(
 ledger.statistic(
     "one_token_share", of_one_token.mean(), label="Share of all neurons that are of one token", **SHARES,
 )
-ledger.statistic(
-    "one_topic_one_token_share", (of_one_topic & of_one_token).sum() / of_one_topic.sum(),
-    label="Share of the neurons of one topic that are of one token as well", **SHARES,
-)
+if of_one_topic.any():
+    ledger.statistic(
+        "one_topic_one_token_share", (of_one_topic & of_one_token).sum() / of_one_topic.sum(),
+        label="Share of the neurons of one topic that are of one token as well", **SHARES,
+    )
+else:
+    ledger.does_not_apply(
+        "no neuron is of one topic", "one_topic_one_token_share", "commonest_category",
+        "commonest_category_neurons", "one_topic_by_layer", "kurtosis_one_topic",
+    )
 ledger.statistic("mixed_share", mixed.mean(), label="Share of all neurons that are mixed", **SHARES)
 ledger.statistic("mixed_share_chance", by_chance[1], label="The same with shuffled categories", **SHARES)
 # fmt: on
@@ -290,32 +325,36 @@ ledger.table(
     formats={"share": ".4f"},
     tolerance={"neurons": COUNTED, "of_one_token": COUNTED, "share": SHARE},
 )
-most = by_kind.loc[by_kind["neurons"].idxmax()]
-ledger.statistic("commonest_category", most["category"], label="Category with most neurons of its own")
-ledger.statistic(
-    "commonest_category_neurons", int(most["neurons"]), label="Neurons of this category", tolerance=COUNTED
-)
-ledger.figure(
-    "one_topic_by_layer",
-    charts.stacked_by_layer(
-        pd.DataFrame(
-            [
-                {
-                    "layer": layer,
-                    "kind": name,
-                    "value": float((of_one_topic & (own_topic == at) & (layer_of == layer)).sum())
-                    / n_neurons,
-                }
-                for at, name in enumerate(categories)
-                for layer in layers
-            ]
+if of_one_topic.any():
+    most = by_kind.loc[by_kind["neurons"].idxmax()]
+    ledger.statistic("commonest_category", most["category"], label="Category with most neurons of its own")
+    ledger.statistic(
+        "commonest_category_neurons",
+        int(most["neurons"]),
+        label="Neurons of this category",
+        tolerance=COUNTED,
+    )
+    ledger.figure(
+        "one_topic_by_layer",
+        charts.stacked_by_layer(
+            pd.DataFrame(
+                [
+                    {
+                        "layer": layer,
+                        "kind": name,
+                        "value": float((of_one_topic & (own_topic == at) & (layer_of == layer)).sum())
+                        / n_neurons,
+                    }
+                    for at, name in enumerate(categories)
+                    for layer in layers
+                ]
+            ),
+            y_title="share of a layer's neurons",
         ),
-        y_title="share of a layer's neurons",
-    ),
-    caption="Neurons of one topic: share of each layer's neurons, by category.",
-    alt="Stacked bars, one for each layer: which share of its neurons is of one topic, cut by category.",
-    tolerance={"*": SHARE},
-)
+        caption="Neurons of one topic: share of each layer's neurons, by category.",
+        alt="Stacked bars, one for each layer: which share of its neurons is of one topic, cut by category.",
+        tolerance={"*": SHARE},
+    )
 
 # %% [markdown]
 # ### Held out
@@ -333,13 +372,27 @@ scan_ends = mean_auroc_interval(
     second, labels_second, target, layer_of, resamples=resamples, rng=draws("held out")
 )
 late = (layer_of >= n_layers / 2).astype(np.int64)
-halves = mean_auroc_resampled(second, labels_second, target, late, resamples=resamples, rng=draws("late"))
 on_second = auroc(second, labels_second)[np.arange(n_units), target]
-ends = percentile_interval((halves[:, 1] - halves[:, 0])[:, None])
 whole = mean_auroc_test(second, labels_second, target, everything, resamples=resamples, rng=draws("all test"))
 whole_ends = mean_auroc_interval(
     second, labels_second, target, everything, resamples=resamples, rng=draws("all")
 )
+
+
+def halves_differ(name, some, upper, draw, *, label, because) -> None:
+    """Held-out AUROC of the upper group of some neurons minus that of the lower one, if neither is empty."""
+    group = upper[some]
+    if len(np.unique(group)) < 2:
+        ledger.does_not_apply(because, name)
+        return
+    means = mean_auroc_resampled(
+        second[some], labels_second, target[some], group, resamples=resamples, rng=draws(draw)
+    )
+    ends = percentile_interval((means[:, 1] - means[:, 0])[:, None])
+    value = on_second[some][group == 1].mean() - on_second[some][group == 0].mean()
+    ledger.statistic(name, value, label=label, format="+.3f", **inference(ends), **held_out)
+
+
 best_layer = int(scan.observed.argmax())
 SHUFFLED = "categories of the held-out texts shuffled, one-sided"
 held_out = {"n": len(labels_second), "tolerance": AUROC}
@@ -359,9 +412,10 @@ ledger.statistic(
     "auroc_best", scan.observed[best_layer], label="Its held-out AUROC", format=".3f",
     **inference(scan_ends, at=best_layer), tolerance=AUROC,
 )
-ledger.statistic(
-    "late_minus_early", on_second[late == 1].mean() - on_second[late == 0].mean(),
-    label="Held-out AUROC, later layers minus earlier layers", format="+.3f", **inference(ends), **held_out,
+halves_differ(
+    "late_minus_early", slice(None), late, "late",
+    label="Held-out AUROC, later layers minus earlier layers",
+    because=f"earlier and later layers need two layers, and this model has {n_layers}",
 )
 # fmt: on
 ledger.claim(
@@ -397,39 +451,44 @@ counts_first = topic_counts(among_top(first, TOP_HALF), labels_first)
 counts_second = topic_counts(among_top(second, TOP_HALF), labels_second)
 chosen = counts_first.max(1) >= OF_ONE_HALF
 chosen_topic = counts_first.argmax(1)
-kept = mean_auroc_test(
-    second[chosen],
-    labels_second,
-    chosen_topic[chosen],
-    everything[chosen],
-    resamples=resamples,
-    rng=draws("kept test"),
-)
-kept_ends = mean_auroc_interval(
-    second[chosen],
-    labels_second,
-    chosen_topic[chosen],
-    everything[chosen],
-    resamples=resamples,
-    rng=draws("kept"),
-)
+if chosen.any():
+    kept = mean_auroc_test(
+        second[chosen],
+        labels_second,
+        chosen_topic[chosen],
+        everything[chosen],
+        resamples=resamples,
+        rng=draws("kept test"),
+    )
+    kept_ends = mean_auroc_interval(
+        second[chosen],
+        labels_second,
+        chosen_topic[chosen],
+        everything[chosen],
+        resamples=resamples,
+        rng=draws("kept"),
+    )
 again = counts_second[np.arange(n_units), chosen_topic] >= OF_ONE_HALF
 ledger.statistic(
     "chosen", int(chosen.sum()), label="Neurons of one topic on the choosing texts", tolerance=COUNTED
 )
 # fmt: off
-ledger.statistic(
-    "kept_share", again[chosen].mean(),
-    label="Share of these that are of the same topic on the held-out texts", **SHARES,
-)
+NONE_CHOSEN = "no neuron is of one topic on the choosing texts"
+if chosen.any():
+    ledger.statistic(
+        "kept_share", again[chosen].mean(),
+        label="Share of these that are of the same topic on the held-out texts", **SHARES,
+    )
+    ledger.statistic(
+        "kept_auroc", kept.observed[0],
+        label="Their AUROC for that topic on the held-out texts, mean over these neurons", format=".3f",
+        **inference(kept_ends, kept, SHUFFLED), **held_out,
+    )
+else:
+    ledger.does_not_apply(NONE_CHOSEN, "kept_share", "kept_auroc")
 ledger.statistic(
     "kept_chance", hypergeom(len(labels_second), (labels_second == 0).sum(), TOP_HALF).sf(OF_ONE_HALF - 1),
     label="The same if its held-out top texts were drawn without looking", format=".2%",
-)
-ledger.statistic(
-    "kept_auroc", kept.observed[0],
-    label="Their AUROC for that topic on the held-out texts, mean over these neurons", format=".3f",
-    **inference(kept_ends, kept, SHUFFLED), **held_out,
 )
 # fmt: on
 ledger.claim(
@@ -442,16 +501,7 @@ ledger.claim(
 kurtosis = statistics[0].kurtosis.flatten().double().nan_to_num(nan=0.0).numpy()
 place = pd.Series(kurtosis).groupby(layer_of).rank(pct=True).to_numpy()
 ends_only = (place <= 0.25) | (place > 0.75)
-peaked = (place > 0.75).astype(np.int64)[ends_only]
-quarters = mean_auroc_resampled(
-    second[ends_only],
-    labels_second,
-    target[ends_only],
-    peaked,
-    resamples=resamples,
-    rng=draws("kurtosis"),
-)
-ends = percentile_interval((quarters[:, 1] - quarters[:, 0])[:, None])
+peaked = (place > 0.75).astype(np.int64)
 firing = statistics[0].firing_rate.flatten().numpy()
 # fmt: off
 ledger.statistic(
@@ -459,19 +509,20 @@ ledger.statistic(
     label="Kurtosis of a neuron's activation over tokens of the choosing texts, median", format=".1f",
     tolerance=Close(rtol=1e-3, because="fourth powers of float32 activations"),
 )
-ledger.statistic(
-    "kurtosis_one_topic", np.median(kurtosis[of_one_topic]), label="The same, neurons of one topic",
-    format=".1f",
-    tolerance=Close(rtol=0.02, because="neurons at a threshold change sides"),
-)
+if of_one_topic.any():
+    ledger.statistic(
+        "kurtosis_one_topic", np.median(kurtosis[of_one_topic]), label="The same, neurons of one topic",
+        format=".1f",
+        tolerance=Close(rtol=0.02, because="neurons at a threshold change sides"),
+    )
 ledger.statistic(
     "firing_median", np.median(firing),
     label="Share of tokens at which a neuron's activation is above 0, median over neurons", tolerance=SHARE,
 )
-ledger.statistic(
-    "peaked_minus_flat", on_second[ends_only][peaked == 1].mean() - on_second[ends_only][peaked == 0].mean(),
-    label="Held-out AUROC, quarter of highest kurtosis minus quarter of lowest, within layers", format="+.3f",
-    **inference(ends), **held_out,
+halves_differ(
+    "peaked_minus_flat", ends_only, peaked, "kurtosis",
+    label="Held-out AUROC, quarter of highest kurtosis minus quarter of lowest, within layers",
+    because="it compares neurons of different kurtosis, and those of a layer have the same",
 )
 # fmt: on
 ledger.claim(
@@ -546,9 +597,17 @@ top_values = np.take_along_axis(first, order_first, axis=1)
 words_first = np.sort(np.take_along_axis(peak_words[:, half == 0], order_first, axis=1), axis=1)
 different_words = 1 + (np.diff(words_first, axis=1) != 0).sum(1)
 middle = (layer_of >= n_layers / 3) & (layer_of < 2 * n_layers / 3)
+if not middle.any():
+    middle = layer_of == n_layers // 2
 strong = middle & (top_values[:, -1] >= top_values[:, 0] / 2)
 one = strong & (counts_first.max(1) == TOP_HALF)
-spread_out = strong & ((counts_first > 0).sum(1) == TOP_HALF) & (different_words == TOP_HALF)
+# A mixed neuron has other texts beside those of its categories.
+spread_out = (
+    strong
+    & (len(categories) > TOP_HALF)
+    & ((counts_first > 0).sum(1) == TOP_HALF)
+    & (different_words == TOP_HALF)
+)
 ledger.statistic(
     "candidates_one", int(one.sum()), label="Candidates for the neuron of one topic", tolerance=COUNTED
 )
@@ -559,9 +618,26 @@ what_of = {"one_topic_neuron": "of one topic", "mixed_neuron": "of many topics"}
 unit_of = {
     name: int(np.where(candidates, kurtosis, -np.inf).argmax())
     for name, candidates in zip(what_of, (one, spread_out), strict=True)
+    if candidates.any()
 }
 places = [(int(layer_of[unit]), unit % n_neurons) for unit in unit_of.values()]
-at_tokens = [token_activations(bridge, tokenised[which], places) for which in (0, 1)]
+if places:
+    at_tokens = [token_activations(bridge, tokenised[which], places) for which in (0, 1)]
+else:
+    ledger.does_not_apply("there is no candidate for either neuron", "activations")
+for name in [name for name in what_of if name not in unit_of]:
+    parts = [
+        "name",
+        "kurtosis",
+        "categories",
+        "choosing",
+        "taken_out_own",
+        "taken_out_others",
+        "taken_out_extra",
+    ]
+    parts += ["chosen_for", "again"] if name == "one_topic_neuron" else []
+    reason = f"no neuron of the middle layers is a candidate for the one {what_of[name]}"
+    ledger.does_not_apply(reason, name, *(f"{name}_{part}" for part in parts))
 
 
 def passages_of(at: int, unit: int, which: int) -> list[Passage]:
@@ -625,17 +701,18 @@ for at, (name, unit) in enumerate(unit_of.items()):
             tolerance=Close(rtol=5e-3, atol=5e-3, because="float32 activations"),
         )
 
-ledger.figure(
-    "activations",
-    charts.activation_histograms(pd.concat(bins, ignore_index=True)),
-    caption="Activations of the neurons shown, at all tokens of all texts; tokens are counted on a "
-    "logarithmic scale.",
-    alt="A histogram of activations for each of the neurons shown.",
-    tolerance={
-        "*": Close(rtol=5e-3, atol=5e-3, because="float32 activations"),
-        "tokens": Close(atol=2, because="a token at the border of a bin"),
-    },
-)
+if bins:
+    ledger.figure(
+        "activations",
+        charts.activation_histograms(pd.concat(bins, ignore_index=True)),
+        caption="Activations of the neurons shown, at all tokens of all texts; tokens are counted on a "
+        "logarithmic scale.",
+        alt="A histogram of activations for each of the neurons shown.",
+        tolerance={
+            "*": Close(rtol=5e-3, atol=5e-3, because="float32 activations"),
+            "tokens": Close(atol=2, because="a token at the border of a bin"),
+        },
+    )
 
 # %% [markdown]
 # ### Taken out
@@ -693,46 +770,55 @@ def extra(rise: np.ndarray, some: np.ndarray, own: np.ndarray = is_own) -> np.nd
 once = np.ones((1, len(labels_second)))
 observed, drawn = (np.stack([extra(rise, some) for rise in rises]) for some in (once, weights))
 OWN = "extra loss on texts of their own category"
-for name, value, draws_of, label in (
-    ("taken_out_extra", observed[0], drawn[0], f"Neurons of one topic taken out: {OWN}"),
-    ("taken_out_control", observed[1], drawn[1], f"As many other neurons taken out: {OWN}"),
-    ("taken_out_difference", observed[0] - observed[1], drawn[0] - drawn[1], "The first minus the second"),
-):
-    # fmt: off
-    ledger.statistic(
-        name, float(value[0]), label=label, format="+.3f",
-        **inference(percentile_interval(draws_of[:, None])),
-        n=len(labels_second), unit="nats",
-        tolerance=Close(rtol=0.02, atol=2e-3, because="neurons at a threshold change sides"),
+if not chosen.any():
+    names = ("taken_out", "taken_out_extra", "taken_out_control", "taken_out_difference")
+    ledger.does_not_apply(NONE_CHOSEN, *names)
+else:
+    for name, value, draws_of, label in (
+        ("taken_out_extra", observed[0], drawn[0], f"Neurons of one topic taken out: {OWN}"),
+        ("taken_out_control", observed[1], drawn[1], f"As many other neurons taken out: {OWN}"),
+        (
+            "taken_out_difference",
+            observed[0] - observed[1],
+            drawn[0] - drawn[1],
+            "The first minus the second",
+        ),
+    ):
+        # fmt: off
+        ledger.statistic(
+            name, float(value[0]), label=label, format="+.3f",
+            **inference(percentile_interval(draws_of[:, None])),
+            n=len(labels_second), unit="nats",
+            tolerance=Close(rtol=0.02, atol=2e-3, because="neurons at a threshold change sides"),
+        )
+        # fmt: on
+    ledger.table(
+        "taken_out",
+        pd.DataFrame(
+            {
+                "category": categories,
+                "neurons": [int((chosen & (chosen_topic == at)).sum()) for at in range(len(categories))],
+                "own": [rises[0, at][is_own[at]].mean() for at in range(len(categories))],
+                "others": [rises[0, at][~is_own[at]].mean() for at in range(len(categories))],
+                "control_own": [rises[1, at][is_own[at]].mean() for at in range(len(categories))],
+                "control_others": [rises[1, at][~is_own[at]].mean() for at in range(len(categories))],
+            }
+        ),
+        key="category",
+        caption="Rise of the loss (nats a token) on held-out texts of a category and on all others, without "
+        "the neurons of that category, and without as many other neurons of the same layers.",
+        labels={
+            "own": "own texts",
+            "others": "other texts",
+            "control_own": "own texts, control",
+            "control_others": "other texts, control",
+        },
+        formats={name: "+.3f" for name in ("own", "others", "control_own", "control_others")},
+        tolerance={
+            "*": Close(rtol=0.02, atol=5e-3, because="neurons at a threshold change sides"),
+            "neurons": COUNTED,
+        },
     )
-    # fmt: on
-ledger.table(
-    "taken_out",
-    pd.DataFrame(
-        {
-            "category": categories,
-            "neurons": [int((chosen & (chosen_topic == at)).sum()) for at in range(len(categories))],
-            "own": [rises[0, at][is_own[at]].mean() for at in range(len(categories))],
-            "others": [rises[0, at][~is_own[at]].mean() for at in range(len(categories))],
-            "control_own": [rises[1, at][is_own[at]].mean() for at in range(len(categories))],
-            "control_others": [rises[1, at][~is_own[at]].mean() for at in range(len(categories))],
-        }
-    ),
-    key="category",
-    caption="Rise of the loss (nats a token) on held-out texts of a category and on all others, without the "
-    "neurons of that category, and without as many other neurons of the same layers.",
-    labels={
-        "own": "own texts",
-        "others": "other texts",
-        "control_own": "own texts, control",
-        "control_others": "other texts, control",
-    },
-    formats={name: "+.3f" for name in ("own", "others", "control_own", "control_others")},
-    tolerance={
-        "*": Close(rtol=0.02, atol=5e-3, because="neurons at a threshold change sides"),
-        "neurons": COUNTED,
-    },
-)
 ledger.claim(
     "needed_for_their_topic",
     "Without the neurons of one kind of text the model gets worse on that kind more than on others, and more "
@@ -778,16 +864,26 @@ ledger.claim(
 # %%
 spreads, spreads_rows, spreads_without = [], [], []
 crowding, largest_dimension = [], []
-has_gain = hasattr(bridge.blocks[0], "ln2_post")
+has_gain = norm_behind_mlp(bridge.blocks[0]) is not None
+
+
+def written_by(directions: torch.Tensor) -> torch.Tensor:
+    """Those of the neurons that write anything."""
+    return directions[directions.norm(dim=1) > 0]
+
+
 for layer in layers:
-    directions = output_directions(bridge, layer)
+    directions = written_by(output_directions(bridge, layer))
     spreads.append(spread(directions))
-    spreads_rows.append(spread(output_directions(bridge, layer, gain=False)) if has_gain else spreads[-1])
+    rows = written_by(output_directions(bridge, layer, gain=False))
+    spreads_rows.append(spread(rows) if has_gain else spreads[-1])
     unit_directions = directions / directions.norm(dim=1, keepdim=True)
     crowding.append(dimensionality(unit_directions.T).numpy())
     by_dimension = dominance(unit_directions)
     largest_dimension.append((by_dimension.shares[0], int(by_dimension.dimensions[0])))
-    spreads_without.append(spread(without_dimensions(directions, by_dimension.dimensions[:WITHOUT])))
+    spreads_without.append(
+        spread(written_by(without_dimensions(directions, by_dimension.dimensions[:WITHOUT])))
+    )
 d_model = spreads[0].d
 ratio, ratio_rows, ratio_without = (
     np.array([found.rms / found.rms_random for found in some])
@@ -798,7 +894,7 @@ effective, effective_rows, effective_without = (
 )
 effective_random = spreads[0].participation_random
 opposed, aligned = (sum(getattr(found, name) for found in spreads) for name in ("opposed", "aligned"))
-pairs = n_layers * n_neurons * (n_neurons - 1) // 2
+pairs = sum(found.n * (found.n - 1) // 2 for found in spreads)
 widest = int(np.argmax([share for share, _ in largest_dimension]))
 ledger.statistic("d_model", d_model, label="Dimensions of the residual stream")
 ledger.statistic(
@@ -845,7 +941,7 @@ for name, value, label in (
 ):
     ledger.statistic(f"effective_dimension{name}", value, label=label, format=".0f", tolerance=WEIGHTS)
 ledger.statistic(
-    "own_dimension", float(np.median(crowding)),
+    "own_dimension", float(np.median(np.concatenate(crowding))),
     label="Share of a dimension that a neuron's direction has for itself, median over neurons", format=".3f",
     tolerance=WEIGHTS,
 )
@@ -929,8 +1025,8 @@ ledger.figure(
     ),
     caption="Cosines of all pairs of output directions in the first, the middle and the last layer; dashed: "
     "random directions.",
-    alt="Densities of cosines on a logarithmic axis for three layers, with the narrow arch of random "
-    "directions dashed.",
+    alt="Densities of cosines on a logarithmic axis, a curve for each of these layers, with the arch of "
+    "random directions dashed.",
     tolerance={"*": Close(rtol=0.02, atol=1e-4, because="pairs at the border of a bin change sides")},
 )
 
@@ -946,7 +1042,7 @@ ledger.figure(
 
 # %%
 DENSITIES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
-recipe = ToyRecipe(densities=DENSITIES, replicates=4, seed=seed)
+recipe = ToyRecipe(densities=DENSITIES, replicates=4, steps=toy_steps, seed=seed)
 toys = train_toys(recipe)
 held = represented(toys.weights).sum(-1).numpy()
 dims = dimensionality(toys.best()).numpy()
@@ -968,7 +1064,13 @@ for name, at, label in (("dense", 0, "when all are dense"), ("sparse", -1, "at t
     label = f"Dimensionality of the features held {label}, mean"
     ledger.statistic(f"toy_{name}_dimensionality", value, label=label, tolerance=TRAINED)
 flat = ToyRecipe(
-    features=5, hidden=2, densities=(1.0, 0.5, 0.2, 0.05, 0.02), decay=0.9, replicates=4, seed=seed
+    features=5,
+    hidden=2,
+    densities=(1.0, 0.5, 0.2, 0.05, 0.02),
+    decay=0.9,
+    replicates=4,
+    steps=toy_steps,
+    seed=seed,
 )
 plane = train_toys(flat)
 pentagon = dimensionality(plane.best()[-1]).numpy()
@@ -1012,12 +1114,10 @@ ledger.figure(
 # ## Do prompts that say the same share neurons?
 
 # %%
-prompts = load_prompts(analysis_file("data/abstraction.csv"), columns=["form", "kind"])
-form = np.array(prompts.column("form"))
-kind = np.array(prompts.column("kind"))
-read = tokenise(bridge, prompts.prompts)
-for ending in dict.fromkeys(form):
-    assert len({read.ids[row][-1] for row in np.flatnonzero(form == ending)}) == 1, ending
+stems = tokenise(bridge, beginnings)
+endings = dict(zip(ENDINGS, answer_tokens(bridge, list(ENDINGS.values())), strict=True))
+rows = [(*ids, *endings[end]) for ids, end in zip(stems.ids, form, strict=True)]
+read = TokenisedTexts(tuple(prompts.prompts), tuple(rows), stems.n_special)
 activations = last_token_neurons(bridge, read)
 overlap = shared_neurons(activations, K)
 overlap_mean = overlap.mean(0)
@@ -1245,7 +1345,7 @@ ledger.figure(
 
 # %%
 rows = []
-for k in (20, 50, 100, 200):
+for k in sorted({K, *(k for k in (20, 50, 100, 200) if k < n_neurons)}):
     similarity = shared_neurons(activations, k).mean(0)
     near = similarity[:, english].mean(1)
     row = {"k": k}

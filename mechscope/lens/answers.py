@@ -56,6 +56,8 @@ def answer_tokens(bridge: TransformerBridge, answers: Sequence[str]) -> tuple[tu
     Raises:
         InvalidInput: An answer without tokens.
     """
+    if not len(answers):
+        return ()  # tokenizers fail on none
     found = bridge.tokenizer(list(answers), add_special_tokens=False)["input_ids"]
     for answer, ids in zip(answers, found, strict=True):
         if not ids:

@@ -43,10 +43,11 @@ def output_directions(
         raise InvalidInput(f"the MLP of layer {layer} has no neurons with output weights of their own.")
     norm = norm_behind_mlp(block) if gain else None
     if norm is None:
-        return weights.detach().double()
+        return weights.detach().cpu().double()
     if not norm.uses_rms_norm:
         raise InvalidInput(f"the norm behind the MLP of layer {layer} subtracts a mean.")
-    return weights.detach().double() * norm_gain(norm)
+    gains = norm_gain(norm)
+    return weights.detach().cpu().double() * (gains.cpu() if isinstance(gains, Tensor) else gains)
 
 
 @dataclass(frozen=True)
