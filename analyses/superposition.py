@@ -103,7 +103,7 @@ from mechscope.data.prompts import analysis_file, load_prompts
 from mechscope.ledger import EXACT, Close, Ledger, Passage
 from mechscope.lens.answers import answer_tokens
 from mechscope.lens.components import n_neurons_of, norm_behind_mlp
-from mechscope.lens.directions import output_directions, random_cosine_density, spread
+from mechscope.lens.directions import of_some_length, output_directions, random_cosine_density, spread
 from mechscope.lens.geometry import dominance, without_dimensions
 from mechscope.lens.neuron_ablation import TextLosses, ablate_neurons
 from mechscope.lens.neuron_texts import (
@@ -172,11 +172,8 @@ n_layers, n_ctx = bridge.cfg.n_layers, bridge.cfg.n_ctx
 layers = range(n_layers)
 n_neurons = n_neurons_of(bridge)
 if n_neurons < 8:
-    ledger.does_not_apply(
-        f"it looks at single MLP neurons with output weights of their own, and a layer of this model has "
-        f"{n_neurons}"
-    )
-if min((output_directions(bridge, layer).norm(dim=1) > 0).sum() for layer in layers) < 2:
+    ledger.does_not_apply(f"it needs MLP neurons with output weights of their own; a layer has {n_neurons}")
+if min(len(of_some_length(output_directions(bridge, layer))) for layer in layers) < 2:
     ledger.does_not_apply("in some layer of this model fewer than two neurons write anything")
 prompts = load_prompts(analysis_file("data/abstraction.csv"), columns=["form", "kind"])
 form = np.array(prompts.column("form"))
@@ -200,8 +197,8 @@ texts["enough"] = fits(bridge, texts["text"], at_least=n_text, cut=True)
 texts = texts[texts.groupby("category")["enough"].transform("all")].reset_index(drop=True)
 if texts["category"].nunique() < 2:
     ledger.does_not_apply(
-        f"it compares texts of {LENGTH} tokens after the first position; of those, with the tokenizer of this "
-        f"model and its context of {n_ctx} tokens, there are no two categories"
+        f"it needs two categories of texts with {LENGTH} tokens after the first position, in this model's "
+        f"tokens and within its context of {n_ctx}"
     )
 labels, categories = pd.factorize(texts["category"])
 half = texts.groupby("category").cumcount().to_numpy() % 2
@@ -452,22 +449,9 @@ counts_second = topic_counts(among_top(second, TOP_HALF), labels_second)
 chosen = counts_first.max(1) >= OF_ONE_HALF
 chosen_topic = counts_first.argmax(1)
 if chosen.any():
-    kept = mean_auroc_test(
-        second[chosen],
-        labels_second,
-        chosen_topic[chosen],
-        everything[chosen],
-        resamples=resamples,
-        rng=draws("kept test"),
-    )
-    kept_ends = mean_auroc_interval(
-        second[chosen],
-        labels_second,
-        chosen_topic[chosen],
-        everything[chosen],
-        resamples=resamples,
-        rng=draws("kept"),
-    )
+    of_kept = (second[chosen], labels_second, chosen_topic[chosen], everything[chosen])
+    kept = mean_auroc_test(*of_kept, resamples=resamples, rng=draws("kept test"))
+    kept_ends = mean_auroc_interval(*of_kept, resamples=resamples, rng=draws("kept"))
 again = counts_second[np.arange(n_units), chosen_topic] >= OF_ONE_HALF
 ledger.statistic(
     "chosen", int(chosen.sum()), label="Neurons of one topic on the choosing texts", tolerance=COUNTED
@@ -601,13 +585,8 @@ if not middle.any():
     middle = layer_of == n_layers // 2
 strong = middle & (top_values[:, -1] >= top_values[:, 0] / 2)
 one = strong & (counts_first.max(1) == TOP_HALF)
-# A mixed neuron has other texts beside those of its categories.
-spread_out = (
-    strong
-    & (len(categories) > TOP_HALF)
-    & ((counts_first > 0).sum(1) == TOP_HALF)
-    & (different_words == TOP_HALF)
-)
+spread_out = strong & ((counts_first > 0).sum(1) == TOP_HALF) & (different_words == TOP_HALF)
+spread_out &= len(categories) > TOP_HALF  # there must be texts beside those of its categories
 ledger.statistic(
     "candidates_one", int(one.sum()), label="Candidates for the neuron of one topic", tolerance=COUNTED
 )
@@ -626,15 +605,8 @@ if places:
 else:
     ledger.does_not_apply("there is no candidate for either neuron", "activations")
 for name in [name for name in what_of if name not in unit_of]:
-    parts = [
-        "name",
-        "kurtosis",
-        "categories",
-        "choosing",
-        "taken_out_own",
-        "taken_out_others",
-        "taken_out_extra",
-    ]
+    parts = ["name", "kurtosis", "categories", "choosing"]
+    parts += [f"taken_out_{part}" for part in ("own", "others", "extra")]
     parts += ["chosen_for", "again"] if name == "one_topic_neuron" else []
     reason = f"no neuron of the middle layers is a candidate for the one {what_of[name]}"
     ledger.does_not_apply(reason, name, *(f"{name}_{part}" for part in parts))
@@ -774,20 +746,15 @@ if not chosen.any():
     names = ("taken_out", "taken_out_extra", "taken_out_control", "taken_out_difference")
     ledger.does_not_apply(NONE_CHOSEN, *names)
 else:
-    for name, value, draws_of, label in (
-        ("taken_out_extra", observed[0], drawn[0], f"Neurons of one topic taken out: {OWN}"),
-        ("taken_out_control", observed[1], drawn[1], f"As many other neurons taken out: {OWN}"),
-        (
-            "taken_out_difference",
-            observed[0] - observed[1],
-            drawn[0] - drawn[1],
-            "The first minus the second",
-        ),
+    for name, factors, label in (
+        ("taken_out_extra", (1, 0), f"Neurons of one topic taken out: {OWN}"),
+        ("taken_out_control", (0, 1), f"As many other neurons taken out: {OWN}"),
+        ("taken_out_difference", (1, -1), "The first minus the second"),
     ):
         # fmt: off
         ledger.statistic(
-            name, float(value[0]), label=label, format="+.3f",
-            **inference(percentile_interval(draws_of[:, None])),
+            name, float((factors @ observed)[0]), label=label, format="+.3f",
+            **inference(percentile_interval((factors @ drawn)[:, None])),
             n=len(labels_second), unit="nats",
             tolerance=Close(rtol=0.02, atol=2e-3, because="neurons at a threshold change sides"),
         )
@@ -865,25 +832,17 @@ ledger.claim(
 spreads, spreads_rows, spreads_without = [], [], []
 crowding, largest_dimension = [], []
 has_gain = norm_behind_mlp(bridge.blocks[0]) is not None
-
-
-def written_by(directions: torch.Tensor) -> torch.Tensor:
-    """Those of the neurons that write anything."""
-    return directions[directions.norm(dim=1) > 0]
-
-
 for layer in layers:
-    directions = written_by(output_directions(bridge, layer))
+    directions = of_some_length(output_directions(bridge, layer))
     spreads.append(spread(directions))
-    rows = written_by(output_directions(bridge, layer, gain=False))
+    rows = of_some_length(output_directions(bridge, layer, gain=False))
     spreads_rows.append(spread(rows) if has_gain else spreads[-1])
     unit_directions = directions / directions.norm(dim=1, keepdim=True)
     crowding.append(dimensionality(unit_directions.T).numpy())
     by_dimension = dominance(unit_directions)
     largest_dimension.append((by_dimension.shares[0], int(by_dimension.dimensions[0])))
-    spreads_without.append(
-        spread(written_by(without_dimensions(directions, by_dimension.dimensions[:WITHOUT])))
-    )
+    rest = without_dimensions(directions, by_dimension.dimensions[:WITHOUT])
+    spreads_without.append(spread(of_some_length(rest)))
 d_model = spreads[0].d
 ratio, ratio_rows, ratio_without = (
     np.array([found.rms / found.rms_random for found in some])
@@ -1042,7 +1001,8 @@ ledger.figure(
 
 # %%
 DENSITIES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
-recipe = ToyRecipe(densities=DENSITIES, replicates=4, steps=toy_steps, seed=seed)
+training = {"replicates": 4, "steps": toy_steps, "seed": seed}
+recipe = ToyRecipe(densities=DENSITIES, **training)
 toys = train_toys(recipe)
 held = represented(toys.weights).sum(-1).numpy()
 dims = dimensionality(toys.best()).numpy()
@@ -1063,15 +1023,7 @@ for name, at, label in (("dense", 0, "when all are dense"), ("sparse", -1, "at t
     value = dims[at][best_held[at]].mean()
     label = f"Dimensionality of the features held {label}, mean"
     ledger.statistic(f"toy_{name}_dimensionality", value, label=label, tolerance=TRAINED)
-flat = ToyRecipe(
-    features=5,
-    hidden=2,
-    densities=(1.0, 0.5, 0.2, 0.05, 0.02),
-    decay=0.9,
-    replicates=4,
-    steps=toy_steps,
-    seed=seed,
-)
+flat = ToyRecipe(features=5, hidden=2, densities=(1.0, 0.5, 0.2, 0.05, 0.02), decay=0.9, **training)
 plane = train_toys(flat)
 pentagon = dimensionality(plane.best()[-1]).numpy()
 label = "Dimensionality of sparse features in a plane, mean"

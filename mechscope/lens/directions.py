@@ -50,6 +50,11 @@ def output_directions(
     return weights.detach().cpu().double() * (gains.cpu() if isinstance(gains, Tensor) else gains)
 
 
+def of_some_length(directions: Float[Tensor, "n d"]) -> Float[Tensor, "m d"]:
+    """Those directions that have a length: a pruned neuron writes nothing, and has no direction."""
+    return directions[directions.norm(dim=-1) > 0]
+
+
 @dataclass(frozen=True)
 class Spread:
     """How n directions lie in d dimensions; lengths do not matter.
