@@ -53,16 +53,25 @@ class AnswerScores:
 def answer_tokens(bridge: TransformerBridge, answers: Sequence[str]) -> tuple[tuple[int, ...], ...]:
     """Token ids of answers; a leading space belongs to the answer (" Austin").
 
+    Some tokenizers put a space before every text. So an answer that begins with one is tokenised behind a
+    word, where it has that one only.
+
     Raises:
         InvalidInput: An answer without tokens.
     """
     if not len(answers):
         return ()  # tokenizers fail on none
-    found = bridge.tokenizer(list(answers), add_special_tokens=False)["input_ids"]
-    for answer, ids in zip(answers, found, strict=True):
+    word, *behind = bridge.tokenizer(["a", *(f"a{answer}" for answer in answers)], add_special_tokens=False)[
+        "input_ids"
+    ]
+    alone = bridge.tokenizer(list(answers), add_special_tokens=False)["input_ids"]
+    found = []
+    for answer, whole, ids in zip(answers, behind, alone, strict=True):
         if not ids:
             raise InvalidInput(f"the answer {answer!r} has no tokens.", hint='write it as " Austin"')
-    return tuple(tuple(ids) for ids in found)
+        spaced = answer.startswith(" ") and whole[: len(word)] == word and len(whole) > len(word)
+        found.append(tuple(whole[len(word) :] if spaced else ids))
+    return tuple(found)
 
 
 def rank_of(logits: Float[Tensor, "item vocab"], ids: Int[Tensor, " item"]) -> Int[Tensor, " item"]:
