@@ -15,7 +15,7 @@ from mechscope.project import Project
 from tests.analyses.strangers import ROOT, STRANGERS, make
 
 ANALYSES = sorted(name for name, analysis in find_analyses(Project(ROOT)).items() if analysis.models)
-FEWER = {"resamples": 100, "shuffles": 100}
+FEWER = {"resamples": 100, "shuffles": 100, "toy_steps": 50}
 """Draws: how many there are decides how long it takes, and not whether it runs."""
 
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from scipy.integrate import quad
 
 from mechscope.errors import InvalidInput
-from mechscope.lens.directions import output_directions, random_cosine_density, spread
+from mechscope.lens.components import n_neurons_of
+from mechscope.lens.directions import of_some_length, output_directions, random_cosine_density, spread
 
 
 def test_orthogonal_directions_fill_every_dimension_whatever_their_lengths():
@@ -107,3 +110,26 @@ def test_refusals(bridge):
         spread(torch.ones(1, 3))
     with pytest.raises(InvalidInput, match="no angles"):
         random_cosine_density(np.array([0.0]), 1)
+
+
+def test_neurons_that_write_nothing_have_no_direction_and_are_left_out():
+    pruned = torch.cat([torch.eye(3), torch.zeros(2, 3)])
+    assert torch.equal(of_some_length(pruned), torch.eye(3))
+    assert spread(of_some_length(pruned)).n == 3
+    assert len(of_some_length(torch.zeros(2, 3))) == 0
+
+
+def test_neurons_of_a_layer_are_counted_where_they_have_output_weights_of_their_own(bridge):
+    assert n_neurons_of(bridge) == len(output_directions(bridge, 0))
+
+    def model(*shapes):
+        mlps = [
+            SimpleNamespace() if shape is None else SimpleNamespace(W_out=torch.zeros(shape))
+            for shape in shapes
+        ]
+        return SimpleNamespace(blocks=[*(SimpleNamespace(mlp=mlp) for mlp in mlps)])
+
+    assert n_neurons_of(model((6, 4), (6, 4))) == 6
+    for other in (model(None), model((6, 4), None), model((2, 6, 4)), model((6, 4), (8, 4))):
+        assert n_neurons_of(other) == 0  # experts, some of them, weights for each expert, layers that differ
+    assert n_neurons_of(SimpleNamespace(blocks=[SimpleNamespace()])) == 0  # attention only
