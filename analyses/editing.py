@@ -437,7 +437,7 @@ def mean_of(found: list[tuple[float, np.ndarray]]) -> tuple[float, np.ndarray]:
     """Means of values and of draws; NaN of nothing."""
     if not found:
         return np.nan, np.full(resamples, np.nan)
-    return float(np.mean([value for value, _ in found])), np.mean([draws for _, draws in found], axis=0)
+    return np.mean([value for value, _ in found]), np.mean([draws for _, draws in found], axis=0)
 
 
 def mean_share(table: dict, keys: list[tuple], part: str) -> tuple[float, np.ndarray]:
@@ -450,36 +450,22 @@ far, far_draws = mean_share(moved, [(name, middle, 1.0) for name in concepts], "
 chance, chance_draws = mean_share(drifted, [(name, 1.0) for name in concepts], "near")
 n_near = sum(int((part_of[held_out[name]] == "near").sum()) // 2 for name in concepts)
 record(
-    "near_share",
-    near,
-    near_draws,
-    "Share of the way that prompts of the same form move at the natural dose",
-    n_near,
-    format=".0%",
-)
+    "near_share", near, near_draws,
+    "Share of the way that prompts of the same form move at the natural dose", n_near, format=".0%",
+)  # fmt: skip
 record("far_share", far, far_draws, "The same for prompts of another form", n_near, format=".0%")
 record(
-    "random_share",
-    chance,
-    chance_draws,
-    "The same for random directions of the same length",
-    n_near,
+    "random_share", chance, chance_draws, "The same for random directions of the same length", n_near,
     format=".0%",
-)
+)  # fmt: skip
 record(
-    "near_minus_random",
-    near - chance,
-    near_draws - chance_draws,
-    "Share of the direction minus that of random ones",
-    n_near,
-)
+    "near_minus_random", near - chance, near_draws - chance_draws,
+    "Share of the direction minus that of random ones", n_near,
+)  # fmt: skip
 record(
-    "far_over_near",
-    far / near,
-    far_draws / near_draws,
-    "Share on prompts of another form over that on prompts of the same form",
-    n_near,
-)
+    "far_over_near", far / near, far_draws / near_draws,
+    "Share on prompts of another form over that on prompts of the same form", n_near,
+)  # fmt: skip
 for concept in concepts:
     for part in ("near", "far"):
         value, draws = share(concept, moved[concept, middle, 1.0], part)
@@ -492,7 +478,7 @@ for concept, reason in left_out.items():
     ledger.does_not_apply(reason, f"{concept}_near", f"{concept}_far", f"{concept}_late")
 for block, name in ((blocks[0], "early"), (blocks[-1], "late")):
     if block == middle:
-        reason = f"in a model of {n_layers} layers the {name} block is the middle one"
+        reason = f"with so few layers ({n_layers}) the {name} block is the middle one"
         ledger.does_not_apply(reason, f"{name}_share", f"middle_minus_{name}")
         continue
     value, draws = mean_share(moved, [(concept, block, 1.0) for concept in concepts], "near")
@@ -507,7 +493,7 @@ def mean_damage(table: dict, keys: list[tuple], measure: int) -> tuple[float, np
     if not keys:
         return mean_of([])
     values = np.mean([table[key][measure] for key in keys], axis=0)
-    return float(values.mean()), text_weights @ values
+    return values.mean(), text_weights @ values
 
 
 found = {}
@@ -528,12 +514,9 @@ for dose, word in ((1.0, "one"), (4.0, "four")):
 own, own_draws = found["damage", "direction", 1.0]
 blind, blind_draws = found["damage", "random", 1.0]
 record(
-    "damage_ratio",
-    own / blind,
-    own_draws / blind_draws,
-    "Damage of the directions over that of random ones at the natural dose",
-    n_texts,
-)
+    "damage_ratio", own / blind, own_draws / blind_draws,
+    "Damage of the directions over that of random ones at the natural dose", n_texts,
+)  # fmt: skip
 special = {}
 for name, table, what in (
     ("direction", special_damaged, "the concepts’ directions"),
@@ -558,19 +541,13 @@ four, four_draws = mean_share(moved, [(name, middle, 4.0) for name in others], "
 once, once_draws = mean_share(moved, [(name, middle, 1.0) for name in others], "near")
 heavy, heavy_draws = found["damage", "direction", 4.0]
 record(
-    "share_growth",
-    four / once,
-    four_draws / once_draws,
-    "How many times as far four doses move prompts as one",
-    n_near,
-)
+    "share_growth", four / once, four_draws / once_draws,
+    "How many times as far four doses move prompts as one", n_near,
+)  # fmt: skip
 record(
-    "damage_growth",
-    heavy / own,
-    heavy_draws / own_draws,
-    "How many times the damage of one dose four doses do",
-    n_texts,
-)
+    "damage_growth", heavy / own, heavy_draws / own_draws,
+    "How many times the damage of one dose four doses do", n_texts,
+)  # fmt: skip
 record(
     "growth_ratio", (heavy / own) / (four / once), (heavy_draws / own_draws) / (four_draws / once_draws),
     "Growth of the damage over growth of the share", n_texts,
@@ -578,13 +555,9 @@ record(
 
 mix, mix_draws = mean_share(mixed, [(name,) for name in concepts], "near")
 record(
-    "shuffled_share",
-    mix,
-    mix_draws,
-    "Share of the way along directions between shuffled prompts",
-    n_near,
+    "shuffled_share", mix, mix_draws, "Share of the way along directions between shuffled prompts", n_near,
     format=".0%",
-)
+)  # fmt: skip
 mix, mix_draws = mean_damage(mixed_damaged, [(name,) for name in others], 0)
 record(
     "damage_shuffled_one", mix, mix_draws, "KL on neutral sentences at dose one, between shuffled prompts",
@@ -919,21 +892,14 @@ away, away_draws = mean_of(
 )
 idle, idle_draws = mean_of([random_shares_lost(task) for task in tasks])
 record(
-    "head_own",
-    home,
-    home_draws,
-    "Share of the preference that goes with the chosen head, on pairs it was not chosen on",
-    n_measured,
+    "head_own", home, home_draws,
+    "Share of the preference that goes with the chosen head, on pairs it was not chosen on", n_measured,
     format=".0%",
-)
+)  # fmt: skip
 record(
-    "head_other",
-    away,
-    away_draws,
-    "Share that goes with another head, chosen for another phenomenon",
-    n_measured,
-    format=".0%",
-)
+    "head_other", away, away_draws, "Share that goes with another head, chosen for another phenomenon",
+    n_measured, format=".0%",
+)  # fmt: skip
 record(
     "head_random", idle, idle_draws, "Share that goes with a head drawn at random", n_measured, format=".0%"
 )

@@ -172,7 +172,7 @@ n_layers, n_ctx = bridge.cfg.n_layers, bridge.cfg.n_ctx
 layers = range(n_layers)
 n_neurons = n_neurons_of(bridge)
 if n_neurons < 8:
-    ledger.does_not_apply(f"it needs MLP neurons with output weights of their own; a layer has {n_neurons}")
+    ledger.does_not_apply(f"it needs neurons with output weights, and a layer of this model has {n_neurons}")
 if min(len(of_some_length(output_directions(bridge, layer))) for layer in layers) < 2:
     ledger.does_not_apply("in some layer of this model fewer than two neurons write anything")
 prompts = load_prompts(analysis_file("data/abstraction.csv"), columns=["form", "kind"])
