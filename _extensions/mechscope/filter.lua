@@ -9,6 +9,9 @@
 --- its section: all that follows up to the next heading that isn't below it. What is kept ends with a mark that says so and leads to the claim. Runs before shortcodes expand,
 --- so keys in a dropped branch are not looked up here; the check before a render reads them in the source.
 ---
+--- Prose that is true of some runs only, `::: {.when-run is="smollm2-135m gemma-3-270m"}` (or `is-not=`), is kept in their
+--- renders, without a mark.
+---
 --- It also puts a banner at the top of every document that shows something of a ledger, says at the foot of every page
 --- where it comes from, and fills
 ---
@@ -103,14 +106,50 @@ local function printed(div)
   end
 end
 
---- For an element that depends on a claim: the claim, the outcomes that it asks for, and whether it is kept.
+--- The runs that an attribute names.
+local function named_runs(element, attribute)
+  local runs = pandoc.List({})
+  for run in (element.attributes[attribute] or ""):gmatch("[^,%s]+") do
+    if not ledger.known_runs():includes(run) then
+      ledger.fail("{.when-run " .. attribute .. "=…}: " .. ledger.unknown("run", run, ledger.known_runs()))
+    end
+    runs:insert(run)
+  end
+  return runs
+end
+
+--- Whether the run that is rendered is among those that an element is for.
+local function is_for_this_run(element, meta)
+  local these, not_these = named_runs(element, "is"), named_runs(element, "is-not")
+  if (#these == 0) == (#not_these == 0) then
+    ledger.fail("{.when-run} needs either is= or is-not=, with names of runs.")
+  end
+  local run = ledger.run(meta)
+  return these:includes(run) or #not_these > 0 and not not_these:includes(run)
+end
+
+local function has_condition(element)
+  return element.classes:includes("when-claim") or element.classes:includes("when-run")
+end
+
+--- Whether an element with a condition is kept; for one that depends on a claim also this and the outcomes that it asks
+--- for. Nil for any other element.
 local function condition(element, meta)
-  if not element.classes:includes("when-claim") then return nil end
+  if not has_condition(element) then return nil end
+  if element.classes:includes("when-run") then return is_for_this_run(element, meta) end
   local key = element.attributes["key"]
   if not key then ledger.fail("{.when-claim} needs key=analysis.name.") end
   local wanted = wanted_outcomes(element)
   local found = ledger.lookup(key, meta, "claims")
-  return found, wanted, wanted:includes(found.record.outcome)
+  return wanted:includes(found.record.outcome), found, wanted
+end
+
+--- An element whose condition is met and needs no word; what is in it, if the condition was all that it was for.
+local function without_condition(element)
+  element.classes = element.classes:filter(function(class) return class ~= "when-claim" and class ~= "when-run" end)
+  for _, name in ipairs({ "key", "is", "is-not" }) do element.attributes[name] = nil end
+  local bare = element.t ~= "Header" and element.attr == pandoc.Attr()
+  return bare and element.content or element
 end
 
 --- `blocks`, in which `change(header, section)` has taken the place of each section whose heading has a condition.
@@ -119,7 +158,7 @@ local function with_sections(blocks, change)
   while i <= #blocks do
     local header = blocks[i]
     i = i + 1
-    if header.t == "Header" and header.classes:includes("when-claim") then
+    if header.t == "Header" and has_condition(header) then
       local section = pandoc.Blocks({})
       while i <= #blocks and not (blocks[i].t == "Header" and blocks[i].level <= header.level) do
         section:insert(blocks[i])
@@ -133,11 +172,10 @@ local function with_sections(blocks, change)
   return result
 end
 
---- Takes away what depends on another outcome.
+--- Takes away what depends on another outcome, or is for other runs.
 local function drop(meta)
   local function dropped(element)
-    local found, _, kept = condition(element, meta)
-    if found and not kept then return {} end
+    if condition(element, meta) == false then return {} end
   end
   return {
     traverse = "topdown", -- what is dropped with something else is not looked up
@@ -182,22 +220,23 @@ local function mark_kept(meta)
   end
   return {
     Span = function(span)
-      local found, wanted = condition(span, meta)
+      local kept, found, wanted = condition(span, meta)
+      if kept and not found then return without_condition(span) end
       return found and explained.resting_inline(found, wanted, span.content, anchor_of(found))
     end,
     Para = function(paragraph) return is_empty(paragraph) and {} or nil end,
     BulletList = without_empty_items,
     OrderedList = without_empty_items,
     Div = function(div)
-      local found, wanted = condition(div, meta)
+      local kept, found, wanted = condition(div, meta)
+      if kept and not found then return without_condition(div) end
       return found and explained.resting(found, wanted, div.content, anchor_of(found))
     end,
     Blocks = function(blocks)
       return with_sections(blocks, function(header, section)
-        local found, wanted = condition(header, meta)
-        header.classes = header.classes:filter(function(class) return class ~= "when-claim" end)
-        header.attributes.key, header.attributes.is = nil, nil
-        return explained.resting(found, wanted, pandoc.Blocks({ header }) .. section, anchor_of(found))
+        local _, found, wanted = condition(header, meta)
+        section = pandoc.Blocks({ without_condition(header) }) .. section
+        return found and explained.resting(found, wanted, section, anchor_of(found)) or section
       end)
     end,
   }

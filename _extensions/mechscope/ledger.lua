@@ -123,6 +123,19 @@ function M.runs()
   return runs
 end
 
+local known
+
+--- Runs that have results, or are declared: each of these has a profile.
+function M.known_runs()
+  if known then return known end
+  known = pandoc.List(M.runs())
+  for _, name in ipairs(listing(M.root())) do
+    local run = name:match("^_quarto%-(.+)%.ya?ml$")
+    if run and not known:includes(run) then known:insert(run) end
+  end
+  return known
+end
+
 --- Analyses with results in `run`.
 function M.analyses(run)
   local analyses = {}

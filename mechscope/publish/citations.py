@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, UnknownName
 from mechscope.project import Project
-from mechscope.publish.findings import NoResults, Shelf
+from mechscope.publish.findings import NoResults, Shelf, runs_with_results
+from mechscope.publish.shown import printed_in
 from mechscope.publish.sources import (
     CLAIM_PARTS,
+    CONDITIONS,
     KIND_OF_SHORTCODE,
     OUTCOMES,
     PARTS,
@@ -22,8 +25,8 @@ from mechscope.publish.sources import (
 _OPTIONS = {"stat": ("part",), "claim": ("part",), "when-claim": ("key", "is")}
 
 
-def check_citations(project: Project, run: str, codes: Iterable[Shortcode]) -> None:
-    """Look up everything that the shortcodes name, as `run` sees it.
+def check_citations(project: Project, run: str, codes: Sequence[Shortcode]) -> None:
+    """Look up everything that the shortcodes name, as `run` sees it; what it doesn't print, in any run.
 
     Raises:
         MechscopeError: With every mistake, its place and the nearest valid name.
@@ -41,19 +44,26 @@ def check_citations(project: Project, run: str, codes: Iterable[Shortcode]) -> N
 
 
 def citation_problems(
-    project: Project, run: str, codes: Iterable[Shortcode], *, complete: bool = True
+    project: Project, run: str, codes: Sequence[Shortcode], *, complete: bool = True
 ) -> Iterator[MechscopeError]:
     """The mistakes among `codes`, in order.
+
+    What stands in a `.when-run` of other runs has to be there in one run, not in this one.
 
     Args:
         complete: An analysis without results is a mistake, too; a page would say that it is missing.
     """
     shelf = Shelf(project, run)
-    valid = {*QUARTO_SHORTCODES, *KIND_OF_SHORTCODE} - {"when-claim"}
+    valid = {*QUARTO_SHORTCODES, *KIND_OF_SHORTCODE} - {*CONDITIONS}
     others = _other_extensions(project)
+    printed = {(code.where, code.name) for code in printed_in(project, run, codes)[0]}
+    every_shelf = [Shelf(project, other) for other in runs_with_results(project)]
     for code in codes:
         if code.place == "comment":
             continue  # an old draft: the filter takes comments away
+        if code.name == "when-run":
+            yield from _run_problems(project, code)
+            continue
         if code.name != "when-claim" and code.name not in valid:
             if not re.search(rf"\b{re.escape(code.name)}\b", others):
                 yield UnknownName("shortcode", code.name, valid, where=code.where)
@@ -63,7 +73,43 @@ def citation_problems(
             siblings = [path.name for path in target.parent.glob("*.qmd")]
             yield UnknownName("file to include", code.arguments[0], siblings, where=code.where)
         if code.name in KIND_OF_SHORTCODE:
-            yield from _our_problems(shelf, code, complete)
+            is_printed = (code.where, code.name) in printed
+            yield from (
+                _our_problems(shelf, code, complete)
+                if is_printed
+                else _least_problems(every_shelf, code, complete)
+            )
+
+
+def _run_problems(project: Project, code: Shortcode) -> Iterator[MechscopeError]:
+    """What is wrong with a `.when-run`."""
+    from mechscope.pipeline.runs import load_runs
+
+    if ".when-claim" in code.arguments:
+        yield InvalidInput(
+            f"{code.where}: .when-claim and .when-run both say 'is'.",
+            hint="put one into the other:  :::: {.when-run is=…} … ::: {.when-claim key=… is=…} … ::: … ::::",
+        )
+        return
+    names = [*code.listed("is"), *code.listed("is-not")]
+    if not names or (code.listed("is") and code.listed("is-not")):
+        yield InvalidInput(
+            f"{code.where}: .when-run needs either is= or is-not=, with names of runs.",
+            hint=f'for example is="{" ".join(load_runs(project).runs)}"',
+        )
+    known = {*load_runs(project).runs, *runs_with_results(project)}
+    for name in names:
+        if name not in known:
+            yield UnknownName("run", name, known, where=code.where)
+
+
+def _least_problems(shelves: Iterable[Shelf], code: Shortcode, complete: bool) -> list[MechscopeError]:
+    """What is wrong with a citation in the run that has most of it; a damaged ledger is told of elsewhere."""
+    found = []
+    for shelf in shelves:
+        with suppress(LedgerDamaged):
+            found.append(list(_our_problems(shelf, code, complete)))
+    return min(found, key=len, default=[])
 
 
 def _our_problems(shelf: Shelf, code: Shortcode, complete: bool) -> Iterator[MechscopeError]:
@@ -101,8 +147,7 @@ def _our_problems(shelf: Shelf, code: Shortcode, complete: bool) -> Iterator[Mec
     if code.name == "claim" and (part := code.options.get("part", "sentence")) not in CLAIM_PARTS:
         yield UnknownName("part", part, CLAIM_PARTS, where=code.where)
     if code.name == "when-claim":
-        outcomes = re.split(r"[,\s]+", code.options.get("is", "").strip())
-        for outcome in outcomes:
+        for outcome in code.listed("is") or [""]:
             if outcome not in OUTCOMES:
                 yield UnknownName("outcome", outcome, OUTCOMES, where=code.where)
 

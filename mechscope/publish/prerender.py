@@ -23,6 +23,7 @@ from mechscope.publish.codecheck import write_codecheck
 from mechscope.publish.findings import parse_key, runs_with_results
 from mechscope.publish.pages import Written, write_pages
 from mechscope.publish.refused import check_constructs
+from mechscope.publish.shown import printed_in
 from mechscope.publish.sources import Shortcode, included, shortcodes_in
 
 if TYPE_CHECKING:
@@ -157,7 +158,8 @@ def cited_analyses(project: Project, run: str, articles: Iterable[Path]) -> list
     from mechscope.pipeline.scripts import select, survey_analyses
 
     analyses = survey_analyses(project).analyses
-    keys = [parse_key(code.key or "") for code in codes_of(project, articles)]
+    codes, _ = printed_in(project, run, codes_of(project, articles))
+    keys = [parse_key(code.key or "") for code in codes]
     cited = {key[1] for key in keys if key and key[0] in (None, run) and key[1] in analyses}
     wanted = [(run, analysis.name) for analysis in select(analyses, sorted(cited))] if cited else []
     for node in wanted:  # grows
@@ -176,7 +178,8 @@ def _wanted_of_others(project: Project, run: str, codes: Iterable[Shortcode]) ->
 
     runs, survey = load_runs(project), survey_analyses(project)
     analyses = survey.analyses
-    keys = [parse_key(code.key or "") for code in codes if code.place != "comment"]
+    printed, _ = printed_in(project, run, list(codes))
+    keys = [parse_key(code.key or "") for code in printed if code.place != "comment"]
     for name in dict.fromkeys(key[1] for key in keys if key):
         if name in survey.problems:
             raise survey.problems[name]

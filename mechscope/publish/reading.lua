@@ -5,6 +5,8 @@ local WORD = "\xF3[\xB0-\xBF][\x80-\xBF][\x80-\xBF]" -- what reading.py puts for
 local FORMULAS = { align = true, alignat = true, aligned = true, alignedat = true, eqnarray = true, equation = true,
   flalign = true, gather = true, gathered = true, multline = true, multlined = true, split = true }
 
+local CONDITIONS = { "when-claim", "when-run" }
+
 local function facts_of(text)
   local facts = pandoc.List({})
   local doc = pandoc.read(text, "markdown")
@@ -24,13 +26,22 @@ local function facts_of(text)
     end
   end
 
+  --- Conditions in what is only text, each behind `before`.
+  local function written_out(str, before, what)
+    for _, class in ipairs(CONDITIONS) do
+      if str:find(before .. class, 1, true) then add("condition", "." .. class, { what = what, class = class }) end
+    end
+  end
+
   --- What an element's attributes say.
   local function attributes(element, inside)
     local id = element.identifier
     if id and id ~= "" and id:match("^%a+%-") then add("id", "#" .. id, { id = id }) end
-    if element.classes and element.classes:includes("when-claim") then
-      local may = element.t == "Div" or element.t == "Span" or (element.t == "Header" and not inside.title)
-      add(may and "depends" or "condition", ".when-claim", { what = element.t })
+    local may = element.t == "Div" or element.t == "Span" or (element.t == "Header" and not inside.title)
+    for _, class in ipairs(CONDITIONS) do
+      if element.classes and element.classes:includes(class) then
+        add(may and "depends" or "condition", "." .. class, { what = element.t, class = class })
+      end
     end
   end
 
@@ -71,7 +82,7 @@ local function facts_of(text)
       Str = function(str)
         if inside.linked then words("element", str.text) end
         if inside.tabled then words("tabled", str.text) end
-        if str.text:find("{.when-claim", 1, true) then add("condition", ".when-claim", { what = "Str" }) end
+        written_out(str.text, "{.", "Str")
         local label = str.text:match("^{#(%a+%-[%w_:.-]+)")
         if label then add("id", "#" .. label, { id = label }) end
       end,
@@ -127,7 +138,7 @@ local function facts_of(text)
       end,
       Math = function(math)
         words("formula", math.text)
-        if math.text:find(".when-claim", 1, true) then add("condition", ".when-claim", { what = "Math" }) end
+        written_out(math.text, ".", "Math")
         if math.text:find("\\tag", 1, true) then add("tag", "\\tag") end
       end,
       RawBlock = raw,

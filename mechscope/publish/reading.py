@@ -28,8 +28,8 @@ Kind = Literal[
     "tabled",  # a shortcode in a cell of a table
     "id",  # an identifier: "fig-a"
     "citation",  # of a work or of a figure, table …: what follows the @
-    "depends",  # `.when-claim` on a Div, a span or a heading
-    "condition",  # `.when-claim` where it can't be: `what` it is on
+    "depends",  # `.when-claim` or `.when-run` on a Div, a span or a heading
+    "condition",  # one of these, `class`, where it can't be: `what` it is on
     "computed",  # `{python} 1 + 1`: in which `language`
     "latex",  # LaTeX that is no formula: `what`
     "tag",  # a formula's own number

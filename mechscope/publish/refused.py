@@ -101,10 +101,10 @@ def _unreadable(article: Article, fact: Fact) -> Iterator[Problem]:
             )
         case "condition":
             yield (
-                f"{where}: .when-claim is {_ELEMENTS.get(fact.more['what'], fact.more['what'])}, where no "
-                "engine heeds it",
-                "put what depends on the claim into a Div, ::: {.when-claim …} … :::, or a span, "
-                "[…]{.when-claim …}",
+                f"{where}: .{fact.more['class']} is {_ELEMENTS.get(fact.more['what'], fact.more['what'])}, "
+                "where no engine heeds it",
+                f"put what depends on it into a Div, ::: {{.{fact.more['class']} …}} … :::, or a span, "
+                f"[…]{{.{fact.more['class']} …}}",
             )
         case "computed":
             yield (

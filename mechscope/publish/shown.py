@@ -7,13 +7,14 @@ and an appendix lists is read from the sources here, once, before anything is re
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mechscope.errors import MechscopeError
 from mechscope.project import Project
 from mechscope.publish.findings import Found, Shelf
 from mechscope.publish.sources import (
+    CONDITIONS,
     DIV,
     FRONT_MATTER,
     KIND_OF_SHORTCODE,
@@ -51,7 +52,7 @@ class Shown:
     @property
     def kept(self) -> bool:
         """Whether this is prose that depends on a claim, and that the run keeps."""
-        return self.code.name == "when-claim" and self.found.outcome in _wanted(self.code)
+        return self.code.name == "when-claim" and self.found.outcome in self.code.listed("is")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class _Outline:
     headings: list[tuple[int, str]]
     """Line and words of each."""
     parts: dict[tuple[int, int], tuple[int, int]]
-    """From where to where in `text` each `.when-claim` holds, by the line and column where it is written."""
+    """From where to where in `text` each condition holds, by the line and column where it is written."""
 
 
 def shown_in(project: Project, shelf: Shelf, codes: Sequence[Shortcode]) -> dict[str, list[Shown]]:
@@ -76,16 +77,10 @@ def shown_in(project: Project, shelf: Shelf, codes: Sequence[Shortcode]) -> dict
         by_file.setdefault(code.file, []).append(code)
     outlines: dict[str, _Outline] = {}
 
-    def outline(file: str) -> _Outline:
-        if file not in outlines:
-            path = project.root / file
-            readable = path.is_file() and path.suffix != ".ipynb"
-            text = article_text(project, path) if readable else ""
-            outlines[file] = _outline(text, by_file.get(file, ()) if readable else ())
-        return outlines[file]
-
     def walk(file: str, section: str, above: tuple[str, ...]) -> Iterator[Shown]:
-        here = outline(file)
+        if file not in outlines:
+            outlines[file] = _outline_of(project, file, by_file.get(file, ()))
+        here = outlines[file]
         hidden = _hidden(shelf, here, by_file.get(file, ()))
         for code in by_file.get(file, ()):
             if code.place == "comment" or _inside(here, code, hidden):
@@ -102,6 +97,50 @@ def shown_in(project: Project, shelf: Shelf, codes: Sequence[Shortcode]) -> dict
     return {page: list(walk(page, "", (page,))) for page in pages}
 
 
+def printed_in(
+    project: Project, run: str, codes: Sequence[Shortcode]
+) -> tuple[list[Shortcode], frozenset[str]]:
+    """Those of `codes` that a render of `run` reads, and the files in which it can print anything.
+
+    All but what stands in a `.when-run` of other runs, and in files that are only included there. A branch of
+    a `.when-claim` counts as read whatever became of the claim.
+    """
+    by_file: dict[str, list[Shortcode]] = {}
+    for code in codes:
+        by_file.setdefault(code.file, []).append(code)
+    read: dict[str, list[Shortcode]] = {}
+    for file, own in by_file.items():
+        dropped = [code for code in own if code.name == "when-run" and not code.prints_in(run)]
+        outline = _outline_of(project, file, dropped) if dropped else _Outline("", [], {})
+        read[file] = [code for code in own if not _inside(outline, code, outline.parts)]
+    parts = {project.shown(target) for code in codes if (target := included(code, project))}
+    waiting = [file for file in by_file if file not in parts or not file.rpartition("/")[2].startswith("_")]
+    reached: set[str] = set()
+    while waiting:
+        file = waiting.pop()
+        if file not in reached:
+            reached.add(file)
+            waiting += [
+                project.shown(target)
+                for code in read.get(file, ())
+                if (target := included(code, project)) and code.place == "prose"
+            ]
+    return [code for file in by_file if file in reached for code in read[file]], frozenset(reached)
+
+
+def parts_with_condition(
+    text: str, codes: Sequence[Shortcode], names: Collection[str] = CONDITIONS
+) -> list[tuple[Shortcode, int, int]]:
+    """The conditions (of `names`) in `text`, each with from where to where it holds; none in a notebook.
+
+    Args:
+        codes: The shortcodes of `text`.
+    """
+    own = [code for code in codes if code.name in names and not code.file.endswith(".ipynb")]
+    parts = _outline(text, own).parts if own else {}
+    return [(code, *parts[code.line, code.column]) for code in own]
+
+
 def hidden_parts(shelf: Shelf, text: str, codes: Sequence[Shortcode]) -> list[tuple[int, int]]:
     """From where to where `text`, a file whose shortcodes are `codes`, is dropped in the shelf's run."""
     return list(_hidden(shelf, _outline(text, codes), codes).values())
@@ -113,11 +152,18 @@ def _hidden(
     """What is dropped, by the line and column of its condition."""
     hidden = {}
     for code in codes:
-        part = outline.parts.get((code.line, code.column)) if code.name == "when-claim" else None
-        found = _found(shelf, code) if part else None
-        if part and found and not Shown(code, found, "").kept:
+        part = outline.parts.get((code.line, code.column)) if code.name in CONDITIONS else None
+        if part and _is_dropped(shelf, code):
             hidden[code.line, code.column] = part
     return hidden
+
+
+def _is_dropped(shelf: Shelf, code: Shortcode) -> bool:
+    """Whether the shelf's run doesn't print what depends on a condition; not where that can't be known."""
+    if code.name == "when-run":
+        return not code.prints_in(shelf.run)
+    found = _found(shelf, code)
+    return found is not None and not Shown(code, found, "").kept
 
 
 def _inside(outline: _Outline, code: Shortcode, hidden: Mapping[tuple[int, int], tuple[int, int]]) -> bool:
@@ -138,8 +184,11 @@ def _found(shelf: Shelf, code: Shortcode) -> Found | None:
         return None
 
 
-def _wanted(code: Shortcode) -> list[str]:
-    return re.split(r"[,\s]+", code.options.get("is", ""))
+def _outline_of(project: Project, file: str, codes: Sequence[Shortcode]) -> _Outline:
+    path = project.root / file
+    if not path.is_file() or path.suffix == ".ipynb":
+        return _Outline("", [], {})
+    return _outline(article_text(project, path), codes)
 
 
 def _outline(text: str, codes: Sequence[Shortcode]) -> _Outline:
@@ -172,7 +221,7 @@ def _outline(text: str, codes: Sequence[Shortcode]) -> _Outline:
             divs[open_divs.pop()] = offset
     parts = {}
     for code in codes:
-        if code.name == "when-claim":
+        if code.name in CONDITIONS:
             offset = offset_of(text, code.line, code.column)
             parts[code.line, code.column] = _part(text, offset, headings, divs)
     return _Outline(text, [(line_of(match.start()), plain_words(match["text"])) for match in headings], parts)
@@ -181,7 +230,7 @@ def _outline(text: str, codes: Sequence[Shortcode]) -> _Outline:
 def _part(
     text: str, offset: int, headings: Sequence[re.Match[str]], divs: Mapping[int, int]
 ) -> tuple[int, int]:
-    """From where to where a `.when-claim` that is written at `offset` holds.
+    """From where to where a condition that is written at `offset` holds.
 
     That of a Div to its end; that of a heading to the next one that isn't below it, within the same Div; that
     of a span in its brackets.

@@ -31,6 +31,9 @@ KIND_OF_SHORTCODE = {
 }
 """Our shortcodes (and the class `.when-claim`) and the kind of record each takes."""
 
+CONDITIONS = ("when-claim", "when-run")
+"""Classes of what is printed only where a claim came out so, or only in the render of some runs."""
+
 QUARTO_SHORTCODES = frozenset(
     {"include", "embed", "meta", "var", "env", "pagebreak", "brand", "contents", "video", "kbd"}
     | {"placeholder", "lipsum", "version"}
@@ -50,7 +53,7 @@ DIV = re.compile(
 )
 _WORD = re.compile(rf"(?:(?P<name>[\w-]+)\s*=\s*)?(?P<value>{QUOTED}|[^\s=]+)")
 _CONDITION = re.compile(
-    rf"\{{(?P<body>(?:{QUOTED}|[^{{}}\"'])*?\.when-claim(?![\w-])(?:{QUOTED}|[^{{}}\"'])*)\}}"
+    rf"\{{(?P<body>(?:{QUOTED}|[^{{}}\"'])*?\.(?P<condition>{'|'.join(CONDITIONS)})(?![\w-])(?:{QUOTED}|[^{{}}\"'])*)\}}"
 )
 _CODE_SPAN = re.compile(r"(?<![`\\])(`+)(?!`)(?:(?!\n[ \t]*\n)[\s\S])*?(?<!`)\1(?!`)")
 _FENCE = re.compile(r"^(?P<margin>\s*(?:>\s*)*)(?P<fence>`{3,}|~{3,})(?P<info>.*)$")
@@ -60,7 +63,7 @@ FRONT_MATTER = re.compile(r"\A---[ \t]*\n[\s\S]*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)
 
 @dataclass(frozen=True)
 class Shortcode:
-    """A shortcode, or what a `.when-claim` makes depend on a claim, where it stands.
+    """A shortcode, or a condition (`.when-claim`, `.when-run`) of what is printed, where it stands.
 
     `arguments` are its words without a name, `options` those with one, both without quotes. `line` and
     `column` count from 1.
@@ -88,6 +91,15 @@ class Shortcode:
             return self.arguments[0]
         return None
 
+    def listed(self, option: str) -> list[str]:
+        """The words of an option that may hold several: those of `is="held, failed"`."""
+        return re.findall(r"[^,\s]+", self.options.get(option, ""))
+
+    def prints_in(self, run: str) -> bool:
+        """For a `.when-run`: whether the render of `run` prints what depends on it."""
+        chosen = self.listed("is")
+        return run in chosen if chosen else run not in self.listed("is-not")
+
 
 def article_files(project: Project) -> list[Path]:
     """The hand-written sources of the paper, parts that others include among them, in order."""
@@ -112,7 +124,7 @@ def article_text(project: Project, path: Path) -> str:
 
 
 def shortcodes_in(project: Project, files: Iterable[Path] | None = None) -> list[Shortcode]:
-    """Every shortcode and `.when-claim` of `files` (default: of all articles)."""
+    """Every shortcode and condition of `files` (default: of all articles)."""
     found: list[Shortcode] = []
     for path in article_files(project) if files is None else files:
         shown = project.shown(path)
@@ -130,7 +142,7 @@ def shortcodes(text: str, file: str = "") -> list[Shortcode]:
     found = []
     for start, name, words in sorted([*_in_text(text), *_conditions(text)]):
         place = place_of(start)
-        if place is None or (name == "when-claim" and place == "code"):
+        if place is None or (name in CONDITIONS and place == "code"):
             continue
         arguments, options = attributes(words)
         line, column = line_and_column(text, start)
@@ -176,13 +188,13 @@ def _in_text(text: str) -> Iterator[tuple[int, str, str]]:
 
 
 def _conditions(text: str) -> Iterator[tuple[int, str, str]]:
-    """Every `{.when-claim …}`: that of a Div from its colons on, another from its brace on."""
+    """Every condition with its class: that of a Div from its colons on, another from its brace on."""
     divs = {match.end(): match.start("colons") for match in DIV.finditer(text)}
     quoted = [match.span() for match in _CODE_SPAN.finditer(text)]
     for match in _CONDITION.finditer(text):
         if any(start <= match.start() < end for start, end in quoted):
             continue
-        yield divs.get(match.end(), match.start()), "when-claim", match["body"]
+        yield divs.get(match.end(), match.start()), match["condition"], match["body"]
 
 
 def line_and_column(text: str, offset: int) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from mechscope.publish.findings import Found, Shelf, repeat_command
 from mechscope.publish.helpers import Helper, helpers
 from mechscope.publish.markdown import code, div, escaped, link
 from mechscope.publish.reading import read_articles
-from mechscope.publish.shown import Shown, plain_words, shown_in
+from mechscope.publish.shown import Shown, plain_words, printed_in, shown_in
 from mechscope.publish.sources import (
     FRONT_MATTER,
     KIND_OF_SHORTCODE,
@@ -155,7 +155,8 @@ class Context:
 
         What isn't there is cited by an article that is not rendered now: it would have been refused.
         """
-        keys = {item.key for item in self.codes if item.key and ":" in item.key and item.place != "comment"}
+        codes, _ = printed_in(self.project, self.run, self.codes)
+        keys = {item.key for item in codes if item.key and ":" in item.key and item.place != "comment"}
         found = []
         for key in sorted(keys):
             with suppress(UnknownName, InvalidInput):

@@ -30,6 +30,7 @@ from mechscope.review.lint.documents import Document, numbers_in_code, read_docu
 from mechscope.review.lint.fences import HINTS
 from mechscope.review.lint.finding import RULES, Finding, has_errors, main_json, main_text
 from mechscope.review.lint.links import Links
+from mechscope.review.lint.models_named import ModelsNamed
 from mechscope.review.lint.names import Names, project_names
 from mechscope.review.lint.numerals import numerals, value_of
 from mechscope.review.lint.records import (
@@ -59,7 +60,7 @@ def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]
     """
     from mechscope.pipeline.runs import load_runs
 
-    names = project_names(project)
+    names, runs = project_names(project), load_runs(project)
     articles, scripts = article_files(project), _scripts(project)
     wanted = [*articles, *scripts] if files is None else [_checked(project, path) for path in files]
     documents, unread = _documents(project, wanted)
@@ -73,10 +74,11 @@ def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]
     shown = {project.shown(path) for path in wanted}
     found += [
         finding
-        for finding in citation_findings(project, load_runs(project).default, codes, damaged)
+        for finding in citation_findings(project, runs.default, codes, damaged)
         if finding.file in shown
     ]
     links, bibliography = Links(project, codes), _bibliography(project)
+    models_named = ModelsNamed(project, runs, codes)
     for document in documents:
         found += _typed(document, names)
         found += _unknown_references(document, bibliography)
@@ -87,6 +89,7 @@ def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]
                 found += links.problems(document)
             own = [code for code in codes if code.file == document.file]
             found += flip_findings(document, own, ledgers)
+            found += models_named.findings(document, own)
     found += value_findings(project, codes, documents, names)
     by_name = {document.path.stem: document for document in documents if document.is_script}
     used = used_records(ledgers, codes)

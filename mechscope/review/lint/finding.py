@@ -21,6 +21,7 @@ RULES = {
     "alt-text": "a picture without a text for those who can't see it",
     "flipping-claim": "a sentence that depends on a claim which holds in one run and fails in another, "
     "outside .when-claim",
+    "model-named": "a sentence that names one run's model and is printed in every run, outside .when-run",
     "dead-link": "a link to a file or an anchor of this project, or a cross-reference, that leads nowhere",
     "unused-record": "a record that no article cites and no claim needs",
     "silent-failure": "a claim that failed in a committed run and that no article mentions",

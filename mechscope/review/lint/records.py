@@ -14,6 +14,7 @@ from mechscope.pipeline.recording import written_out
 from mechscope.project import Project
 from mechscope.publish.citations import citation_problems
 from mechscope.publish.findings import NoResults, Shelf, parse_key, runs_with_results
+from mechscope.publish.shown import parts_with_condition
 from mechscope.publish.sources import Shortcode
 from mechscope.review.lint.documents import Document
 from mechscope.review.lint.finding import Finding
@@ -89,9 +90,13 @@ def flipping(ledgers: Ledgers) -> dict[tuple[str, str], str]:
 
 
 def flip_findings(document: Document, codes: Sequence[Shortcode], ledgers: Ledgers) -> Iterator[Finding]:
-    """Sentences that depend on a flipping claim although no `.when-claim` of it is around them."""
+    """Sentences that depend on a flipping claim although no `.when-claim` of it is around them.
+
+    In a `.when-run` a claim flips if it does among the runs that print it.
+    """
     flips = flipping(ledgers)
     evidence = _evidence(ledgers)
+    for_runs = parts_with_condition(document.scan.text, codes, ["when-run"])
     said: set[tuple[int, tuple[str, str]]] = set()
     for code in codes:
         parsed = parse_key(code.key or "")
@@ -104,15 +109,17 @@ def flip_findings(document: Document, codes: Sequence[Shortcode], ledgers: Ledge
             continue
         _, analysis, name = parsed
         own = [(analysis, name)] if code.name == "claim" else evidence.get((analysis, name), [])
-        claims = [claim for claim in own if claim in flips]
         at = document.offset(code.line, code.column)
+        around = [condition for condition, start, end in for_runs if start <= at < end]
+        here = flipping(_printed(ledgers, around)) if around else flips
+        claims = [claim for claim in own if claim in here]
         sentence = _sentence(document, at)
         if not claims or sentence is None or _guarded(document, at, claims):
             continue
         new = [claim for claim in claims if (sentence, claim) not in said]
         said.update((sentence, claim) for claim in new)
         if new:
-            names = " and ".join(f"'{'.'.join(claim)}' ({flips[claim]})" for claim in new)
+            names = " and ".join(f"'{'.'.join(claim)}' ({here[claim]})" for claim in new)
             what = "cites" if code.name == "claim" else f"cites '{code.key}', which is evidence of"
             key = ".".join(new[0])
             yield Finding(
@@ -125,6 +132,15 @@ def flip_findings(document: Document, codes: Sequence[Shortcode], ledgers: Ledge
                 "right either way:  <!-- lint: allow flipping-claim because … -->",
                 text=code.key or "",
             )
+
+
+def _printed(ledgers: Ledgers, conditions: Sequence[Shortcode]) -> Ledgers:
+    """The ledgers of the runs in which all of these `.when-run` are met."""
+    return {
+        (run, analysis): ledger
+        for (run, analysis), ledger in ledgers.items()
+        if all(condition.prints_in(run) for condition in conditions)
+    }
 
 
 def used_records(ledgers: Ledgers, codes: Sequence[Shortcode]) -> set[tuple[str, str]]:
