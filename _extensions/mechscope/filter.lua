@@ -189,13 +189,24 @@ local function drop(meta)
   }
 end
 
---- Whether nothing but spaces is left of a paragraph.
-local function is_empty(block)
-  if block.t ~= "Para" and block.t ~= "Plain" then return false end
-  for _, inline in ipairs(block.content) do
-    if inline.t ~= "Space" and inline.t ~= "SoftBreak" then return false end
+local function is_space(inline)
+  return inline ~= nil and (inline.t == "Space" or inline.t == "SoftBreak")
+end
+
+--- A paragraph without the spaces around what was taken away: a mark would stand apart from its last word.
+local function without_stray_spaces(paragraph)
+  local inlines = pandoc.Inlines({})
+  for _, inline in ipairs(paragraph.content) do
+    if not (is_space(inline) and (#inlines == 0 or is_space(inlines[#inlines]))) then inlines:insert(inline) end
   end
-  return true
+  if is_space(inlines[#inlines]) then inlines:remove() end
+  paragraph.content = inlines
+  return paragraph
+end
+
+--- Whether nothing is left of a paragraph.
+local function is_empty(block)
+  return (block.t == "Para" or block.t == "Plain") and #block.content == 0
 end
 
 --- A list without the items of which nothing is left.
@@ -332,7 +343,9 @@ function Pandoc(document)
       if div.classes:includes("all-runs") then return documents.runs(ledger.colophon(document.meta)) end
     end,
   })
-  document = document:walk(drop(document.meta)):walk(mark_kept(document.meta))
+  document = document:walk(drop(document.meta))
+  document = document:walk({ Para = without_stray_spaces, Plain = without_stray_spaces })
+  document = document:walk(mark_kept(document.meta))
   if quarto.doc.include_text and quarto.doc.is_format("html") then
     quarto.doc.include_text("in-header", documents.described(document.meta))
     local site = ledger.colophon(document.meta)

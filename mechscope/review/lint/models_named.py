@@ -109,7 +109,7 @@ def _is_of_others(document: Document, start: int, words: str, named: Sequence[in
     """Whether a sentence says what somebody else found, with a citation that isn't that of the model itself.
 
     Args:
-        named: Where in `words` each name of a model ends; "SmolLM2-135M-Instruct [@allal2025]" names its paper.
+        named: Where each name of a model ends in `words`; "SmolLM2-135M [@allal2025]" names its paper.
     """
     text = document.scan.text
     for citation in document.scan.citations:
