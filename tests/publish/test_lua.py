@@ -300,6 +300,68 @@ def test_prose_that_depends_on_a_claim_can_be_linked_to_once(sample: Project) ->
     assert "when-claim" not in lua(sample, "filter", text=WHEN % "held", format="typst")[0]
 
 
+HERE = '{.when-run is="smollm2-135m, gpt2-small"}'
+NOT_HERE = "{.when-run is-not=smollm2-135m}"
+
+
+@pytest.mark.parametrize("format", ["html", "typst"])
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (f"::: {HERE}\nstays\n:::\n\n::: {NOT_HERE}\ngoes {{.when-run}}\n:::", 1),
+        ("::: {.when-run is-not=gemma-3-270m}\nstays\n:::", 1),
+        ("::: {.when-run is='gemma-3-270m gpt2-small'}\ngoes\n:::\n\nstays", 1),
+        (f"[goes]{NOT_HERE}[stays]{HERE} and *[stays]{HERE}*", 2),
+        (f"## stays {HERE}\n\nstays\n\n### goes {NOT_HERE}\n\ngoes\n\n## stays", 3),
+        (f"- [goes]{NOT_HERE}\n- [stays]{HERE}", 1),
+        (f":::: {HERE}\n::: {{IF_HELD_}}\nstays\n:::\n\n::: {{IF_FAILED_}}\ngoes\n:::\n::::", 1),
+        (
+            f":::: {NOT_HERE}\n::: {{.when-claim key=topic_geometry.nowhere is=held}}\ngoes\n:::\n::::\n\nstays",
+            1,
+        ),
+    ],
+)
+def test_prose_for_some_runs_is_kept_in_their_renders(
+    prepared: Project, text: str, kept: int, format: str
+) -> None:
+    text = text.replace("{IF_HELD_}", IF_HELD).replace("{IF_FAILED_}", IF_FAILED)
+    page, message, status = lua(prepared, "filter", text=text, format=format)
+    assert status == 0, message
+    page = re.sub(r' (id|data-ms)="[^"]*"|<(stays|goes)(-\d)?>', "", page)
+    assert "goes" not in page and "when-run" not in page and "is-not" not in page
+    assert page.count("stays") == kept
+    assert "<p></p>" not in page and "<li></li>" not in page
+
+
+def test_prose_for_some_runs_bears_no_mark_and_keeps_what_else_it_is(prepared: Project) -> None:
+    page = lua(
+        prepared, "filter", text=f"Before [so]{HERE} after.\n\n::: {{#notes .small {HERE[1:]}\nx\n:::\n"
+    )[0]
+    assert "<p>Before so after.</p>" in page
+    assert '<div id="notes" class="small">' in page
+
+
+def test_a_mark_follows_the_last_word_that_is_kept(prepared: Project) -> None:
+    text = f"::: {IF_HELD}\nIt  was so. [It is not here.]{NOT_HERE}\n:::\n\nOne [two]{NOT_HERE} three.\n"
+    page = lua(prepared, "filter", text=text)[0]
+    assert ">It was so.<a" in page and "<p>One three.</p>" in page
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("{.when-run}", "needs either is= or is-not="),
+        ("{.when-run is=''}", "needs either is= or is-not="),
+        ("{.when-run is=smollm2-135m is-not=gpt2-small}", "needs either is= or is-not="),
+        ("{.when-run is=smollm2-135}", "unknown run 'smollm2-135' — did you mean 'smollm2-135m'?"),
+        ("{.when-run is-not='smollm2-135m gema-3-270m'}", "did you mean 'gemma-3-270m'?"),
+    ],
+)
+def test_a_run_that_is_not_there_stops_the_render(sample: Project, condition: str, expected: str) -> None:
+    _, message, status = lua(sample, "filter", text=f"[x]{condition}")
+    assert status == 1 and expected in message
+
+
 def test_a_number_at_the_beginning_of_a_paragraph_begins_no_list_in_a_pdf(sample: Project) -> None:
     assert lua(sample, "stat", "topic_geometry.topics", format="typst")[0].strip() == '#"20";'
 

@@ -53,6 +53,12 @@ def test_preparing_a_second_time_changes_nothing(sample: Project) -> None:
             "did you mean 'topic_geometry.abstraction'",
         ),
         ("::: {.when-claim key=topic_geometry.abstraction is=hold}", "did you mean 'held'"),
+        ("::: {.when-run is=smolm2-135m}", "unknown run 'smolm2-135m' — did you mean 'smollm2-135m'"),
+        ("[x]{.when-run is-not='gpt2-small gema-3-270m'}", "did you mean 'gemma-3-270m'"),
+        ("## x {.when-run}", ".when-run needs either is= or is-not="),
+        ("::: {.when-run is=gpt2-small is-not=gemma-3-270m}", ".when-run needs either is= or is-not="),
+        ("[x]{.when-run .when-claim key=topic_geometry.abstraction is=held}", "both say 'is'"),
+        ("[{{< stat topic_geometry.topcs >}}]{.when-run is=gemma-3-270m}", "unknown key"),
         ("As shown [@prak2024].", "no bibliography holds 'prak2024' — did you mean 'park2024'?"),
     ],
 )
@@ -74,6 +80,33 @@ def test_a_key_in_a_branch_that_is_dropped_is_checked_too(sample: Project) -> No
         "{{< stat topic_geometry.nowhere >}}\n:::",
     )
     with pytest.raises(UnknownName, match=f":{line - 1}:1: unknown key 'topic_geometry.nowhere'"):
+        prepare(sample, RUN, "skip")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "::: {.when-run is=gemma-3-270m}\nONLY\n:::",
+        "::: {.when-run is-not=smollm2-135m}\n## x\n\nONLY\n:::",
+        "[so ONLY]{.when-run is='gemma-3-270m gpt2-small'}",
+        "## x {.when-run is=gpt2-small}\n\nONLY",
+        "::: {.when-run is=gemma-3-270m}\n{{< include _only.qmd >}}\n:::",
+    ],
+)
+def test_a_key_that_only_another_run_has_may_stand_where_only_that_run_prints_it(
+    sample: Project, text: str
+) -> None:
+    findings = sample_findings()
+    only = findings.statistics["topics"]
+    more = findings.model_copy(update={"statistics": findings.statistics | {"only_here": only}})
+    write_sample_ledger(sample, "gemma-3-270m", more)
+    stat = "{{< stat topic_geometry.only_here >}}"
+    (sample.paper / "articles" / "_only.qmd").write_text(f"{stat}\n" if "_only" in text else "")
+    _append(sample, text.replace("ONLY", stat))
+    prepare(sample, RUN, "skip")
+    assert "only_here" not in (sample.generated(RUN) / "documents.json").read_text()
+    _append(sample, f"# After it\n\n{stat}")
+    with pytest.raises(UnknownName, match="unknown key 'topic_geometry.only_here'"):
         prepare(sample, RUN, "skip")
 
 

@@ -65,6 +65,30 @@ def test_what_a_span_or_a_heading_drops_is_not_shown(sample: Project, text: str,
     assert [name for name, _ in _shown(sample, text)] == ["strange"] * kept
 
 
+@pytest.mark.parametrize(
+    ("text", "smollm", "gemma"),
+    [
+        ("::: {.when-run is=smollm2-135m}\nA\n:::\n\nB", "AB", "B"),
+        ("::: {.when-run is-not='smollm2-135m, gpt2-small'}\nA\n:::\n\nB", "B", "AB"),
+        (":::: {.when-run is='gemma-3-270m gpt2-small'}\n::: {HELD}\nA\n:::\nB\n::::", "", "B"),
+        ("[A]{.when-run is=gemma-3-270m}[B]{.when-run is=smollm2-135m}", "B", "A"),
+        ("## x A {.when-run is=smollm2-135m}\n\nA\n\n## B", "AAB", "B"),
+        ("---\nabstract: '[A]{.when-run is=smollm2-135m} B'\n---\n", "AB", "B"),
+        ("::: {.when-run is=smollm2-135m}\n{{< include _part.qmd >}}\n:::\n", "AB", ""),
+    ],
+)
+def test_what_is_for_other_runs_is_not_shown(sample: Project, text: str, smollm: str, gemma: str) -> None:
+    names = {"A": "topics", "B": "strange"}
+
+    def written(text: str) -> str:
+        text = text.replace("A", _stat("topics")).replace("B", _stat("strange"))
+        return text.replace("{HELD}", f"{{.when-claim key={CLAIM} is=held}}")
+
+    for run, expected in (("smollm2-135m", smollm), ("gemma-3-270m", gemma)):
+        shown = _shown(sample, written(text), run, part=written("A\n\nB\n"))
+        assert [name for name, _ in shown] == [names[letter] for letter in expected]
+
+
 def test_an_included_part_is_read_where_it_is_included(sample: Project) -> None:
     text = f"# First\n\n{_stat('topics')}\n\n{{{{< include _part.qmd >}}}}\n\n{_stat('unmeasured')}\n"
     part = f"{_stat('strange')}\n\n## Inside\n\n{_stat('centred_max')}\n"

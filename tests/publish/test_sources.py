@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -113,6 +114,23 @@ def test_conditions_are_found_on_divs_headings_and_spans_and_not_in_code() -> No
     )
     found = [(code.key, code.line, code.column) for code in shortcodes(text)]
     assert found == [("a.b", 1, 1), ("a.c", 3, 6), ("a.d", 4, 9)]
+    text = re.sub(r"when-claim|key=[\w.]+", lambda word: "when-run" if word[0] == "when-claim" else "", text)
+    found_runs = [(code.name, code.key, code.line) for code in shortcodes(text)]
+    assert found_runs == [("when-run", None, line) for line in (1, 3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("condition", "printed"),
+    [
+        ("is=a", "a"),
+        ("is='a, b'", "ab"),
+        ("is-not=a", "bc"),
+        ('is-not="a b  c"', ""),
+    ],
+)
+def test_what_is_for_some_runs_is_printed_in_these(condition: str, printed: str) -> None:
+    (code,) = shortcodes(f"[x]{{.when-run {condition}}}")
+    assert [run for run in "abc" if code.prints_in(run)] == list(printed)
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
