@@ -312,3 +312,51 @@ def test_quarto_stops_at_a_wrong_key_even_when_nothing_was_checked_before(sample
     )
     assert done.returncode != 0
     assert "paper/articles/topic-geometry.qmd: unknown key 'topic_geometry.centred_mx'" in done.stderr
+
+
+FOR_RUNS = """
+---
+title: One
+abstract: "For all[, stays]{.when-run is=smollm2-135m}[, goes]{.when-run is-not=smollm2-135m}."
+format:
+  html: default
+  typst: default
+---
+
+Here [it stays]{.when-run is="smollm2-135m gpt2-small"}[it goes, by
+{{< stat topic_geometry.nowhere >}}]{.when-run is=gemma-3-270m}.
+
+::: {.when-run is-not=gemma-3-270m}
+It stays, by {{< stat topic_geometry.topics >}}.
+
+{{< figure topic_geometry.similarity >}}
+:::
+
+## It goes {.when-run is=gemma-3-270m}
+
+It goes.
+"""
+
+
+@pytest.mark.parametrize("engine", ["pandoc", pytest.param("quarto", marks=needs_quarto)])
+def test_what_is_for_other_runs_is_in_neither_page_nor_pdf(sample: Project, engine: str) -> None:
+    findings = sample_findings()
+    more = {"nowhere": findings.statistics["topics"]}
+    findings = findings.model_copy(update={"statistics": findings.statistics | more})
+    write_sample_ledger(sample, "gemma-3-270m", findings)
+    article = sample.paper / "articles" / "topic-geometry.qmd"
+    article.write_text(FOR_RUNS.lstrip())
+    render(sample, [RUN], engine=engine, mode="skip", articles=["topic-geometry"])
+    folder = sample.site / RUN / "paper" / "articles"
+    page = (folder / "topic-geometry.html").read_text()
+    text = re.sub(r"<[^>]*>|\s+", " ", re.sub(r"<(head|script)[\s\S]*?</\1>", " ", page))
+    assert "For all , stays ." in text or "For all, stays." in text
+    assert "Here it stays ." in text or "Here it stays." in text
+    assert "It stays, by" in text and "Figure" in text
+    assert not re.search(r"\bgoes\b", text) and "when-run" not in page
+    if shutil.which("pdftotext"):
+        done = subprocess.run(
+            ["pdftotext", str(folder / "topic-geometry.pdf"), "-"], capture_output=True, text=True
+        )
+        pdf = " ".join(done.stdout.split())
+        assert "For all, stays." in pdf and "Here it stays." in pdf and "goes" not in pdf
