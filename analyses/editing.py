@@ -479,7 +479,8 @@ for concept, reason in left_out.items():
 for block, name in ((blocks[0], "early"), (blocks[-1], "late")):
     if block == middle:
         reason = f"with so few layers ({n_layers}) the {name} block is the middle one"
-        ledger.does_not_apply(reason, f"{name}_share", f"middle_minus_{name}")
+        own = [f"{concept}_late" for concept in concepts if name == "late"]
+        ledger.does_not_apply(reason, f"{name}_share", f"middle_minus_{name}", *own)
         continue
     value, draws = mean_share(moved, [(concept, block, 1.0) for concept in concepts], "near")
     record(f"{name}_share", value, draws, f"Share of the way with the {name} direction", n_near, format=".0%")
@@ -567,7 +568,7 @@ record(
     "damage_over_shuffled", own / mix, own_draws / mix_draws,
     "Damage of the directions over that of directions between shuffled prompts", n_texts,
 )  # fmt: skip
-for concept in concepts:
+for concept in concepts if blocks[-1] != middle else ():
     value, draws = share(concept, moved[concept, blocks[-1], 1.0], "near")
     record(
         f"{concept}_late", value, draws, f"Share of the way with the late direction: {concept}, same form",
