@@ -7,6 +7,8 @@ from itertools import takewhile
 
 from transformer_lens.model_bridge import TransformerBridge
 
+from mechscope.lens.answers import answer_tokens
+
 
 def unreadable(
     bridge: TransformerBridge, prompts: Sequence[str], answers: Sequence[str] | None = None
@@ -23,7 +25,7 @@ def unreadable(
     """
     rows = _tokens(bridge, prompts)
     if answers is not None:
-        rows = [before + after for before, after in zip(rows, _tokens(bridge, answers), strict=True)]
+        rows = [[*before, *after] for before, after in zip(rows, answer_tokens(bridge, answers), strict=True)]
     unread = int(answers is not None)  # nothing reads the last token of an answer
     longest = max(map(len, rows)) + int(bool(bridge.cfg.default_prepend_bos)) - unread
     if longest > bridge.cfg.n_ctx:
