@@ -75,8 +75,6 @@ class StatisticPair:
     def difference_text(self) -> str:
         """The difference as the statistic is printed, with its sign."""
         record = self.one.record if self.one else None
-        if self.one is None or self.other is None:
-            return ""
         if self.difference is None or record is None:
             return "" if self._same_text else "differs"
         spec = record.format if record.format[:1] in "+-" else f"+{record.format}"
@@ -128,6 +126,10 @@ class RunComparison:
     def why_absent(self, key: str, run: str) -> str:
         """Why a run does not have what the other has; empty where nothing says."""
         return next((why for one, other, why in self.absent if (one, other) == (key, run)), "")
+
+    def difference_text(self, pair: StatisticPair) -> str:
+        """The difference as the statistic is printed; empty where a run can't have it."""
+        return "" if any(key == pair.key for key, _, _ in self.absent) else pair.difference_text
 
     @property
     def flipped(self) -> list[ClaimPair]:

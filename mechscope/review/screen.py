@@ -142,7 +142,13 @@ def comparison_text(compared: RunComparison) -> str:
         blocks.append(table_text(("", one, other, "claim"), rows))
     if compared.statistics:
         numbers = [
-            (pair.key, value_text(pair.one), value_text(pair.other), pair.difference_text, overlap_text(pair))
+            (
+                pair.key,
+                value_text(pair.one),
+                value_text(pair.other),
+                compared.difference_text(pair),
+                overlap_text(pair),
+            )
             for pair in compared.statistics
         ]
         blocks.append(table_text(("number", one, other, "difference", "intervals"), numbers))

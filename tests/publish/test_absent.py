@@ -221,6 +221,11 @@ def test_a_mistake_in_whom_the_words_are_about_is_told(paper: Project, about: st
         prepare(paper, "tiny", "skip")
 
 
+def test_a_run_that_is_gone_stays_what_the_words_are_about(paper: Project) -> None:
+    edit(paper.root / "_quarto.yml", "written-about: [deep]", "written-about: [deep, gemma-3-270m]")
+    assert "were written about Deep and gemma-3-270m; its" in _banner(paper, "tiny")["written"]
+
+
 def test_one_that_the_words_are_about_needs_no_list(paper: Project) -> None:
     edit(paper.root / "_quarto.yml", "written-about: [deep]", "written-about: deep")
     assert _banner(paper, "tiny")["written"].startswith("The words of this article were written about Deep;")

@@ -119,6 +119,6 @@ def _number_row(
         f"{escaped(pair.label)} {code(pair.key)}",
         here,
         there,
-        escaped(pair.difference_text),
+        escaped(compared.difference_text(pair)),
         f"**{overlap}**" if overlap == "apart" else overlap,
     ]
