@@ -130,7 +130,7 @@ def _written_about(context: Context) -> list[str]:
             hint=f"written-about: [{', '.join(list(context.runs)[:2])}]",
         )
     for run in runs:
-        # One that is far from every other may have been taken away: the words were written about it all the same.
+        # One that is near no other may have been taken away: the words were written about it all the same.
         if run not in context.runs and nearest(run, context.runs):
             raise UnknownName("run", run, context.runs, where="_quarto.yml: mechscope: written-about")
     return runs
