@@ -9,6 +9,8 @@ from pathlib import Path
 from mechscope.errors import InvalidInput
 
 _MARKER = Path("analyses") / "runs.yml"
+SHARED = "shared"
+"""In place of a run's name: of results that are the same in all runs. They lie in `results/shared`."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Project:
         return self.root / ".mechscope"
 
     def found(self, run: str, analysis: str) -> Path:
-        """The folder with what `analysis` found in `run`."""
+        """The folder with what `analysis` found in `run`; in SHARED, for all runs."""
         return self.results / run / analysis
 
     def generated(self, run: str) -> Path:

@@ -27,12 +27,15 @@ def script(
     *,
     title: str = "A title",
     description: str = "",
-    parameters: str = "seed = 0",
+    parameters: str = "seed = 100",
     data: Sequence[str] = (),
     models: Sequence[str] = (),
     needs: Sequence[str] = (),
 ) -> str:
-    """An analysis script; `body` are its cells after the parameters, its first cell without a marker."""
+    """An analysis script; `body` are its cells after the parameters, its first cell without a marker.
+
+    Its results are each run's own, because the runs above give it other seeds than its default.
+    """
     inputs = {"data": list(data), "models": list(models), "needs": list(needs)}
     header = yaml.safe_dump(
         {"title": title, "description": description, "mechscope": inputs}, sort_keys=False

@@ -114,6 +114,22 @@ end
 
 -- Runs and ledgers ------------------------------------------------------------------------------------------
 
+-- Where the results lie that are the same in all runs (`SHARED` in project.py).
+local SHARED = "shared"
+
+local prepared_for
+
+--- The analyses whose results `run` shares, as prepared before a render (pages/colophon.py).
+local function shared_by(run)
+  local shared = prepared_for(M.current_run or run, "site.json").shared or {}
+  return pandoc.List(shared[run] or {})
+end
+
+--- The run where the results of `analysis` lie that `run` shows: its own, or `SHARED`.
+local function home(run, analysis)
+  return shared_by(run):includes(analysis) and SHARED or run
+end
+
 --- Runs that have results.
 function M.runs()
   local runs = {}
@@ -136,15 +152,16 @@ function M.known_runs()
   return known
 end
 
---- Analyses with results in `run`.
+--- Analyses with results in `run`, shared ones among them.
 function M.analyses(run)
-  local analyses = {}
-  for _, name in ipairs(listing(M.root() .. "/results/" .. run)) do
-    if exists(M.root() .. "/results/" .. run .. "/" .. name .. "/ledger.json") then
-      analyses[#analyses + 1] = name
-    end
+  local names = pandoc.List(listing(M.root() .. "/results/" .. run))
+  for _, name in ipairs(shared_by(run)) do
+    if not names:includes(name) then names:insert(name) end
   end
-  return analyses
+  table.sort(names)
+  return names:filter(function(name)
+    return exists(M.root() .. "/results/" .. home(run, name) .. "/" .. name .. "/ledger.json")
+  end)
 end
 
 --- The run that the profile names (`mechscope.run`, else the first profile that is a run); nil when none does.
@@ -173,7 +190,7 @@ end
 local ledgers = {}
 
 local function ledger_of(run, analysis)
-  local place = run .. "/" .. analysis
+  local place = home(run, analysis) .. "/" .. analysis
   if ledgers[place] == nil then
     local path = M.root() .. "/results/" .. place .. "/ledger.json"
     local text = read(path)
@@ -225,10 +242,10 @@ end
 
 --- Look a key up.
 --
--- Returns a table {run, analysis, name, key, kind, record, here}: `kind` as in a ledger ("statistics" …), `key`
--- complete only for another run, `here` whether it belongs to the run that is rendered. Where that run can't have
--- the record, `kind` is "absent", and `record` says what stands in its place. An unknown key, or one of another kind
--- than `wanted`, returns nil and a message.
+-- Returns a table {run, analysis, name, key, kind, record, here}: `run` where it lies, `kind` as in a ledger
+-- ("statistics" …), `key` complete only for another run, `here` whether it belongs to the run that is rendered or is
+-- shared by it. Where that run can't have the record, `kind` is "absent", and `record` says what stands in its place.
+-- An unknown key, or one of another kind than `wanted`, returns nil and a message.
 function M.find(key, meta, wanted)
   local current = M.run(meta)
   local run, analysis, name = M.parse(key)
@@ -241,15 +258,17 @@ function M.find(key, meta, wanted)
   if run ~= current and #M.analyses(run) == 0 then
     return nil, M.unknown("run", run, M.runs())
   end
-  local prefix = run ~= current and run .. ":" or ""
+  local place = home(run, analysis)
+  local here = place == home(current, analysis)
+  local prefix = here and "" or place .. ":"
   local whole = prefix .. analysis .. "." .. name
   local ledger = ledger_of(run, analysis)
   local kind = ledger and kind_of(ledger.findings, name)
   local absent = not kind and (M.note({ key = whole }) or {}).absent
   if absent then
     absent.outcome, absent.caption, absent.alt = "untestable", absent.said, absent.said
-    return { run = run, analysis = analysis, name = name, kind = "absent", record = absent, key = whole,
-             here = run == current }
+    return { run = place, analysis = analysis, name = name, kind = "absent", record = absent, key = whole,
+             here = here }
   end
   if not ledger then
     local there = M.analyses(run)
@@ -262,8 +281,8 @@ function M.find(key, meta, wanted)
     return nil, "'" .. key .. "' is not for {{< " .. M.kinds[wanted] .. " >}}: write {{< " .. M.kinds[kind] .. " "
       .. key .. " >}}."
   elseif kind then
-    return { run = run, analysis = analysis, name = name, kind = kind, record = ledger.findings[kind][name],
-             key = whole, here = run == current }
+    return { run = place, analysis = analysis, name = name, kind = kind, record = ledger.findings[kind][name],
+             key = whole, here = here }
   end
   local keys = {}
   for _, other in ipairs(names_of(ledger.findings)) do keys[#keys + 1] = prefix .. analysis .. "." .. other end
@@ -281,7 +300,7 @@ end
 
 local prepared = {}
 
-local function prepared_for(run, name)
+function prepared_for(run, name)
   local path = M.root() .. "/paper/_generated/" .. run .. "/" .. name
   if prepared[path] == nil then
     local text = read(path)

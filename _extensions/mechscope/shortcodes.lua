@@ -139,7 +139,7 @@ local function figure(args, _, meta, _, context)
   if found.kind == "absent" then return absent_float(found, "Figure", identifier("fig", found)) end
   local attributes = { ["fig-alt"] = pieces.inert(found.record.alt) }
   if html() and found.here then
-    attributes["data-vega"] = ledger.from_document("paper/_generated/" .. found.run .. "/figures/"
+    attributes["data-vega"] = ledger.from_document("paper/_generated/" .. ledger.current_run .. "/figures/"
       .. found.analysis .. "." .. found.name .. ".js")
   end
   local image = pandoc.Image(plain(found.record.alt), ledger.result_at(found, "figures/" .. found.name .. ".svg"),

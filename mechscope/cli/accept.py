@@ -23,10 +23,11 @@ mechscope accept topic_geometry --because "renamed a variable"
 def accept(context: click.Context, analysis: str, because: str, run_name: str | None) -> None:
     """Adopt ANALYSIS' present inputs without running it: for a change that can't alter what it finds."""
     from mechscope.pipeline.accept import accept as adopt
-    from mechscope.pipeline.runs import load_runs
+    from mechscope.pipeline.runs import load_places
 
     project = project_of(context)
-    name = run_name or load_runs(project).default
+    places = load_places(project)
+    name = run_name or places.runs.default
     accepted = adopt(project, analysis, name, because, say=lambda text: click.echo(text, err=True))
     for change in accepted:
-        click.echo(f"{name}:{analysis} accepted: {change}")
+        click.echo(f"{':'.join(places.node(name, analysis))} accepted: {change}")

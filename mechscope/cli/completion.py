@@ -14,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from mechscope.files import read_text
-from mechscope.project import Project, find_project
+from mechscope.project import SHARED, Project, find_project
 
 Proposals = Iterable[CompletionItem | str]
 
@@ -96,7 +96,8 @@ def _keys_of(project: Project, analysis: str) -> Iterator[str]:
     import yaml
 
     default = yaml.safe_load(read_text(project.runs_file))["default"]
-    ledger = json.loads((project.found(default, analysis) / "ledger.json").read_text(encoding="utf-8"))
+    ledgers = [project.found(place, analysis) / "ledger.json" for place in (default, SHARED)]
+    ledger = json.loads(next(path for path in ledgers if path.is_file()).read_text(encoding="utf-8"))
     for records in ledger["findings"].values():
         yield from (f"{analysis}.{name}" for name in records)
 

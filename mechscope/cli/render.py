@@ -56,16 +56,17 @@ def render(
 
 def _print_rendered(project: Project, done: Rendered, named: bool) -> None:
     from mechscope.pipeline.scripts import survey_analyses
+    from mechscope.project import SHARED
     from mechscope.publish.behind import behind_words
 
     analyses = survey_analyses(project).analyses
     for rendered in done.runs:
         click.echo(rendered.run)
         for name in analyses if rendered.cited is None else rendered.cited:
-            own = [one for one in rendered.ran if (one.run, one.analysis) == (rendered.run, name)]
+            own = [one for one in rendered.ran if one.run in (rendered.run, SHARED) and one.analysis == name]
             word = "missing: it failed, or needs one that failed" if name in rendered.missing else "fresh"
             click.echo(f"  {name}: {f'ran: {own[0].detail}' if own else word}")
-        for one in (one for one in rendered.ran if one.run != rendered.run):
+        for one in (one for one in rendered.ran if one.run not in (rendered.run, SHARED)):
             click.echo(f"  {one.run}:{one.analysis}: ran, because this run's pages need it: {one.detail}")
         if rendered.left:
             click.echo(

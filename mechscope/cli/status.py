@@ -20,23 +20,27 @@ mechscope status --run gemma-3-270m
 def status(context: click.Context, runs: tuple[str, ...]) -> None:
     """What is stale, and why. Exits with 1 if a script can't be read."""
     from mechscope.pipeline.freshness import look_at_all
-    from mechscope.pipeline.runs import check_parameters, load_runs
+    from mechscope.pipeline.runs import Places, check_parameters, load_runs
     from mechscope.pipeline.scripts import survey_analyses
     from mechscope.pipeline.times import rerun_takes
+    from mechscope.project import SHARED
 
     project = project_of(context)
     declared, survey = load_runs(project), survey_analyses(project)
     check_parameters(project, declared, survey.analyses, survey.problems)
-    for name in runs:
-        declared.run(name)
-    chosen = list(runs) or list(declared.runs)
-    states = look_at_all(project, declared, chosen, survey.analyses)
+    places = Places(declared, survey.analyses)
+    places.check(runs)
+    chosen = [name for name in runs or declared.runs if name != SHARED]
+    states = look_at_all(project, places, [*chosen, *(name for name in runs if name == SHARED)])
     width = max((len(name) for name in (*survey.analyses, *survey.problems)), default=0)
-    for name in chosen:
+    for name in [*chosen, *([SHARED] if any(state.run == SHARED for state in states) else [])]:
         mine = [state for state in states if state.run == name]
-        default = "  (default)" if name == declared.default else ""
-        needs = "  (needs the hub)" if declared.runs[name].needs == "hub" else ""
-        click.echo(f"{name}{default}{needs}")
+        notes = [
+            *(["default"] if name == declared.default else []),
+            *(["needs the hub"] if name in declared.runs and declared.runs[name].needs == "hub" else []),
+            *(["found once for all runs"] if name == SHARED else []),
+        ]
+        click.echo("  ".join([name, *(f"({note})" for note in notes)]))
         for state in mine:
             accepted = (
                 "".join(f"; accepted: {one.because}" for one in state.ledger.accepted) if state.ledger else ""
@@ -47,8 +51,11 @@ def status(context: click.Context, runs: tuple[str, ...]) -> None:
             click.echo(f"  {state.analysis:<{width}}  {first}")
             for reason in state.reasons[1:]:
                 click.echo(f"  {'':<{width}}         {reason}")
-        for broken in survey.problems:
+        for broken in survey.problems if name != SHARED else ():
             click.echo(f"  {broken:<{width}}  cannot be read")
+    for folder in places.unused(project):
+        shown = project.shown(folder)
+        click.echo(f"{shown} is shown in no run any more; remove it:  git rm -r {shown}")
     stale = [(state.run, state.analysis) for state in states if not state.fresh]
     takes = rerun_takes(project, stale)
     running = f"; running {'it' if len(stale) == 1 else 'them'} takes {takes}" if takes else ""

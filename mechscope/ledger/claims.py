@@ -3,8 +3,9 @@
 An append-only file, a JSON object a line. A criterion gets an entry when a script that contains it is about
 to be run for the first time, and again whenever it changed. An entry names the runs that had results of
 that analysis by then, on disk or in a commit: for those the claim is *exploratory*, because whoever wrote the
-criterion could have seen them. Entries of an analysis that is gone stay: it may be on another branch, and one
-that comes back with other criteria is no new one.
+criterion could have seen them. Results that are the same in all runs could be seen for each of them. Entries
+of an analysis that is gone stay: it may be on another branch, and one that comes back with other criteria is
+no new one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from mechscope.errors import LedgerDamaged
 from mechscope.files import read_text, write_atomically
 from mechscope.ledger.history import results_ever
 from mechscope.ledger.store import LEDGER_NAME
-from mechscope.project import Project
+from mechscope.project import SHARED, Project
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,17 @@ class ClaimEntry(BaseModel):
     criterion: str
     sentence: str
     results_existed: tuple[str, ...]
+
+    def saw(self, run: str) -> bool:
+        """Whether results of `run` were there when it was written: its own, or those of all runs.
+
+        Those of all runs could be seen in any run: they may have been kept under its name then.
+        """
+        return (
+            bool(self.results_existed)
+            if run == SHARED
+            else not {run, SHARED}.isdisjoint(self.results_existed)
+        )
 
 
 def lines_of_lock(text: str) -> list[str]:
@@ -128,7 +140,7 @@ def is_exploratory(
         entries: What `read_claims` gave, for a caller that asks about many claims.
     """
     entry = latest_entry(read_claims(project) if entries is None else entries, analysis, claim)
-    return entry is None or entry.criterion != criterion or run in entry.results_existed
+    return entry is None or entry.criterion != criterion or entry.saw(run)
 
 
 def latest_entry(entries: list[ClaimEntry], analysis: str, claim: str) -> ClaimEntry | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,12 @@ from pydantic import ValidationError
 from mechscope.errors import DoesNotApply, InvalidInput, LedgerDamaged, UnknownName
 from mechscope.files import file_state, hash_content, hash_value, parsed_json, read_text, stable_json
 from mechscope.ledger.schema import SCHEMA_VERSION, Findings, Inputs, LedgerFile
-from mechscope.project import Project, find_project
+from mechscope.project import SHARED, Project, find_project
 
 LEDGER_NAME = "ledger.json"
 NOTEBOOK_NAME = "notebook.ipynb"
+NEEDS_VARIABLE = "MECHSCOPE_NEEDS"
+"""Environment variable of an analysis' kernel: by declared need, as JSON, the run where its results lie."""
 BY_HAND = "was edited by hand"
 """Of a file of results that is not as it was written: what is said of it, after its path."""
 
@@ -121,7 +124,7 @@ def _mend(folder: Path) -> str:
 
 
 def upstream(analysis: str, *, run: str | None = None, project: Project | None = None) -> Findings:
-    """What `analysis` found in the same run, for an analysis that declares it under `needs`.
+    """What `analysis` found in the same run, or for all runs, for an analysis that declares it under `needs`.
 
     Args:
         run: Default: the run that is being executed, else the project's default run.
@@ -131,10 +134,18 @@ def upstream(analysis: str, *, run: str | None = None, project: Project | None =
         DoesNotApply: That analysis does not apply to the run's model; so this one doesn't either.
     """
     project = project or find_project()
+    need = f"{run}:{analysis}" if run else analysis
     run = run or os.environ.get("MECHSCOPE_RUN") or _default_run(project)
-    folder = project.found(run, analysis)
-    if not (folder / LEDGER_NAME).is_file():
-        there = [path.parent.name for path in (project.results / run).glob(f"*/{LEDGER_NAME}")]
+    # Outside the pipeline nobody said where it lies.
+    told = json.loads(os.environ.get(NEEDS_VARIABLE, "{}")).get(need)
+    folders = [project.found(place, analysis) for place in ([told] if told else [run, SHARED])]
+    folder = next((folder for folder in folders if (folder / LEDGER_NAME).is_file()), None)
+    if folder is None:
+        there = [
+            path.parent.name
+            for place in (run, SHARED)
+            for path in (project.results / place).glob(f"*/{LEDGER_NAME}")
+        ]
         raise UnknownName(
             f"analysis with results in run '{run}'",
             analysis,

@@ -12,7 +12,7 @@ from mechscope.ledger.store import LEDGER_NAME, ledger_text, read_ledger
 from mechscope.pipeline.fingerprint import why_stale
 from mechscope.pipeline.freshness import look
 from mechscope.pipeline.lock import results_lock
-from mechscope.pipeline.runs import load_runs
+from mechscope.pipeline.runs import Places, load_runs
 from mechscope.pipeline.scripts import Analysis, survey_analyses
 from mechscope.project import Project
 
@@ -35,12 +35,14 @@ def accept(
         UnknownName: There is no such run or analysis.
     """
     runs, survey = load_runs(project), survey_analyses(project)
-    runs.run(run)
+    places = Places(runs, survey.analyses)
     found = survey.select([analysis])[0]
+    places.check([run], [analysis])
+    run, _ = places.node(run, analysis)
     if not because.strip():
         raise InvalidInput("an accepted change needs a reason.", hint='--because "…"')
     with results_lock(project, say):
-        state = look(project, runs, run, found)
+        state = look(project, places, run, found)
         again = f"mechscope run {analysis} --run {run}"
         if state.inputs is None:
             raise state.problem or InvalidInput(f"the inputs of '{analysis}' are not known.")

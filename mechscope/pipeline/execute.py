@@ -26,6 +26,7 @@ from mechscope.files import folder_in_place, lines_of, write_atomically
 from mechscope.ledger.schema import Inputs, LedgerFile
 from mechscope.ledger.store import (
     LEDGER_NAME,
+    NEEDS_VARIABLE,
     NOTEBOOK_NAME,
     figure_files,
     findings_hash,
@@ -149,7 +150,7 @@ def _execute(
         _raise_cell_errors(executed, project.shown(analysis.path), script)
         found = extract(executed, analysis)
         notebooks.normalise(executed, found.displays)
-        now = present_inputs(project, state.run, analysis, state.parameters)
+        now = present_inputs(project, analysis, state.parameters, state.upstream)
         if changed := why_stale(inputs, now):
             raise AnalysisFailed(f"an input changed while it ran: {'; '.join(changed)}.", hint="run it again")
     except MechscopeError as error:
@@ -355,7 +356,7 @@ def _kernel_environment(project: Project, state: State, analysis: Analysis, fold
         analysis.path,
         *data_files(project, analysis),
         *local_modules(project, analysis),
-        *(project.found(*node) for _, *node in analysis.upstream(state.run)),
+        *(project.found(run, name) for _, run, name in state.upstream),
         *(
             folder
             for name in analysis.models
@@ -381,6 +382,7 @@ def _kernel_environment(project: Project, state: State, analysis: Analysis, fold
         "IPYTHONDIR": str(folder / "ipython"),
         "MECHSCOPE_ANALYSIS": analysis.name,
         "MECHSCOPE_RUN": state.run,
+        NEEDS_VARIABLE: json.dumps({need: run for need, run, _ in state.upstream}),
         VARIABLE: json.dumps(reads),
     }
 

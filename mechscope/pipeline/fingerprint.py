@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +26,16 @@ class UpstreamMissing(MechscopeError):
     """An analysis that another needs has no results yet."""
 
 
-def present_inputs(project: Project, run: str, analysis: Analysis, parameters: Mapping[str, Any]) -> Inputs:
+def present_inputs(
+    project: Project,
+    analysis: Analysis,
+    parameters: Mapping[str, Any],
+    upstream: Sequence[tuple[str, str, str]] = (),
+) -> Inputs:
     """The inputs as they are now.
+
+    Args:
+        upstream: What it needs and where that lies, as `Places.upstream` says.
 
     Raises:
         InvalidInput: A declared data file or model isn't there.
@@ -42,7 +50,7 @@ def present_inputs(project: Project, run: str, analysis: Analysis, parameters: M
         data={project.shown(path): hash_content(path) for path in data_files(project, analysis)},
         models={name: _model(project, parameters[name], name, analysis) for name in analysis.models},
         saes={name: _sae(parameters[name], name, analysis) for name in analysis.saes},
-        needs={need: _ledger_hash(project, *node) for need, *node in analysis.upstream(run)},
+        needs={need: _ledger_hash(project, *node) for need, *node in upstream},
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from mechscope.ledger.schema import Inputs, LedgerFile
 from mechscope.ledger.store import BY_HAND, NOTEBOOK_NAME, inputs_hash, read_ledger
 from mechscope.pipeline.displayed import notebook_problems
 from mechscope.pipeline.fingerprint import UpstreamMissing, present_inputs, why_stale
-from mechscope.pipeline.runs import Runs, fitting, parameters_of
+from mechscope.pipeline.runs import Places, fitting, parameters_of
 from mechscope.pipeline.scripts import Analysis
 from mechscope.project import Project
 
@@ -21,13 +21,15 @@ NEVER_RUN = "never run"
 
 @dataclass(frozen=True)
 class State:
-    """How an analysis stands in a run.
+    """How an analysis stands in a run, or in all that share its results.
 
     Attributes:
+        run: SHARED where the results are those of all runs.
         reasons: Why it is stale; empty when it is fresh.
         parameters: Those that it has now.
         inputs: The present inputs; None when they can't be determined (`problem` says why).
         ledger: What was found, if it is whole.
+        upstream: What it needs, as declared, and the run and the analysis under which that lies.
     """
 
     run: str
@@ -37,6 +39,7 @@ class State:
     inputs: Inputs | None = None
     ledger: LedgerFile | None = None
     problem: MechscopeError | None = None
+    upstream: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def fresh(self) -> bool:
@@ -50,21 +53,25 @@ class State:
 
 
 def look(
-    project: Project, runs: Runs, run: str, analysis: Analysis, overrides: Mapping[str, Any] | None = None
+    project: Project, places: Places, run: str, analysis: Analysis, overrides: Mapping[str, Any] | None = None
 ) -> State:
     """Compare the ledger of `analysis` in `run` with the present inputs.
+
+    Args:
+        run: Where its results lie (`Places.node`).
 
     Raises:
         UnknownName: There is no such run.
         InvalidInput: The run gives a parameter a value of another type than its default has.
     """
-    parameters = parameters_of(runs, run, analysis)
+    parameters = parameters_of(places.runs, run, analysis)
+    upstream = tuple(places.upstream(run, analysis))
     for name, value in (overrides or {}).items():
         if name in parameters:
             parameters[name] = fitting(value, analysis.parameters[name], f"-p {name}")
     inputs, problem, reasons = None, None, []
     try:
-        inputs = present_inputs(project, run, analysis, parameters)
+        inputs = present_inputs(project, analysis, parameters, upstream)
     except MechscopeError as error:
         problem = error
     ledger, state = _ledger(project, run, analysis.name)
@@ -80,7 +87,7 @@ def look(
     failed = failed_notebook(project, project.found(run, analysis.name))
     if reasons and failed.is_file():
         reasons.append(f"its last run failed: {project.shown(failed)}")
-    return State(run, analysis.name, tuple(reasons), parameters, inputs, ledger, problem)
+    return State(run, analysis.name, tuple(reasons), parameters, inputs, ledger, problem, upstream)
 
 
 def failed_notebook(project: Project, target: Path) -> Path:
@@ -105,28 +112,23 @@ def failed_before(project: Project, state: State) -> bool:
     return note.read_text(encoding="utf-8").strip() == inputs_hash(state.inputs)
 
 
-def look_at_all(
-    project: Project, runs: Runs, names: list[str], analyses: Mapping[str, Analysis]
-) -> list[State]:
-    """The state of every analysis in each of the runs; one that needs a stale one says so."""
-    states: dict[tuple[str, str], State] = {}
-    for run in names:
-        for analysis in analyses.values():
-            state = look(project, runs, run, analysis)
-            states[run, analysis.name] = state
-    return [_with_upstream(state, analyses[state.analysis], states) for state in states.values()]
+def look_at_all(project: Project, places: Places, runs: Sequence[str]) -> list[State]:
+    """The state of every analysis in the runs, shared ones once; one that needs a stale one says so."""
+    states = {
+        (run, name): look(project, places, run, places.analyses[name])
+        for run, name in places.nodes(runs, places.analyses)
+    }
+    return [_with_upstream(state, states) for state in states.values()]
 
 
-def _with_upstream(state: State, analysis: Analysis, states: Mapping[tuple[str, str], State]) -> State:
+def _with_upstream(state: State, states: Mapping[tuple[str, str], State]) -> State:
     stale = [
-        need
-        for need, *node in analysis.upstream(state.run)
-        if (found := states.get((node[0], node[1]))) and not found.fresh
+        need for need, run, name in state.upstream if (found := states.get((run, name))) and not found.fresh
     ]
     if not state.fresh or not stale:
         return state
     reasons = tuple(f"needs {need}, which is stale" for need in stale)
-    return State(state.run, state.analysis, reasons, state.parameters, state.inputs, state.ledger)
+    return replace(state, reasons=reasons)
 
 
 def _ledger(project: Project, run: str, analysis: str) -> tuple[LedgerFile | None, str]:

@@ -26,6 +26,7 @@ project:
     - paper/_generated/{run}/graph.qmd
     - paper/_generated/{run}/notebooks.qmd
     - results/{run}/*/notebook.ipynb
+    - results/shared/*/notebook.ipynb
   resources:
     - /paper/_generated/{run}/vega.js # with a slash: else copies in other folders match too
     - /paper/_generated/{run}/figures/*.js

@@ -1,21 +1,29 @@
-"""The runs of a project (`analyses/runs.yml`): which parameters each gives to which analysis."""
+"""The runs of a project (`analyses/runs.yml`): which parameters each gives to which analysis.
+
+And with that, where results lie: an analysis that depends on nothing of a run is computed, kept and verified
+once for all runs (`Places`).
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mechscope.errors import InvalidInput, UnknownName
-from mechscope.files import read_text, write_atomically
+from mechscope.files import hash_value, read_text, write_atomically
+from mechscope.ledger.history import Node
+from mechscope.ledger.store import LEDGER_NAME
 from mechscope.pipeline.profiles import write_profile
-from mechscope.pipeline.scripts import Analysis, is_plain
+from mechscope.pipeline.scripts import Analysis, is_plain, need_of, survey_analyses
 from mechscope.pipeline.yamltext import PlainLoader, end_of, flow, line_of, node_at, problem_of
-from mechscope.project import Project
+from mechscope.project import SHARED, Project
 
 RUN_PATTERN = r"^[a-z0-9][a-z0-9._-]*$"
 """Names of runs: they are folders, Quarto profiles and the first part of a key."""
@@ -49,6 +57,11 @@ class Runs(_Strict):
             UnknownName: There is none.
         """
         if name not in self.runs:
+            if name == SHARED:
+                raise InvalidInput(
+                    f"'{SHARED}' is no run: {SHARED} results are shown in every run.",
+                    hint=f"name a run: {', '.join(self.runs)}",
+                )
             raise UnknownName("run", name, self.runs, where="analyses/runs.yml")
         return self.runs[name]
 
@@ -85,9 +98,91 @@ def load_runs(project: Project) -> Runs:
             f"{where}: {'.'.join(keys) or 'the file'}: {first['msg']}.",
             hint="default: NAME, and runs: {NAME: {title: …, parameters: {model: …}}}",
         ) from error
+    if SHARED in runs.runs:
+        _refuse_shared(f"{shown}:{line_of(text, ['runs', SHARED])}: ")
     if runs.default not in runs.runs:
         raise UnknownName("run", runs.default, runs.runs, where=f"{shown}:{line_of(text, ['default'])}")
     return runs
+
+
+def _refuse_shared(where: str = "") -> None:
+    raise InvalidInput(
+        f"{where}'{SHARED}' cannot name a run: results/{SHARED} holds what is the same in all runs.",
+        hint="give the run another name",
+    )
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the results of each analysis lie in each run: under the run itself, or SHARED.
+
+    Shared is what depends on nothing of a run: the analysis declares no model and no autoencoder, the run
+    gives it exactly its default parameters, and all that it needs is shared too, or always one named run's.
+    """
+
+    runs: Runs
+    analyses: Mapping[str, Analysis]
+
+    def shares(self, run: str, name: str) -> bool:
+        """Whether the results that an analysis has in a run are shared; in SHARED, whether they can be."""
+        analysis = self.analyses.get(name)
+        if analysis is None or not (run == SHARED or run in self.runs.runs):
+            return False
+        return (
+            not (analysis.models or analysis.saes)
+            and hash_value(parameters_of(self.runs, run, analysis)) == hash_value(dict(analysis.parameters))
+            and all(":" in need or self.shares(run, need) for need in analysis.needs)
+        )
+
+    def node(self, run: str, name: str) -> Node:
+        """Where the results lie that an analysis has in a run: under which name for a run, and its own."""
+        return (SHARED if self.shares(run, name) else run), name
+
+    def nodes(self, runs: Sequence[str], names: Collection[str]) -> list[Node]:
+        """Where the results of some analyses in some runs lie, each place once; SHARED counts as a run."""
+        places = [
+            self.node(run, name) for run in runs for name in names if run != SHARED or self.shares(run, name)
+        ]
+        return list(dict.fromkeys(places))
+
+    def upstream(self, run: str, analysis: Analysis) -> list[tuple[str, str, str]]:
+        """What an analysis needs in a run: (as declared, and where it lies: run, analysis) for each."""
+        return [(need, *self.node(*need_of(need, run))) for need in analysis.needs]
+
+    def unused(self, project: Project) -> list[Path]:
+        """Folders of results that no run shows any more: they became shared, or a run's own."""
+        ledgers = sorted(project.results.glob(f"[!._]*/*/{LEDGER_NAME}"))
+        nodes = [(ledger.parent.parent.name, ledger.parent.name) for ledger in ledgers]
+        shown = self.nodes([*self.runs.runs, SHARED], self.analyses)
+        return [
+            project.found(run, name)
+            for run, name in nodes
+            if name in self.analyses and run in (*self.runs.runs, SHARED) and (run, name) not in shown
+        ]
+
+    def check(self, runs: Collection[str], names: Collection[str] = ()) -> None:
+        """Whether there are such runs, and analyses by these names in them.
+
+        Raises:
+            UnknownName: There is no such run; or SHARED is among them, and an analysis can't be shared.
+        """
+        for run in runs:
+            if run != SHARED:
+                self.runs.run(run)
+                continue
+            for name in names:
+                if not self.shares(SHARED, name):
+                    known = [other for other in self.analyses if self.shares(SHARED, other)]
+                    raise UnknownName("shared analysis", name, known, where=f"--run {SHARED}")
+
+
+def load_places(project: Project) -> Places:
+    """Where results of a project lie, by its `runs.yml` and the scripts that can be read.
+
+    Raises:
+        InvalidInput, UnknownName: As `load_runs` does.
+    """
+    return Places(load_runs(project), survey_analyses(project).analyses)
 
 
 def check_parameters(
@@ -126,7 +221,12 @@ def check_parameters(
 
 
 def parameters_of(runs: Runs, run: str, analysis: Analysis) -> dict[str, Any]:
-    """The parameters of `analysis` in `run`: its defaults, the run's, then the run's for this analysis."""
+    """The parameters of `analysis` in `run`: its defaults, the run's, then the run's for this analysis.
+
+    Shared results are found with the defaults.
+    """
+    if run == SHARED:
+        return dict(analysis.parameters)
     declared = runs.run(run)
     given = {**declared.parameters, **declared.analyses.get(analysis.name, {})}
     return {
@@ -231,6 +331,8 @@ def declare_run(project: Project, name: str, *, title: str, parameters: dict[str
             f"'{name}' cannot name a run: lower-case letters, digits, '.', '_' and '-', beginning with a "
             "letter or digit."
         )
+    if name == SHARED:
+        _refuse_shared()
     runs = load_runs(project)
     if name in runs.runs:
         if runs.runs[name].parameters != parameters:

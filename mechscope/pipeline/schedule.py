@@ -13,12 +13,14 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from mechscope.errors import AnalysisFailed, InvalidInput, MechscopeError, UnknownName
 from mechscope.files import hash_text, recover_folder, why_not, write_atomically
 from mechscope.ledger import claims
+from mechscope.ledger.history import Node
 from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import LEDGER_NAME, NOTEBOOK_NAME, ledger_text
 from mechscope.pipeline import notebook as notebooks
@@ -27,15 +29,11 @@ from mechscope.pipeline.cores import analyses_at_a_time
 from mechscope.pipeline.devices import chosen_device, device_name
 from mechscope.pipeline.freshness import State, failed_before, failed_notebook, look
 from mechscope.pipeline.lock import results_lock
-from mechscope.pipeline.runs import Runs, check_parameters, load_runs, parse_overrides
-from mechscope.pipeline.scripts import Analysis, read_analysis, select, survey_analyses
+from mechscope.pipeline.runs import Places, check_parameters, load_places, load_runs, parse_overrides
+from mechscope.pipeline.scripts import Analysis, read_analysis, survey_analyses
 from mechscope.pipeline.sizes import oversized
-from mechscope.project import Project
+from mechscope.project import SHARED, Project
 from mechscope.syntax import read_source
-
-Node = tuple[str, str]
-"""A run and an analysis."""
-
 
 _FAILED_BEFORE = (
     "{name} in run {run} failed before from the same inputs, and was not run again; "
@@ -48,6 +46,7 @@ class Outcome:
     """How it went with an analysis in a run.
 
     Attributes:
+        run: SHARED for what is the same in all runs.
         what: ran, was fresh, failed, or could not run because one that it needs failed.
         detail: Why it ran, or what went wrong.
         inapplicable: Why it does not apply to the run's model, if it says so; that is no failure.
@@ -122,7 +121,7 @@ class Order:
 
     Attributes:
         analyses: By name; none means all.
-        runs: By name; none means the default run.
+        runs: By name; none means the default run. SHARED means what is the same in all runs.
         overrides: `key=value` for parameters. Results then are a trial: they go to `.mechscope/trials/`,
             because a ledger in `results/` that doesn't have its run's parameters would be stale at once.
         force: Run also what is fresh (of the analyses asked for, not of what they need).
@@ -156,30 +155,30 @@ def run_analyses(project: Project, order: Order, reporter: Reporter | None = Non
     reporter = reporter or Silent()
     if not order.scheduler:  # there, it is the workers' device
         device_name(order.device)
-    runs, analyses, wanted, unread = _plan(project, order)  # a mistake is told before waiting for anybody
+    places, wanted, unread = _plan(project, order)  # a mistake is told before waiting for anybody
     if not (unread or order.force or order.overrides):
-        nodes = _with_needs(wanted, analyses, runs)
-        if fresh := _all_fresh(project, nodes, runs, analyses):
+        nodes = _with_needs(wanted, places)
+        if fresh := _all_fresh(project, nodes, places):
             for outcome in fresh:
                 reporter.finished(outcome)
             return fresh
     with results_lock(project, reporter.say):
-        runs, analyses, wanted, unread = _plan(project, order)  # as things are now that it is our turn
+        places, wanted, unread = _plan(project, order)  # as things are now that it is our turn
         for outcome in unread:
             reporter.finished(outcome)
         if order.overrides:
-            return unread + _trial(project, order, runs, analyses, wanted, reporter)
-        nodes = _with_needs(wanted, analyses, runs)
+            return unread + _trial(project, order, places, reporter)
+        nodes = _with_needs(wanted, places)
         for node in nodes:
             if project.found(*node).parent.is_dir():
                 recover_folder(project.found(*node))
         forced = set(wanted) if order.force else set()
         if not order.scheduler:
-            _require_hub(project, nodes, runs, analyses, forced)
-        claims.register(project, _claims_of(nodes, analyses))
+            _require_hub(project, nodes, places, forced)
+        claims.register(project, _claims_of(nodes, places.analyses))
         if order.scheduler:
-            return unread + _distributed(project, nodes, analyses, forced, order, reporter)
-        return unread + _threaded(project, nodes, analyses, forced, order, reporter)
+            return unread + _distributed(project, nodes, places, forced, order, reporter)
+        return unread + _threaded(project, nodes, places, forced, order, reporter)
 
 
 def _claims_of(nodes: Sequence[Node], analyses: Mapping[str, Analysis]) -> list[tuple[str, claims.ClaimText]]:
@@ -187,21 +186,19 @@ def _claims_of(nodes: Sequence[Node], analyses: Mapping[str, Analysis]) -> list[
     return [(name, claim) for name in reached for claim in analyses[name].claims]
 
 
-def _all_fresh(
-    project: Project, nodes: Sequence[Node], runs: Runs, analyses: Mapping[str, Analysis]
-) -> list[Outcome]:
+def _all_fresh(project: Project, nodes: Sequence[Node], places: Places) -> list[Outcome]:
     """The outcomes of `nodes` if there is nothing to do for any of them, else none: then nobody has to wait.
 
     Results are exchanged as whole folders, so this may look while somebody else holds the lock: whatever is
     under way is either not there yet or whole.
     """
-    if claims.unregistered(project, _claims_of(nodes, analyses)):
+    if claims.unregistered(project, _claims_of(nodes, places.analyses)):
         return []
     outcomes = []
     for run, name in nodes:
-        state = look(project, runs, run, analyses[name])
+        state = look(project, places, run, places.analyses[name])
         try:
-            if not state.fresh or _refreshed(project, state, analyses[name]):
+            if not state.fresh or _refreshed(project, state, places.analyses[name]):
                 return []
         except MechscopeError:  # it is told when its turn comes, and the others have theirs
             return []
@@ -215,20 +212,19 @@ def _fresh(project: Project, state: State) -> Outcome:
     return Outcome(state.run, state.analysis, "fresh", folder=folder, inapplicable=reason)
 
 
-def _plan(project: Project, order: Order) -> tuple[Runs, dict[str, Analysis], list[Node], list[Outcome]]:
+def _plan(project: Project, order: Order) -> tuple[Places, list[Node], list[Outcome]]:
     """Everything declared, what is asked for and can be read, and what can't be."""
     runs, survey = load_runs(project), survey_analyses(project)
     check_parameters(project, runs, survey.analyses, survey.problems)
+    places = Places(runs, survey.analyses)
     names = order.runs or (runs.default,)
-    for name in names:
-        runs.run(name)
     part = survey.chosen(order.analyses)
+    places.check(names, [name for name in order.analyses if name in part.analyses])
     parse_overrides(order.overrides, list(part.analyses.values()))
-    wanted = [(run, name) for run in names for name in part.analyses]
     unread = [
         Outcome(run, name, "failed", str(problem)) for run in names for name, problem in part.problems.items()
     ]
-    return runs, survey.analyses, wanted, unread
+    return places, places.nodes(names, part.analyses), unread
 
 
 def every_run(project: Project) -> list[str]:
@@ -240,25 +236,25 @@ def every_run(project: Project) -> list[str]:
     ]
 
 
-def _require_hub(
-    project: Project, nodes: Sequence[Node], runs: Runs, analyses: Mapping[str, Analysis], forced: set[Node]
-) -> None:
+def _require_hub(project: Project, nodes: Sequence[Node], places: Places, forced: set[Node]) -> None:
     """Tell at once that a run needs the hub and it isn't there, not after what can run without it.
 
     Of several runs the others go on, and the analyses of this one fail.
     """
     from mechscope.pipeline.execute import require_models
 
-    if len({run for run, _ in nodes}) > 1:
+    own = [(run, name) for run, name in nodes if run != SHARED]
+    if len({run for run, _ in own}) > 1:
         return
-    for run, name in nodes:
-        if runs.runs[run].needs == "hub":
-            state = look(project, runs, run, analyses[name])
+    for run, name in own:
+        if places.runs.runs[run].needs == "hub":
+            analysis = places.analyses[name]
+            state = look(project, places, run, analysis)
             if not state.fresh or (run, name) in forced:
-                require_models(project, state, analyses[name])
+                require_models(project, state, analysis)
 
 
-def _with_needs(wanted: Sequence[Node], analyses: Mapping[str, Analysis], runs: Runs) -> list[Node]:
+def _with_needs(wanted: Sequence[Node], places: Places) -> list[Node]:
     """What is wanted and all that it needs, each after what it needs."""
     nodes: dict[Node, None] = {}
 
@@ -266,10 +262,13 @@ def _with_needs(wanted: Sequence[Node], analyses: Mapping[str, Analysis], runs: 
         if node in nodes:
             return
         run, name = node
-        for need, *upstream in analyses[name].upstream(run):
-            if upstream[0] not in runs.runs:
-                raise UnknownName("run", upstream[0], runs.runs, where=f"analyses/{name}.py: needs '{need}'")
-            visit((upstream[0], upstream[1]))
+        for need, of, upstream in places.upstream(run, places.analyses[name]):
+            where = f"analyses/{name}.py: needs '{need}'"
+            if of not in (*places.runs.runs, SHARED):
+                raise UnknownName("run", of, places.runs.runs, where=where)
+            if of == SHARED and not places.shares(SHARED, upstream):
+                raise InvalidInput(f"{where}: each run has its own results of {upstream}.", hint="name a run")
+            visit((of, upstream))
         nodes[node] = None
 
     for node in wanted:
@@ -280,7 +279,7 @@ def _with_needs(wanted: Sequence[Node], analyses: Mapping[str, Analysis], runs: 
 def _graph(
     root: Path,
     nodes: Sequence[Node],
-    analyses: Mapping[str, Analysis],
+    places: Places,
     forced: set[Node],
     device: str,
     retry: bool,
@@ -292,7 +291,8 @@ def _graph(
     keys = {node: f"{':'.join(node)}-{unique}" for node in nodes}
     graph: dict[str, Any] = {}
     for node in nodes:
-        needs = [keys[run, name] for _, run, name in analyses[node[1]].upstream(node[0])]
+        upstream = places.upstream(node[0], places.analyses[node[1]])
+        needs = [keys[run, name] for _, run, name in upstream]
         graph[keys[node]] = (_reach, root, node, node in forced, device, retry, reporter, needs)
     return graph, {key: node for node, key in keys.items()}
 
@@ -300,14 +300,14 @@ def _graph(
 def _threaded(
     project: Project,
     nodes: Sequence[Node],
-    analyses: Mapping[str, Analysis],
+    places: Places,
     forced: set[Node],
     order: Order,
     reporter: Reporter,
 ) -> list[Outcome]:
     from dask.threaded import get
 
-    graph, keys = _graph(project.root, nodes, analyses, forced, order.device, order.retry, reporter)
+    graph, keys = _graph(project.root, nodes, places, forced, order.device, order.retry, reporter)
     try:
         return list(get(graph, list(keys), num_workers=max(1, order.jobs)))
     except KeyboardInterrupt:
@@ -320,14 +320,14 @@ def _threaded(
 def _distributed(
     project: Project,
     nodes: Sequence[Node],
-    analyses: Mapping[str, Analysis],
+    places: Places,
     forced: set[Node],
     order: Order,
     reporter: Reporter,
 ) -> list[Outcome]:
     from distributed import Client, as_completed
 
-    graph, keys = _graph(project.root, nodes, analyses, forced, order.device, order.retry, Silent())
+    graph, keys = _graph(project.root, nodes, places, forced, order.device, order.retry, Silent())
     try:
         client = Client(order.scheduler, timeout=20)
     except (OSError, ValueError) as error:
@@ -413,7 +413,7 @@ def _attempt(
     folder = project.shown(project.found(run, name))
     try:
         analysis = read_analysis(project, project.analyses / f"{name}.py")
-        state = look(project, load_runs(project), run, analysis)
+        state = look(project, load_places(project), run, analysis)
         if state.fresh and not forced:
             for path, text in _refreshed(project, state, analysis).items():
                 write_atomically(path, text)
@@ -478,25 +478,23 @@ def _refreshed(project: Project, state: State, analysis: Analysis) -> dict[Path,
     return files
 
 
-def _trial(
-    project: Project,
-    order: Order,
-    runs: Runs,
-    analyses: Mapping[str, Analysis],
-    wanted: Sequence[Node],
-    reporter: Reporter,
-) -> list[Outcome]:
+def _trial(project: Project, order: Order, places: Places, reporter: Reporter) -> list[Outcome]:
     """Run with other parameters than the run's, one after the other, and leave `results/` alone."""
-    overrides = parse_overrides(order.overrides, select(analyses, order.analyses))
+    selected = [
+        analysis for name, analysis in places.analyses.items() if not order.analyses or name in order.analyses
+    ]
+    overrides = parse_overrides(order.overrides, selected)
     outcomes = []
-    for run, name in wanted:
-        analysis = analyses[name]
+    for run, analysis in product(order.runs or (places.runs.default,), selected):
+        name = analysis.name
+        if run == SHARED and not places.shares(run, name):
+            continue
         if not order.analyses and not set(overrides) & set(analysis.parameters):
             continue
         began = time.monotonic()
         target = project.scratch / "trials" / run / name
         try:
-            state = look(project, runs, run, analysis, overrides)
+            state = look(project, places, run, analysis, overrides)
             changed = ", ".join(f"{key} = {value}" for key, value in overrides.items())
             target.parent.mkdir(parents=True, exist_ok=True)
             why = f"trial with {changed}"

@@ -68,13 +68,9 @@ class Analysis:
     code: str
     tree: ast.Module
 
-    def upstream(self, run: str) -> list[tuple[str, str, str]]:
-        """What it needs in `run`: (as declared, run, analysis) for each."""
-        return [(need, *need_of(need, run)) for need in self.needs]
-
 
 def need_of(need: str, run: str) -> tuple[str, str]:
-    """The (run, analysis) that a declared need means for an analysis in `run`."""
+    """The (run, analysis) that a declared need means for an analysis in `run`, shared or not."""
     other, colon, name = need.rpartition(":")
     return (other, name) if colon else (run, need)
 
@@ -166,18 +162,6 @@ def find_analyses(project: Project) -> dict[str, Analysis]:
     for problem in survey.problems.values():
         raise problem
     return survey.analyses
-
-
-def select(analyses: Mapping[str, Analysis], names: list[str] | tuple[str, ...]) -> list[Analysis]:
-    """The analyses called `names`, or all of them if there are none.
-
-    Raises:
-        UnknownName: One of them is not an analysis.
-    """
-    for name in names:
-        if name not in analyses:
-            raise UnknownName("analysis", name, analyses)
-    return [analysis for analysis in analyses.values() if not names or analysis.name in names]
 
 
 def read_analysis(project: Project, path: Path) -> Analysis:

@@ -7,10 +7,11 @@ keeps its date. An analysis that was run again dates its ledger, though it may h
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from mechscope.ledger.store import LEDGER_NAME
-from mechscope.project import Project
+from mechscope.project import SHARED, Project
 from mechscope.publish.entrance import rendered_runs
 from mechscope.publish.findings import Shelf, runs_with_results
 from mechscope.publish.shown import shown_in
@@ -39,10 +40,11 @@ def _behind(project: Project, run: str, codes: Sequence[Shortcode]) -> Iterator[
 
 def _sources(project: Project, run: str, codes: Sequence[Shortcode]) -> Iterator[tuple[Path, list[Path]]]:
     """The source of each page, with the files that hold what it shows."""
-    every = [path for other in runs_with_results(project) for path in _ledgers(project, other)]
+    every = [path for other in (*runs_with_results(project), SHARED) for path in _ledgers(project, other)]
     for page in sorted(project.generated(run).glob("*.qmd")):
         yield page, [page, *(every if page.stem in _COMPARING else ())]
-    for notebook in sorted((project.results / run).glob("[!._]*/notebook.ipynb")):
+    notebooks = [(project.results / place).glob("[!._]*/notebook.ipynb") for place in (run, SHARED)]
+    for notebook in sorted(chain(*notebooks)):
         yield notebook, [notebook]
     for shown_on, items in shown_in(project, Shelf(project, run), codes).items():
         places = {(item.found.run, item.found.analysis) for item in items}

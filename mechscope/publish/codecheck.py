@@ -20,7 +20,7 @@ from mechscope.errors import InvalidInput
 from mechscope.files import read_text, write_atomically
 from mechscope.ledger.schema import Findings
 from mechscope.pipeline.runs import load_runs
-from mechscope.project import Project
+from mechscope.project import SHARED, Project
 from mechscope.publish.findings import Shelf, runs_with_results
 from mechscope.publish.pages.words import in_words
 from mechscope.publish.sources import FRONT_MATTER
@@ -207,13 +207,14 @@ def _absent_words(findings: Findings) -> str:
 
 
 def _manifest(project: Project) -> list[dict[str, str]]:
-    """Committed outputs first, by run and analysis; then what rendering makes of them."""
+    """Committed outputs first, by run and analysis, shared ones once; then what rendering makes of them."""
     declared = load_runs(project).runs
     runs = [run for run in runs_with_results(project) if run in declared]
-    outputs, papers = [], []
-    for run in runs:
-        shelf, title = Shelf(project, run), declared[run].title
-        for analysis in shelf.analyses():
+    outputs = []
+    titles = {run: declared[run].title for run in runs} | {SHARED: "shared by all runs"}
+    for run, title in titles.items():
+        shelf = Shelf(project, run)
+        for analysis in (name for name in shelf.analyses() if shelf.home(name) == run):
             ledger, folder = shelf.ledger(analysis), f"results/{run}/{analysis}"
             statistics, claims = len(ledger.findings.statistics), len(ledger.findings.claims)
             outputs.append(
@@ -226,10 +227,11 @@ def _manifest(project: Project) -> list[dict[str, str]]:
             )
             for name, figure in sorted(ledger.findings.figures.items()):
                 outputs.append({"file": f"{folder}/figures/{name}.svg", "comment": figure.caption})
-        papers.append(
-            {
-                "file": f"_site/{run}/paper/paper.pdf",
-                "comment": f"The paper from the run {title}. Made by: mechscope render --run {run}",
-            }
-        )
+    papers = [
+        {
+            "file": f"_site/{run}/paper/paper.pdf",
+            "comment": f"The paper from the run {declared[run].title}. Made by: mechscope render --run {run}",
+        }
+        for run in runs
+    ]
     return outputs + papers

@@ -29,8 +29,8 @@ from mechscope.ledger.schema import (
 )
 from mechscope.ledger.store import LEDGER_NAME, inputs_hash, read_ledger
 from mechscope.pipeline.recording import kind_written, names_written
-from mechscope.pipeline.runs import Run, load_runs
-from mechscope.project import Project
+from mechscope.pipeline.runs import Places, Run, load_places
+from mechscope.project import SHARED, Project
 from mechscope.syntax import parse, read_source
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Found:
     """A record, by its key; or, of the kind "absent", why the run does not have it.
 
     Attributes:
+        run: SHARED for what is the same in all runs.
         source: The ledger that has or lacks it; None where the analysis failed or was never run.
     """
 
@@ -129,8 +130,15 @@ def repeat_command(run: str, analysis: str = "") -> str:
 
 
 def runs_with_results(project: Project) -> list[str]:
-    """Runs that have at least one ledger."""
-    return sorted({path.parent.parent.name for path in project.results.glob(f"[!._]*/*/{LEDGER_NAME}")})
+    """Runs that have at least one ledger of their own, and those that share all of their results."""
+    there = {path.parent.parent.name for path in project.results.glob(f"[!._]*/*/{LEDGER_NAME}")}
+    if SHARED in there:
+        places = load_places(project)
+        names = list(places.analyses)
+        there |= {
+            run for run in places.runs.runs if names and all(places.shares(run, name) for name in names)
+        }
+    return sorted(there - {SHARED})
 
 
 def parse_key(key: str) -> tuple[str | None, str, str] | None:
@@ -139,10 +147,8 @@ def parse_key(key: str) -> tuple[str | None, str, str] | None:
     return (match["run"], match["analysis"], match["name"]) if match else None
 
 
-def shared_words(ledger: LedgerFile, runs: str = "all runs") -> str:
-    """That an analysis found one thing, not one in each of the runs that have equal inputs, and why."""
-    why = "has the same inputs" if ledger.inputs.models else "does not use the run's model"
-    return f"the same in {runs}: it {why}"
+SHARED_WORDS = "found once for all runs: it does not use their models"
+"""Of an analysis whose results are shared."""
 
 
 class NoResults(InvalidInput):
@@ -163,12 +169,50 @@ class Shelf:
         self._without_results: dict[tuple[str, str], Absent] = {}
 
     def analyses(self, run: str | None = None) -> list[str]:
-        """The analyses with results in a run (default: the run that is rendered)."""
+        """The analyses with results in a run (default: the run that is rendered), shared ones among them."""
         run = run or self.run
         if run not in self._analyses:
-            found = (self.project.results / run).glob(f"[!._]*/{LEDGER_NAME}")
-            self._analyses[run] = sorted(path.parent.name for path in found)
+            places = {run, SHARED} if run in self._places.runs.runs else {run}
+            self._analyses[run] = sorted(
+                path.parent.name
+                for place in places
+                for path in (self.project.results / place).glob(f"[!._]*/{LEDGER_NAME}")
+                if self.home(path.parent.name, run) == place
+            )
         return self._analyses[run]
+
+    def home(self, analysis: str, run: str | None = None) -> str:
+        """Where the results lie that an analysis has in a run (default: the one that is rendered).
+
+        That is the run itself, or SHARED. A script that is gone or can't be read does not tell; then they lie
+        where they are.
+        """
+        run = run or self.run
+        if analysis in self._places.analyses:
+            return self._places.node(run, analysis)[0]
+        there = [place for place in (run, SHARED) if self._has_ledger(place, analysis)]
+        return there[0] if there else run
+
+    def _has_ledger(self, place: str, analysis: str) -> bool:
+        return (self.project.found(place, analysis) / LEDGER_NAME).is_file()
+
+    def shared(self, run: str) -> list[str]:
+        """The analyses whose results a run shares, whether they are there yet or not."""
+        there = {path.parent.name for path in (self.project.results / SHARED).glob(f"*/{LEDGER_NAME}")}
+        return sorted(name for name in {*self._places.analyses, *there} if self.home(name, run) == SHARED)
+
+    def here(self, found: Found) -> bool:
+        """Whether a record is one of the run that is rendered, or shared by it."""
+        return found.run == self.home(found.analysis)
+
+    def runs(self) -> list[str]:
+        """What a key can begin with: runs with results, and SHARED where anything is."""
+        own = runs_with_results(self.project)
+        return [*own, SHARED] if any((self.project.results / SHARED).glob(f"*/{LEDGER_NAME}")) else own
+
+    @cached_property
+    def _places(self) -> Places:
+        return load_places(self.project)
 
     def ledger(self, analysis: str, run: str | None = None) -> LedgerFile:
         """A ledger, checked.
@@ -177,7 +221,7 @@ class Shelf:
             FileNotFoundError: There is none.
             LedgerDamaged: It can't be trusted.
         """
-        place = (run or self.run, analysis)
+        place = (self.home(analysis, run), analysis)
         if place not in self._ledgers:
             folder = self.project.found(*place)
             ledger = read_ledger(folder)
@@ -189,14 +233,6 @@ class Shelf:
             self._ledgers[place] = ledger
         return self._ledgers[place]
 
-    def shared(self, analysis: str) -> bool:
-        """Whether an analysis has one result in all runs: each of several has it, and from equal inputs."""
-        runs = runs_with_results(self.project)
-        if len(runs) < 2 or not all(analysis in self.analyses(run) for run in runs):
-            return False
-        first, *others = [self.ledger(analysis, run).inputs for run in runs]
-        return all(inputs == first for inputs in others)
-
     def records(self, *kinds: str, run: str | None = None) -> Iterator[Found]:
         """The records of the given kinds (default: all), by analysis and name."""
         for analysis in self.analyses(run):
@@ -205,11 +241,20 @@ class Shelf:
                 for name, record in sorted(getattr(ledger.findings, kind).items()):
                     if name == WHOLE and kind == "absent":
                         continue  # it speaks of the analysis
-                    yield Found(run or self.run, analysis, name, kind, record, ledger)
+                    yield Found(ledger.run, analysis, name, kind, record, ledger)
 
     def key_of(self, found: Found) -> str:
         """The key by which the rendered run cites a record."""
-        return found.short_key if found.run == self.run else f"{found.run}:{found.short_key}"
+        return found.short_key if self.here(found) else f"{found.run}:{found.short_key}"
+
+    def cited_key(self, key: str) -> str:
+        """A key as `key_of` gives it for its record, however it names the run; what is no key as it is."""
+        parsed = parse_key(key)
+        if parsed is None:
+            return key
+        run, analysis, name = parsed
+        home = self.home(analysis, run)
+        return f"{analysis}.{name}" if home == self.home(analysis) else f"{home}:{analysis}.{name}"
 
     def find(self, key: str, kind: str | None = None, *, where: str = "") -> Found:
         """The record that `key` names.
@@ -242,7 +287,7 @@ class Shelf:
         run, analysis, name = parsed[0] or self.run, parsed[1], parsed[2]
         prefix = "" if parsed[0] is None else f"{run}:"
         if not self.analyses(run):
-            known = runs_with_results(self.project)
+            known = self.runs()
             if run == self.run:
                 raise InvalidInput(
                     f"{place}'{key}': run '{run}' has no results yet.", hint=f"mechscope run --run {run}"
@@ -263,7 +308,7 @@ class Shelf:
             ledger = self.ledger(analysis, run)
             actual = ledger.findings.kind_of(name)
             record = getattr(ledger.findings, actual)[name] if actual else None
-            found = Found(run, analysis, name, actual or "", record, ledger)
+            found = Found(ledger.run, analysis, name, actual or "", record, ledger)
         if actual is None:
             valid = [f"{prefix}{analysis}.{other}" for other in self._names(run, analysis)]
             hint = (
@@ -299,14 +344,15 @@ class Shelf:
                 self._without_results[run, analysis] = Absent(
                     because=self._no_results(run, analysis), cell=""
                 )
-            return Found(run, analysis, name, "absent", self._without_results[run, analysis], None)
+            absent = self._without_results[run, analysis]
+            return Found(self.home(analysis, run), analysis, name, "absent", absent, None)
         ledger = self.ledger(analysis, run)
         findings = ledger.findings
         if findings.kind_of(name) not in (None, "absent"):
             return None
         record = findings.absent.get(name) if name != WHOLE else None
         record = record or findings.absent.get(WHOLE)
-        return Found(run, analysis, name, "absent", record, ledger) if record else None
+        return Found(ledger.run, analysis, name, "absent", record, ledger) if record else None
 
     def said(self, found: Found) -> str:
         """Why a run does not have a record, as a sentence: "Does not apply to Tiny: it has one layer."."""
@@ -317,6 +363,8 @@ class Shelf:
 
     def run_title(self, run: str) -> str:
         """A run as readers know it."""
+        if run == SHARED:
+            return "all runs"
         return self._runs[run].title if run in self._runs else run
 
     def title(self, run: str, analysis: str) -> str:
@@ -349,7 +397,7 @@ class Shelf:
     def _no_results(self, run: str, analysis: str) -> str:
         from mechscope.pipeline.freshness import failed_inputs, failed_notebook
 
-        target = self.project.found(run, analysis)
+        target = self.project.found(self.home(analysis, run), analysis)
         failed = any(path(self.project, target).is_file() for path in (failed_notebook, failed_inputs))
         where = "this run" if run == self.run else f"the run {self.run_title(run)}"
         return f"the analysis {self.title(run, analysis)} {'failed' if failed else 'was not run'} in {where}"
@@ -410,7 +458,7 @@ class Shelf:
 
     @cached_property
     def _runs(self) -> Mapping[str, Run]:
-        return load_runs(self.project).runs
+        return self._places.runs.runs
 
     # Claims and reruns ----------------------------------------------------------------------------------
 
@@ -431,7 +479,8 @@ class Shelf:
         entry = latest_entry(self._claim_entries, found.analysis, found.name)
         if entry is None or entry.criterion != found.record.criterion:
             return "not in analyses/claims.lock: taken as after the results"
-        return f"after results of {' and '.join(entry.results_existed)} were there, by analyses/claims.lock"
+        runs = ["all runs" if run == SHARED else run for run in entry.results_existed]
+        return f"after results of {' and '.join(runs)} were there, by analyses/claims.lock"
 
     @cached_property
     def _claim_entries(self) -> list[Any]:

@@ -99,7 +99,7 @@ def build_graph(project: Project, run: str, codes: Sequence[Shortcode], shelf: S
             line = f"{item.code.file}:{item.code.line}"
             if line not in lines:
                 lines.append(line)
-            if item.found.run != run:
+            if not shelf.here(item.found):
                 foreign[place] = item.found
     nodes: dict[str, Node] = {}
     edges: list[Edge] = []
@@ -109,10 +109,10 @@ def build_graph(project: Project, run: str, codes: Sequence[Shortcode], shelf: S
     ledgers = {(found.run, found.analysis): found.source for found in records.values()}
     for place, ledger in ledgers.items():
         target = f"analysis:{'/'.join(place)}"
-        for source in _inputs(ledger) if ledger else ():
+        for source in _inputs(ledger, shelf) if ledger else ():
             nodes.setdefault(source.id, source)
             edges.append(Edge(source.id, target))
-        nodes[target] = Node(target, "analysis", _within(run, *place), shelf.title(*place))
+        nodes[target] = Node(target, "analysis", _within(shelf, *place), shelf.title(*place))
     for found in records.values():
         id = f"record:{found.run}/{found.short_key}"
         kind = SHORTCODE_OF_KIND.get(found.kind, found.kind)
@@ -138,7 +138,7 @@ def _evidence(found: Found) -> Iterator[Edge]:
         yield Edge(f"{analysis}.{name}", f"{analysis}.{found.name}")
 
 
-def _inputs(ledger: LedgerFile) -> Iterator[Node]:
+def _inputs(ledger: LedgerFile, shelf: Shelf) -> Iterator[Node]:
     for path in sorted(ledger.inputs.data):
         yield Node(f"data:{path}", "data", path)
     for model in ledger.inputs.models.values():
@@ -147,11 +147,12 @@ def _inputs(ledger: LedgerFile) -> Iterator[Node]:
         yield Node(f"autoencoder:{sae.name}", "autoencoder", sae.name)
     for need in sorted(ledger.inputs.needs):
         run, analysis = need_of(need, ledger.run)
-        yield Node(f"analysis:{run}/{analysis}", "analysis", _within(ledger.run, run, analysis))
+        run = shelf.home(analysis, run)
+        yield Node(f"analysis:{run}/{analysis}", "analysis", _within(shelf, run, analysis))
 
 
-def _within(here: str, run: str, name: str) -> str:
-    return name if run == here else f"{run}:{name}"
+def _within(shelf: Shelf, run: str, name: str) -> str:
+    return name if run == shelf.home(name) else f"{run}:{name}"
 
 
 def _detail(shelf: Shelf, found: Found) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from mechscope.files import write_atomically
-from mechscope.project import Project
+from mechscope.project import SHARED, Project
 from mechscope.publish.sources import article_files
 
 _SUFFIXES = (".html", ".pdf", ".typ", ".quarto_ipynb")
@@ -85,6 +85,7 @@ def _strays(project: Project, run: str) -> Iterator[Path]:
         *article_files(project),
         *project.generated(run).glob("*.qmd"),
         *(project.results / run).glob("*/notebook.ipynb"),
+        *(project.results / SHARED).glob("*/notebook.ipynb"),
     ]
     for document in documents:
         beside = [document.with_suffix(suffix) for suffix in _SUFFIXES]

@@ -9,15 +9,14 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from mechscope.errors import AnalysisFailed, InvalidInput, LedgerDamaged, RenderFailed, UnknownName
 from mechscope.ledger.store import LEDGER_NAME, read_ledger
 from mechscope.pipeline.profiles import profiles
-from mechscope.pipeline.runs import load_runs
-from mechscope.project import Project
+from mechscope.pipeline.runs import load_places, load_runs
+from mechscope.project import SHARED, Project
 from mechscope.publish.citations import check_citations
 from mechscope.publish.codecheck import write_codecheck
 from mechscope.publish.findings import parse_key, runs_with_results
@@ -154,18 +153,20 @@ def _with_included(project: Project, articles: Iterable[Path]) -> dict[Path, lis
 
 
 def cited_analyses(project: Project, run: str, articles: Iterable[Path]) -> list[str]:
-    """The analyses that some articles cite from the run that is rendered, and those that these need."""
-    from mechscope.pipeline.scripts import select, survey_analyses
+    """The analyses that some articles cite from the run that is rendered, and those that these need.
 
-    analyses = survey_analyses(project).analyses
+    What the run shares with others is its own, too.
+    """
+    places = load_places(project)
     codes, _ = printed_in(project, run, codes_of(project, articles))
     keys = [parse_key(code.key or "") for code in codes]
-    cited = {key[1] for key in keys if key and key[0] in (None, run) and key[1] in analyses}
-    wanted = [(run, analysis.name) for analysis in select(analyses, sorted(cited))] if cited else []
-    for node in wanted:  # grows
-        needs = [(other, name) for _, other, name in analyses[node[1]].upstream(node[0])]
-        wanted += [need for need in needs if need not in wanted and need[1] in analyses]
-    return [name for other, name in wanted if other == run]
+    cited = {places.node(key[0] or run, key[1]) for key in keys if key}
+    own = places.nodes([run], places.analyses)
+    wanted = [node for node in own if node in cited]
+    for of, name in wanted:  # grows
+        needs = [(other, need) for _, other, need in places.upstream(of, places.analyses[name])]
+        wanted += [need for need in needs if need not in wanted and need[1] in places.analyses]
+    return [node[1] for node in wanted if node in own]
 
 
 def _wanted_of_others(project: Project, run: str, codes: Iterable[Shortcode]) -> dict[str, list[str]]:
@@ -176,23 +177,26 @@ def _wanted_of_others(project: Project, run: str, codes: Iterable[Shortcode]) ->
     """
     from mechscope.pipeline.scripts import survey_analyses
 
-    runs, survey = load_runs(project), survey_analyses(project)
+    places, survey = load_places(project), survey_analyses(project)
     analyses = survey.analyses
     printed, _ = printed_in(project, run, list(codes))
     keys = [parse_key(code.key or "") for code in printed if code.place != "comment"]
     for name in dict.fromkeys(key[1] for key in keys if key):
         if name in survey.problems:
             raise survey.problems[name]
-    cited = [(key[0], key[1]) for key in keys if key and key[0] in runs.runs and key[1] in analyses]
+    cited = [places.node(key[0], key[1]) for key in keys if key and key[0]]
+    compared = places.nodes([*runs_with_results(project), SHARED], analyses)
+    own = places.nodes([run], analyses)
     found: dict[str, list[str]] = {}
-    for other, name in dict.fromkeys([*cited, *_damaged(project, runs_with_results(project), analyses)]):
-        if other in runs.runs and other != run:
-            found.setdefault(str(other), []).append(name)
+    for other, name in dict.fromkeys([*cited, *_damaged(project, compared)]):
+        known = name in analyses and (other in places.runs.runs or places.shares(other, name))
+        if known and other != run and (other, name) not in own:
+            found.setdefault(other, []).append(name)
     return found
 
 
-def _damaged(project: Project, runs: Iterable[str], analyses: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for run, name in product(runs, analyses):
+def _damaged(project: Project, nodes: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for run, name in nodes:
         try:
             read_ledger(project.found(run, name))
         except FileNotFoundError:
@@ -281,9 +285,8 @@ def left_stale(project: Project, run: str, articles: Iterable[Path]) -> tuple[st
 
 def _states(project: Project, runs: list[str]) -> list[State]:
     from mechscope.pipeline.freshness import look_at_all
-    from mechscope.pipeline.scripts import survey_analyses
 
-    return look_at_all(project, load_runs(project), runs, survey_analyses(project).analyses)
+    return look_at_all(project, load_places(project), runs)
 
 
 def unread(project: Project) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from mechscope.errors import InvalidRecord, UnknownName
 from mechscope.files import stable_json
 from mechscope.ledger.formatting import MISSING, format_value
 from mechscope.ledger.schema import LedgerFile, Statistic
-from mechscope.project import Project
+from mechscope.project import SHARED, Project
 from mechscope.publish.findings import Found, Shelf, runs_with_results
 
 
@@ -46,8 +46,8 @@ class ClaimPair:
 
     @property
     def same(self) -> bool:
-        """Whether this is one result that both runs have: found from equal inputs."""
-        return _equal_inputs(self.one, self.other) and not self.flipped
+        """Whether this is one result that both runs share."""
+        return _is_shared(self.one, self.other)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class StatisticPair:
         """The difference as the statistic is printed, with its sign."""
         record = self.one.record if self.one else None
         if self.difference is None or record is None:
-            return "" if self._same_text else "differs"
+            return "" if value_text(self.one) == value_text(self.other) else "differs"
         spec = record.format if record.format[:1] in "+-" else f"+{record.format}"
         try:
             text = format_value(self.difference, spec, record.unit)
@@ -94,17 +94,13 @@ class StatisticPair:
 
     @property
     def same(self) -> bool:
-        """Whether this is one result that both runs have: found from equal inputs."""
-        return _equal_inputs(self.one, self.other) and self._same_text
-
-    @property
-    def _same_text(self) -> bool:
-        return value_text(self.one) == value_text(self.other)
+        """Whether this is one result that both runs share."""
+        return _is_shared(self.one, self.other)
 
 
 @dataclass(frozen=True)
 class Shared:
-    """An analysis that found in two runs one thing, from equal inputs; how many claims and statistics."""
+    """An analysis whose results two runs share: how many claims and statistics it has."""
 
     analysis: str
     ledger: LedgerFile
@@ -239,7 +235,7 @@ def as_json(compared: RunComparison) -> str:
             "key": pair.key,
             "sentence": pair.sentence,
             "flipped": pair.flipped,
-            "same_inputs": _equal_inputs(pair.one, pair.other),
+            "shared": pair.same,
             "absent": _why_absent(compared, pair.key),
             "outcomes": list(pair.outcomes),
             "exploratory": list(pair.exploratory),
@@ -257,7 +253,7 @@ def as_json(compared: RunComparison) -> str:
             "difference": pair.difference,
             "intervals_overlap": pair.overlap,
             "absent": _why_absent(compared, pair.key),
-            "same_inputs": _equal_inputs(pair.one, pair.other),
+            "shared": pair.same,
         }
         for pair in compared.statistics
     ]
@@ -268,8 +264,8 @@ def _why_absent(compared: RunComparison, key: str) -> list[str | None]:
     return [compared.why_absent(key, run) or None for run in (compared.one, compared.other)]
 
 
-def _equal_inputs(one: Found | None, other: Found | None) -> bool:
-    return one is not None and other is not None and one.ledger.inputs == other.ledger.inputs
+def _is_shared(one: Found | None, other: Found | None) -> bool:
+    return one is not None and other is not None and one.run == other.run == SHARED
 
 
 def _field(found: Found | None, name: str) -> Any:

@@ -23,7 +23,7 @@ from mechscope.errors import LedgerDamaged
 from mechscope.ledger.claims import ClaimEntry, latest_entry, lines_of_lock, read_claims
 from mechscope.ledger.history import Node, changes, contents, git_prints, node_of
 from mechscope.ledger.store import load_ledger
-from mechscope.project import Project
+from mechscope.project import SHARED, Project
 from mechscope.publish.findings import runs_with_results
 
 
@@ -65,7 +65,7 @@ def _unregistered(
     project: Project, entries: list[ClaimEntry], runs: Sequence[str], analyses: Sequence[str]
 ) -> Iterator[str]:
     """Claims of ledgers that the lock doesn't have, or has by another criterion."""
-    for run in runs:
+    for run in (*runs, SHARED):
         for analysis in analyses:
             try:
                 claims = load_ledger(project.found(run, analysis)).findings.claims
@@ -197,7 +197,7 @@ def _against(history: _History, entries: list[ClaimEntry]) -> Iterator[str]:
             yield f"{key}: the entry that {added.where} added was taken out or rewritten"
             continue
         seen = history.seen(added.commit, history.names(entry, known))
-        if denied := sorted(set(seen) - set(entry.results_existed)):
+        if denied := sorted(run for run in seen if not entry.saw(run)):
             older = [f"{now} as {then}" if now != then else now for now, then in sorted(seen.items())]
             named = [name for name, now in zip(older, sorted(seen), strict=True) if now in denied]
             yield (
@@ -253,9 +253,8 @@ def _history(project: Project) -> _History | None:
     texts = contents(project, [blob for blob in locks.values() if blob])
     versions = [(commit, lines_of_lock(texts.get(blob, ""))) for commit, blob in locks.items()]
     now = project.claims_lock.read_text(encoding="utf-8") if project.claims_lock.is_file() else ""
-    return _History(
-        project, [*versions, ("", lines_of_lock(now))], before, ledgers, frozenset(runs_with_results(project))
-    )
+    runs = frozenset({*runs_with_results(project), SHARED})
+    return _History(project, [*versions, ("", lines_of_lock(now))], before, ledgers, runs)
 
 
 def _union(sets: Iterable[frozenset[Node]]) -> frozenset[Node]:

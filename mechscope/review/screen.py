@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mechscope.ledger.schema import KINDS
-from mechscope.publish.findings import shared_words
+from mechscope.publish.findings import SHARED_WORDS
 from mechscope.publish.pages.words import in_words
 from mechscope.review.compare import RunComparison, outcome_text, overlap_text, value_text
 from mechscope.review.differences import Comparison, Drift
@@ -161,7 +161,7 @@ def comparison_text(compared: RunComparison) -> str:
     ]
     sums += [
         f"not counted: {one.analysis} ({_many(one.claims, 'claim')}, {_many(one.statistics, 'number')}) is "
-        f"{shared_words(one.ledger, 'both runs')}"
+        f"{SHARED_WORDS}"
         for one in compared.shared
     ]
     blocks.append("\n".join(sums))

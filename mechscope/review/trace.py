@@ -22,7 +22,7 @@ from mechscope.ledger.schema import WHOLE, LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME
 from mechscope.pipeline.runs import load_runs
 from mechscope.project import Project
-from mechscope.publish.findings import NOT_AVAILABLE, Found, NoResults, Shelf, runs_with_results
+from mechscope.publish.findings import NOT_AVAILABLE, Found, NoResults, Shelf
 from mechscope.publish.helpers import Helper, helpers
 from mechscope.publish.shown import shown_in
 from mechscope.publish.sources import (
@@ -176,7 +176,7 @@ def records_of(project: Project, analysis: str, run: str) -> list[tuple[str, Fou
     of = named or run
     shelf = Shelf(project, run)
     if named and not shelf.analyses(named):
-        raise UnknownName("run with results", named, runs_with_results(project))
+        raise UnknownName("run with results", named, shelf.runs())
     if name not in shelf.analyses(of):
         if (project.analyses / f"{name}.py").is_file():
             raise NoResults(
@@ -365,6 +365,7 @@ def _inputs(project: Project, ledger: LedgerFile) -> Iterator[Input]:
         yield Input("data", path, sha256, state("data", path, sha256))
     for need, sha256 in sorted(old.needs.items()):
         run, analysis = need_of(need, ledger.run)
+        run = Shelf(project, run).home(analysis)
         yield Input("findings", f"{run}:{analysis}", sha256, state("needs", need, sha256))
     for model in old.models.values():
         source, here = _model(project, model.name)
@@ -376,13 +377,14 @@ def _inputs(project: Project, ledger: LedgerFile) -> Iterator[Input]:
 def _present(project: Project, ledger: LedgerFile) -> Any:
     """The inputs as they are now; None when they can't be told (a file is missing, the script is gone)."""
     from mechscope.pipeline.fingerprint import present_inputs
-    from mechscope.pipeline.runs import parameters_of
+    from mechscope.pipeline.runs import load_places, parameters_of
     from mechscope.pipeline.scripts import read_analysis
 
     try:
         analysis = read_analysis(project, project.analyses / f"{ledger.analysis}.py")
-        parameters = parameters_of(load_runs(project), ledger.run, analysis)
-        return present_inputs(project, ledger.run, analysis, parameters)
+        places = load_places(project)
+        parameters = parameters_of(places.runs, ledger.run, analysis)
+        return present_inputs(project, analysis, parameters, places.upstream(ledger.run, analysis))
     except (MechscopeError, OSError):
         return None
 
@@ -406,13 +408,12 @@ def _model(project: Project, name: str) -> tuple[str, str]:
 
 
 def _citations(project: Project, found: Found, run: str, codes: Sequence[Shortcode]) -> Iterator[Citation]:
-    names = {f"{found.run}:{found.short_key}"} | ({found.short_key} if found.run == run else set())
     scans: dict[str, Scan | None] = {}
     shelf = Shelf(project, run)
     title = load_runs(project).run(run).title
     shown = {_id(item.code) for items in shown_in(project, shelf, codes).values() for item in items}
     for code in codes:
-        if code.key not in names or code.place == "comment":
+        if code.place == "comment" or shelf.cited_key(code.key or "") != shelf.key_of(found):
             continue
         if code.file not in scans:
             path = project.root / code.file

@@ -24,10 +24,10 @@ from mechscope.pipeline.displayed import UNREADABLE, unrecorded
 from mechscope.pipeline.fingerprint import why_stale
 from mechscope.pipeline.freshness import NEVER_RUN, State, look
 from mechscope.pipeline.lock import results_lock
-from mechscope.pipeline.runs import Runs, check_parameters, load_runs
+from mechscope.pipeline.runs import Places, Runs, check_parameters, load_runs
 from mechscope.pipeline.schedule import Outcome, Reporter, Silent
 from mechscope.pipeline.scripts import Analysis, Survey, survey_analyses
-from mechscope.project import Project
+from mechscope.project import SHARED, Project
 from mechscope.publish.findings import runs_with_results
 from mechscope.publish.pages.words import in_words
 from mechscope.review.consistency import inconsistencies
@@ -51,7 +51,7 @@ def verify(
     device: str | None = None,
     reporter: Reporter | None = None,
 ) -> list[Verdict]:
-    """Rerun analyses and compare; writes `verification.json` of each run.
+    """Rerun analyses and compare, shared ones once; writes `verification.json` of each run, and of SHARED.
 
     Args:
         analyses: By name; none means all.
@@ -67,18 +67,19 @@ def verify(
 
     reporter, device = reporter or Silent(), device or chosen_device()
     here = environment(device)
-    declared, part = _plan(project, analyses, runs)
+    places, part = _plan(project, analyses, runs)
+    declared = places.runs
     with results_lock(project, reporter.say):
-        todo = [(run, analysis) for run in _named(runs, declared) for analysis in part.analyses.values()]
+        todo = places.nodes(_named(runs, declared), part.analyses)
         with ThreadPoolExecutor(jobs or analyses_at_a_time()) as pool:
             try:
-                futures = [pool.submit(_verdict, project, declared, *one, device, reporter) for one in todo]
+                futures = [pool.submit(_verdict, project, places, *node, device, reporter) for node in todo]
                 verdicts = [future.result() for future in futures]
             except KeyboardInterrupt:
                 pool.shutdown(wait=False, cancel_futures=True)
                 stop_kernels()
                 raise
-        verdicts = _with_upstream(verdicts, part.analyses)
+        verdicts = _with_upstream(verdicts, places)
         verdicts += [
             Verdict(run, name, problems=(str(problem),))
             for run in _named(runs, declared)
@@ -94,12 +95,13 @@ def verify(
     return verdicts
 
 
-def _plan(project: Project, analyses: Sequence[str], runs: Sequence[str]) -> tuple[Runs, Survey]:
+def _plan(project: Project, analyses: Sequence[str], runs: Sequence[str]) -> tuple[Places, Survey]:
+    """Where results lie, and the analyses that are asked for."""
     declared, survey = load_runs(project), survey_analyses(project)
     check_parameters(project, declared, survey.analyses, survey.problems)
-    for run in runs:
-        declared.run(run)
-    return declared, survey.chosen(analyses)
+    places, part = Places(declared, survey.analyses), survey.chosen(analyses)
+    places.check(runs, [name for name in analyses if name in part.analyses])
+    return places, part
 
 
 def _named(runs: Sequence[str], declared: Runs) -> list[str]:
@@ -107,12 +109,12 @@ def _named(runs: Sequence[str], declared: Runs) -> list[str]:
 
 
 def _verdict(
-    project: Project, declared: Runs, run: str, analysis: Analysis, device: str, reporter: Reporter
+    project: Project, places: Places, run: str, name: str, device: str, reporter: Reporter
 ) -> Verdict:
     from mechscope.pipeline.execute import execute, stopped
 
-    name, folder = analysis.name, project.found(run, analysis.name)
-    state = look(project, declared, run, analysis)
+    analysis, folder = places.analyses[name], project.found(run, name)
+    state = look(project, places, run, analysis)
     ledger, problems = _standing(project, run, analysis)
     if ledger is None:
         return Verdict(run, name, problems=tuple(problems))
@@ -200,7 +202,7 @@ def _differing(there: Mapping[str, str], here: Mapping[str, str]) -> dict[str, t
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def _with_upstream(verdicts: Sequence[Verdict], analyses: Mapping[str, Analysis]) -> list[Verdict]:
+def _with_upstream(verdicts: Sequence[Verdict], places: Places) -> list[Verdict]:
     """What rests on findings that were not reproduced isn't either, though its own rerun agreed."""
     done: dict[tuple[str, str], Verdict] = {}
     by_node = {(one.run, one.analysis): one for one in verdicts}
@@ -209,9 +211,8 @@ def _with_upstream(verdicts: Sequence[Verdict], analyses: Mapping[str, Analysis]
         if node not in done:
             shaky = [
                 need
-                for need, *upstream in analyses[node[1]].upstream(node[0])
-                if (upstream[0], upstream[1]) in by_node
-                and not settled((upstream[0], upstream[1])).reproduced
+                for need, run, name in places.upstream(node[0], places.analyses[node[1]])
+                if (run, name) in by_node and not settled((run, name)).reproduced
             ]
             mine = by_node[node]
             resting = tuple(f"rests on {need}, which was not reproduced" for need in shaky)
@@ -247,11 +248,11 @@ def quick(project: Project, analyses: Sequence[str] = (), runs: Sequence[str] = 
     Raises:
         UnknownName, InvalidInput: As `verify` does.
     """
-    declared, part = _plan(project, analyses, runs)
-    there = [run for run in runs_with_results(project) if run in declared.runs]
-    names = _named(runs or there, declared)
-    readable = part.analyses.values()
-    checks = [_check(project, declared, run, analysis) for run in names for analysis in readable]
+    places, part = _plan(project, analyses, runs)
+    there = [run for run in runs_with_results(project) if run in places.runs.runs]
+    names = _named(runs or there, places.runs)
+    checks = [_check(project, places, *node) for node in places.nodes(names, part.analyses)]
+    names = [run for run in names if run != SHARED]
     lock = check_lock(project, names, [*part.analyses, *part.problems])
     return [
         *checks,
@@ -263,17 +264,18 @@ def quick(project: Project, analyses: Sequence[str] = (), runs: Sequence[str] = 
 
 
 def _verifications(project: Project, runs: Sequence[str]) -> Iterator[Check]:
-    for run in runs:
+    for run in (*runs, SHARED):
         if said := look_at_verification(project, run, date.today()):
             words, problems = said
             yield Check(project.shown(verification_file(project, run)), words, tuple(problems))
 
 
-def _check(project: Project, declared: Runs, run: str, analysis: Analysis) -> Check:
+def _check(project: Project, places: Places, run: str, name: str) -> Check:
+    analysis = places.analyses[name]
     ledger, problems = _standing(project, run, analysis)
     looked_at = ""
     if ledger is not None:
-        state = look(project, declared, run, analysis)
+        state = look(project, places, run, analysis)
         problems += [f"input: {change}" for change in _inputs(ledger, state)]
         if state.problem is not None:
             problems.append(f"inputs can't be determined: {state.problem.message}")

@@ -14,7 +14,7 @@ from mechscope.ledger.store import ledger_text, load_ledger
 from mechscope.pipeline.accept import accept
 from mechscope.pipeline.fingerprint import data_files, why_stale
 from mechscope.pipeline.freshness import NEVER_RUN, look_at_all
-from mechscope.pipeline.runs import load_runs
+from mechscope.pipeline.runs import load_places
 from mechscope.pipeline.schedule import Order, run_analyses
 from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
@@ -23,7 +23,7 @@ from tests.throwaway import edit, make_project, script
 
 def reasons(project: Project, run: str = "one") -> dict[str, list[str]]:
     """Why each stale analysis is stale."""
-    states = look_at_all(project, load_runs(project), [run], find_analyses(project))
+    states = look_at_all(project, load_places(project), [run])
     return {state.analysis: list(state.reasons) for state in states if not state.fresh}
 
 
@@ -48,7 +48,7 @@ def test_a_parameter_that_changed_is_named_with_its_values(project: Project) -> 
 
 
 def test_a_default_that_the_run_overrides_does_not_count(project: Project) -> None:
-    edit(project.analyses / "source.py", "seed = 0", "seed = 9")
+    edit(project.analyses / "source.py", "seed = 100", "seed = 9")
     assert reasons(project) == {}
 
 

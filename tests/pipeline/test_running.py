@@ -22,7 +22,7 @@ from mechscope.ledger import read_ledger
 from mechscope.pipeline.freshness import look
 from mechscope.pipeline.lock import results_lock
 from mechscope.pipeline.run import failures
-from mechscope.pipeline.runs import load_runs
+from mechscope.pipeline.runs import load_places
 from mechscope.pipeline.schedule import Order, Outcome, Silent, run_analyses
 from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
@@ -156,7 +156,7 @@ def test_one_failed_analysis_fails_only_what_needs_it_and_says_where(project: Pr
     kept = json.loads((project.scratch / "failed/one/source.ipynb").read_text())
     assert [cell["id"] for cell in kept["cells"]][-1] == "cell-03"
     assert files(project.found("one", "source")) == before  # the last good result stays
-    state = look(project, load_runs(project), "one", find_analyses(project)["source"])
+    state = look(project, load_places(project), "one", find_analyses(project)["source"])
     assert state.reasons == (
         "the script's code changed",
         "its last run failed: .mechscope/failed/one/source.ipynb",
@@ -343,8 +343,8 @@ def test_how_a_trial_ends_says_nothing_of_the_last_run(project: Project) -> None
     edit(project.analyses / "source.py", "doubled(sum(numbers))", "doubled(sum(numbers)) / (seed - 5)")
     assert what(run(project, "source", overrides=("seed=5",))) == {"source": "failed"}
     kept = project.scratch / "failed/trials/one/source.ipynb"
-    analysis, runs = find_analyses(project)["source"], load_runs(project)
-    assert look(project, runs, "one", analysis).reasons == ("the script's code changed",)
+    analysis, places = find_analyses(project)["source"], load_places(project)
+    assert look(project, places, "one", analysis).reasons == ("the script's code changed",)
     assert kept.is_file()
     (project.scratch / "failed/one").mkdir()
     of_the_run = Path(shutil.copy(kept, project.scratch / "failed/one"))

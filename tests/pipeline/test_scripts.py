@@ -73,7 +73,7 @@ def test_header_and_parameters_are_read_without_running_the_script(tmp_path: Pat
         ("print(area(seed))", "# why\nprint(\n    area(seed),  # here\n)"),
         ("def area(r):\n", 'def area(r):\n    """Of a circle."""\n'),
         ("# %%\nprint", "# %%\n# only a comment\n\n# %% A title for the cell\nprint"),
-        ("seed = 0", "seed = 1"),  # parameters count by their values in a run
+        ("seed = 100", "seed = 1"),  # parameters count by their values in a run
     ],
 )
 def test_prose_comments_formatting_and_docstrings_are_not_code(tmp_path: Path, old: str, new: str) -> None:
@@ -137,7 +137,7 @@ COMMENTS = [
 @pytest.mark.parametrize("comment", COMMENTS)
 def test_a_comment_is_a_comment_whatever_it_looks_like(tmp_path: Path, comment: str) -> None:
     body = f"{comment}\nx = 1  {comment}\n\n\ndef f():\n    {comment}\n    return x"
-    assert code_of(tmp_path, script(body)) == ["seed = 0", body]
+    assert code_of(tmp_path, script(body)) == ["seed = 100", body]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_comment_is_a_comment_whatever_it_looks_like(tmp_path: Path, comment: 
     ],
 )
 def test_a_marker_inside_a_statement_begins_no_cell(tmp_path: Path, body: str) -> None:
-    assert code_of(tmp_path, script(f"{body}\n\n# %%\nz = 1")) == ["seed = 0", body, "z = 1"]
+    assert code_of(tmp_path, script(f"{body}\n\n# %%\nz = 1")) == ["seed = 100", body, "z = 1"]
 
 
 SEPARATORS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
@@ -166,14 +166,14 @@ def test_only_what_ends_a_line_in_python_ends_one(tmp_path: Path, separator: str
     body = f'k = 1\n# a pasted note:{separator}k = 7\ntext = "one{separator}two"'
     prose = f"# %% [markdown]\n# Prose{separator}goes on."
     text = script(f"{body}\n\n{prose}")
-    assert code_of(tmp_path, text) == ["seed = 0", body]
+    assert code_of(tmp_path, text) == ["seed = 100", body]
     assert from_script(read(tmp_path, text), text).cells[-1].source == f"Prose{separator}goes on."
 
 
 def test_a_diagram_in_prose_has_comments_of_its_own(tmp_path: Path) -> None:
     prose = "# ```mermaid\n# %% of the diagram\n# graph\n# ```\n# The end."
     text = script(f"x = 1\n\n# %% [markdown]\n{prose}\n\n# %%\ny = 1")
-    assert code_of(tmp_path, text) == ["seed = 0", "x = 1", "y = 1"]
+    assert code_of(tmp_path, text) == ["seed = 100", "x = 1", "y = 1"]
     assert from_script(read(tmp_path, text), text).cells[3].source == prose.replace("# ", "")
 
 
@@ -218,7 +218,7 @@ TEXT = script('x = "é"\nprint(x)')
 def test_a_script_is_the_same_however_it_is_saved(tmp_path: Path, raw: bytes) -> None:
     found = saved(tmp_path, raw).analyses["one"]
     assert (found.title, found.parameters, found.code) == (
-        "A title", {"seed": 0}, read(tmp_path, TEXT).code,
+        "A title", {"seed": 100}, read(tmp_path, TEXT).code,
     )  # fmt: skip
     assert from_script(found, read_source(found.path, "one")).cells[-1].source == 'x = "é"\nprint(x)'
 
@@ -242,7 +242,7 @@ LINE = TEXT.split("\n").index('x = "é"') + 1
         ),
         (f"{TEXT}y = {'+'.join(['1'] * 20_000)}\n".encode(), "this is not Python: an expression is nested"),
         (f"{TEXT}y = {'(' * 500}1{')' * 500}\n".encode(), "this is not Python: too many nested parentheses"),
-        (TEXT.replace("seed = 0", 'seed = "\\ud800"').encode(), "'seed' is not a plain value"),
+        (TEXT.replace("seed = 100", 'seed = "\\ud800"').encode(), "'seed' is not a plain value"),
     ],
 )
 def test_a_script_that_cannot_be_read_is_one_message_and_stops_no_other(
@@ -314,9 +314,9 @@ def test_a_title_is_the_text_that_stands_there(tmp_path: Path, title: str) -> No
             "analyses/one.py:4: unknown key in the header 'mechscop' — did you mean 'mechscope'?",
         ),
         (lambda text: text.replace(' tags=["parameters"]', ""), "there are 0 cells with tags"),
-        (lambda text: text.replace("seed = 0", "seed = 0; rate = 1"), "two parameters in one line"),
-        (lambda text: text.replace("seed = 0", "import os\nseed = 0"), "only 'name = value'"),
-        (lambda text: text.replace("seed = 0", "seed = range(3)"), "parameter 'seed' is not a plain value"),
+        (lambda text: text.replace("seed = 100", "seed = 100; rate = 1"), "two parameters in one line"),
+        (lambda text: text.replace("seed = 100", "import os\nseed = 100"), "only 'name = value'"),
+        (lambda text: text.replace("seed = 100", "seed = range(3)"), "parameter 'seed' is not a plain value"),
         (lambda text: text.replace("import math", "import = math"), "this is not Python"),
     ],
 )

@@ -26,7 +26,7 @@ from mechscope.ledger.schema import (
 )
 from mechscope.ledger.store import findings_hash, ledger_text, read_ledger
 from mechscope.pipeline.profiles import write_profile
-from mechscope.project import Project
+from mechscope.project import SHARED, Project
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -230,6 +230,13 @@ def write_sample_ledger(
     )
     (folder / "ledger.json").write_text(ledger_text(ledger))
     (folder / "notebook.ipynb").write_text(json.dumps(_notebook(findings)))
+
+
+def share_an_analysis(project: Project) -> None:
+    """An analysis that reads no model, with results that all runs share."""
+    script = SCRIPT.replace("models: [model]", "models: []").replace('model = "smollm2-135m"\n', "")
+    (project.analyses / "other.py").write_text(script)
+    write_sample_ledger(project, SHARED, sample_findings(), "other")
 
 
 def write_sample_verification(project: Project, run: str, **entry: Any) -> None:

@@ -6,17 +6,20 @@ import html
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pypandoc
 import pytest
 
-from mechscope.project import Project
+from mechscope.project import SHARED, Project
 from mechscope.publish.prerender import prepare
-from tests.publish.sample_project import HOSTILE, sample_findings, write_sample_ledger
+from tests.publish.sample_project import HOSTILE, sample_findings, share_an_analysis, write_sample_ledger
+from tests.throwaway import edit
 
 RUN = "smollm2-135m"
+OTHER = "gemma-3-270m"
 HARNESS = Path(__file__).with_name("harness.lua")
 NBSP = "\u00a0"
 
@@ -203,6 +206,30 @@ def test_a_damaged_ledger_stops_the_render_and_names_the_command(sample: Project
 def test_a_key_of_another_run_is_looked_up_there(sample: Project) -> None:
     assert lua(sample, "stat", "gemma-3-270m:topic_geometry.centred_max", context="text")[0] == "0.13"
     assert lua(sample, "stat", "topic_geometry.centred_max", context="text", run="gemma-3-270m")[0] == "0.13"
+
+
+def test_what_is_shared_is_cited_in_every_run_as_its_own(sample: Project) -> None:
+    share_an_analysis(sample)
+    shutil.copytree(sample.found(SHARED, "other"), sample.found(OTHER, "other"))  # left over: not shown
+    for run in (RUN, OTHER):
+        prepare(sample, run, "skip")
+        for key in ("other.centred_max", "shared:other.centred_max", f"{OTHER}:other.centred_max"):
+            number, message, _ = lua(sample, "stat", key, run=run)
+            assert f'paper/_generated/{run}/numbers.html#other.centred_max"' in number, message
+        figure, message, _ = lua(sample, "figure", "other.similarity", context="block", run=run)
+        assert "results/shared/other/figures/similarity.svg" in figure, message
+        assert f"_generated/{run}/figures/other.similarity.js" in figure
+        assert "results/shared/other/notebook.html#record-similarity" in figure
+
+
+def test_what_is_shared_stands_in_for_no_run_that_has_its_own(sample: Project) -> None:
+    share_an_analysis(sample)
+    edit(sample.runs_file, "model: gemma-3-270m}", "model: gemma-3-270m, seed: 4}")
+    prepare(sample, OTHER, "skip")
+    _, message, status = lua(sample, "stat", "other.centred_max", run=OTHER)
+    assert status == 1 and "unknown analysis 'other'" in message
+    number, message, _ = lua(sample, "stat", "shared:other.centred_max", run=OTHER)
+    assert "numbers.html#shared:other.centred_max" in number, message
 
 
 def test_without_metadata_the_profile_names_the_run(sample: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from mechscope.publish.prerender import prepare
 from tests.publish.sample_project import (
     HOSTILE,
     sample_findings,
+    share_an_analysis,
     write_sample_ledger,
     write_sample_verification,
 )
@@ -341,41 +342,38 @@ def test_claims_stand_under_their_analysis_those_that_differ_between_runs_first(
     assert 'id="runs-other"' in page and second
 
 
-def test_what_has_equal_inputs_in_all_runs_is_shown_and_counted_as_one_result(sample: Project) -> None:
-    for run in (RUN, "gemma-3-270m"):
-        write_sample_ledger(sample, run, sample_findings(), "other")
-    assert "same in all runs" not in " ".join(_page(sample, "claims").split())
-    for run in (RUN, "gemma-3-270m"):
-        path = sample.found(run, "other") / "ledger.json"
-        ledger = read_ledger(path.parent)
-        inputs = ledger.inputs.model_copy(update={"models": {}, "parameters": {"seed": 0}})
-        path.write_text(ledger_text(ledger.model_copy(update={"inputs": inputs})))
+def test_what_is_shared_is_shown_and_counted_once(sample: Project) -> None:
+    share_an_analysis(sample)
     page = " ".join(_page(sample, "claims").split())
     assert "1 of 1 held in SmolLM2-135M (1 exploratory); 0 of 1 held in" in page
-    assert "; 1 of 1 held among those that are the same in all runs (1 exploratory). 1 came out" in page
+    assert "; 1 of 1 held among those that were judged once for all runs (1 exploratory). 1 came out" in page
     part = page.partition('id="runs-other"')[2].partition("</table>")[0]
-    assert "The same in all runs: it does not use the run’s model." in part.replace("'", "’")
+    assert "Found once for all runs: it does not use their models." in part
     assert part.count("ms-outcome") == 1 and "All runs" in part
     page = " ".join(_page(sample, "compare").split())
     assert "1 of 1 claims came out differently; 1 of 1 pairs" in page
     part = page.partition('id="run-gemma-3-270m-other"')[2]
     assert "other.abstraction" in part and "other.centred_max" in part and "Not counted above." in part
     assert "other." not in page.partition('id="run-gemma-3-270m-other"')[0]
+    numbers = _page(sample, "numbers")
+    assert numbers.count('id="other.centred_max"') == 1
+    assert "results/shared/other/notebook.ipynb" in numbers
+    assert "mechscope verify other --run shared" in " ".join(numbers.split())
+    assert "results/shared/other/notebook.ipynb" in _page(sample, "notebooks")
+    graph = _page(sample, "graph")
+    assert "results/shared/other/notebook.html" in graph and "shared:other" not in graph
+    assert (sample.generated(RUN) / "figures" / "other.similarity.js").is_file()
 
 
 def test_each_run_counts_all_its_claims_on_every_run_s_home_page(sample: Project) -> None:
-    for run in (RUN, "gemma-3-270m"):
-        write_sample_ledger(sample, run, sample_findings(), "other")
-        path = sample.found(run, "other") / "ledger.json"
-        ledger = read_ledger(path.parent)
-        inputs = ledger.inputs.model_copy(update={"models": {}, "parameters": {"seed": 0}})
-        path.write_text(ledger_text(ledger.model_copy(update={"inputs": inputs})))
+    share_an_analysis(sample)
     for shown in (RUN, "gemma-3-270m"):
         prepare(sample, shown, "skip")
         site = json.loads((sample.generated(shown) / "site.json").read_text())
         held = {run["run"]: run["held"] for run in site["runs"]}
         assert held == {RUN: "2 of 2 claims held", "gemma-3-270m": "1 of 2 claims held"}
-        assert "1 whose outcome is the same in all runs, because they do not use" in site["same"]
+        assert site["same"].startswith("Of these claims, 1 was judged once for all runs")
+        assert site["shared"]["gemma-3-270m"] == ["other"]
 
 
 def test_each_drawing_of_an_analysis_is_folded(sample: Project) -> None:

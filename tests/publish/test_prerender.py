@@ -11,7 +11,7 @@ from mechscope.cli import cli
 from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, RenderFailed, UnknownName
 from mechscope.ledger.store import ledger_text
 from mechscope.pipeline.freshness import look
-from mechscope.pipeline.runs import load_runs
+from mechscope.pipeline.runs import load_places
 from mechscope.pipeline.schedule import Outcome
 from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
@@ -230,7 +230,7 @@ GEMMA = "{{< stat gemma-3-270m:topic_geometry.topics >}}"
 def _fresh(project: Project, run: str) -> None:
     """Let the hand-made ledger of `run` have the present inputs."""
     analysis = find_analyses(project)["topic_geometry"]
-    state = look(project, load_runs(project), run, analysis)
+    state = look(project, load_places(project), run, analysis)
     assert state.ledger is not None and state.inputs is not None
     ledger = state.ledger.model_copy(update={"inputs": state.inputs})
     (project.found(run, "topic_geometry") / "ledger.json").write_text(ledger_text(ledger))

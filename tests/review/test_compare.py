@@ -14,7 +14,7 @@ from mechscope.pipeline.schedule import Order, run_analyses
 from mechscope.project import Project
 from mechscope.publish.prerender import prepare
 from mechscope.review.compare import RunComparison, compare_runs
-from tests.throwaway import copy_of, make_project, script
+from tests.throwaway import copy_of, edit, make_project, script
 
 SCORES = script(
     """
@@ -32,7 +32,7 @@ SCORES = script(
         ledger.statistic("extra", 1.0, label="Extra")
     """,
     title="Scores",
-    parameters="shift = 0.0",
+    parameters="shift = 0.5",
 )
 RUNS = {
     "default": "one",
@@ -154,13 +154,13 @@ def test_what_does_not_use_the_runs_model_is_one_result_and_counted_once(
     assert next(line for line in lines if line.startswith("fixed.coin")).endswith(" same")
     assert lines[-2:] == [
         "1 of 2 claims flipped; 1 of 2 pairs of intervals do not overlap",
-        "not counted: fixed (1 claim, 1 number) is the same in both runs: it does not use the run's model",
+        "not counted: fixed (1 claim, 1 number) is found once for all runs: it does not use their models",
     ]
     content = json.loads(mechscope(project, "compare", "one", "two", "--format", "json").stdout)
-    same = {one["key"]: one["same_inputs"] for one in (*content["claims"], *content["statistics"])}
+    same = {one["key"]: one["shared"] for one in (*content["claims"], *content["statistics"])}
     assert {key for key, value in same.items() if value} == {"fixed.fair", "fixed.coin"}
-    # By its inputs, not its name: with other code in one of the runs it is two results.
-    (project.analyses / "fixed.py").write_text(FIXED.replace("0.4,", "0.3,"))
+    # With a parameter of its own in one of the runs it is two results.
+    edit(project.runs_file, "      shift: 2.0\n", "      shift: 2.0\n      throws: 50\n")
     run_analyses(project, Order(runs=("two",)))
     lines = mechscope(project, "compare", "one", "two").output.splitlines()
     assert lines[-1] == "1 of 3 claims flipped; 1 of 3 pairs of intervals do not overlap"

@@ -75,7 +75,7 @@ def write_pages(project: Project, run: str, codes: Sequence[Shortcode], *, artic
         folder / "vega.js": vega_bundle(folder / "vega.js"),
     }
     for found in context.shelf.records("figures"):
-        specification = figure_files(project.found(run, found.analysis), found.name)[0]
+        specification = figure_files(project.found(found.run, found.analysis), found.name)[0]
         contents[folder / "figures" / f"{found.short_key}.js"] = figure_script(
             found.short_key, specification.read_text(encoding="utf-8")
         )

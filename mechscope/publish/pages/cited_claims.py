@@ -28,7 +28,7 @@ def _section(context: Context, run: str, analysis: str, cited: dict[str, Found])
     first = next(iter(cited.values()))
     title = context.shelf.title(run, analysis)
     return {
-        "section": title if run == context.run else f"{title}, {context.run_title(run)}",
+        "section": title if context.shelf.here(first) else f"{title}, {context.run_title(run)}",
         "rerun": context.shelf.verified(first) if first.source else "no results in this run",
         "repeat": repeat_command(run, analysis) if first.source else f"mechscope run {analysis} --run {run}",
         "rows": [_row(context, found) for found in cited.values()],

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from mechscope.ledger.formatting import format_value
 from mechscope.ledger.schema import Claim
-from mechscope.publish.findings import Found, runs_with_results, shared_words
+from mechscope.project import SHARED
+from mechscope.publish.findings import SHARED_WORDS, Found, runs_with_results
 from mechscope.publish.markdown import code, definitions, div, escaped, front_matter, link, table
 from mechscope.publish.pages.context import OUTCOME_WORDS, UP, Context
 from mechscope.publish.pages.words import why_untestable
@@ -68,7 +69,7 @@ def _evidence(context: Context, found: Found) -> str:
 
 
 def _evidence_link(context: Context, found: Found, name: str, text: str) -> str:
-    if found.run != context.run or name.partition(".")[0] not in found.ledger.findings.statistics:
+    if not context.shelf.here(found) or name.partition(".")[0] not in found.ledger.findings.statistics:
         return escaped(text)
     relation, _, number = text.partition(" ")
     entry = f"numbers.qmd#{found.analysis}.{name.partition('.')[0]}"
@@ -77,7 +78,8 @@ def _evidence_link(context: Context, found: Found, name: str, text: str) -> str:
 
 def _across_runs(context: Context) -> str:
     """By analysis a row for each claim, those that differ first; a column for each run, this run first."""
-    runs = sorted(runs_with_results(context.project), key=lambda run: (run != context.run, run))
+    others = sorted(run for run in runs_with_results(context.project) if run != context.run)
+    runs = [context.run, *others]
     by_key: dict[str, dict[str, Found]] = {}
     for run in runs:
         for found in context.shelf.records("claims", run=run):
@@ -92,10 +94,9 @@ def _across_runs(context: Context) -> str:
         for analysis, claims in sorted(groups.items()):
             ledger = next(iter(claims[0].values())).ledger
             text += f"### {escaped(ledger.title)} {{#runs-{analysis}}}\n\n"
-            if _one_result(context, claims):
-                words = shared_words(ledger)
-                text += f"{words[0].upper()}{words[1:]}.\n\n"
-                rows = [_row(context, [next(iter(there))], there) for there in claims]
+            if _one_result(claims):
+                text += f"{SHARED_WORDS[0].upper()}{SHARED_WORDS[1:]}.\n\n"
+                rows = [_row(context, [context.run], there) for there in claims]
                 whole = table(["Claim", "All runs"], rows, [60, 40])
             else:
                 rows = [_row(context, runs, there) for there in claims]
@@ -110,10 +111,7 @@ def _row(context: Context, runs: list[str], there: dict[str, Found]) -> list[str
     sentence = _sentence(context, there)
     return [
         f"{sentence} [differs between runs]{{.ms-differs}}" if _differs(there) else sentence,
-        *(
-            _cell(context, there[run], there) if run in there else _no_cell(context, run, there)
-            for run in runs
-        ),
+        *(_cell(context, run, there) if run in there else _no_cell(context, run, there) for run in runs),
     ]
 
 
@@ -125,13 +123,9 @@ def _no_cell(context: Context, run: str, there: dict[str, Found]) -> str:
     return f"[{words}]{{.ms-muted}}"
 
 
-def _one_result(context: Context, claims: Sequence[dict[str, Found]]) -> bool:
-    """Whether these claims of one analysis are the same in all runs, when they were written included."""
-    analysis = next(iter(claims[0].values())).analysis
-    return context.shelf.shared(analysis) and not any(
-        _differs(there) or len({context.shelf.exploratory(found) for found in there.values()}) > 1
-        for there in claims
-    )
+def _one_result(claims: Sequence[dict[str, Found]]) -> bool:
+    """Whether these claims of one analysis were judged once for all runs."""
+    return all(found.run == SHARED for there in claims for found in there.values())
 
 
 def _differs(there: dict[str, Found]) -> bool:
@@ -143,7 +137,7 @@ def _summary(context: Context, runs: list[str], groups: Sequence[Sequence[dict[s
     of_a_run: list[dict[str, Found]] = []
     of_all: list[Found] = []
     for claims in groups:
-        if _one_result(context, claims):
+        if _one_result(claims):
             of_all += [next(iter(there.values())) for there in claims]
         else:
             of_a_run += claims
@@ -153,7 +147,7 @@ def _summary(context: Context, runs: list[str], groups: Sequence[Sequence[dict[s
         if (there := [claim[run] for claim in of_a_run if run in claim])
     ]
     if of_all:
-        counts.append(_count(context, of_all, "among those that are the same in all runs"))
+        counts.append(_count(context, of_all, "among those that were judged once for all runs"))
     differ = sum(_differs(there) for there in of_a_run)
     told = f" {differ} came out differently between runs." if len(runs) > 1 else ""
     otherwise = sum(
@@ -178,13 +172,14 @@ def _sentence(context: Context, there: dict[str, Found]) -> str:
     return link(escaped(own.record.sentence), f"#{own.short_key}")
 
 
-def _cell(context: Context, found: Found, there: dict[str, Found]) -> str:
-    """The mark in words, what it was decided from or why it could not be, and the way to the article."""
+def _cell(context: Context, run: str, there: dict[str, Found]) -> str:
+    """The mark in words, what decided it or why nothing could, and the way to the run's article."""
+    found = there[run]
     decided = escaped(why_untestable(found)) or _evidence(context, found)
     parts = [_outcome(context, found), f"[{decided}]{{.ms-evidence}}"]
     if other := otherwise_judged(there.get(context.run), found):
         parts.append(f"[{other}]{{.ms-otherwise}}")
-    place = _in_article(context, found)
+    place = _in_article(context, run, found)
     if place:
         parts.append(f"[{place}]{{.ms-where}}")
     return " ".join(parts)
@@ -205,18 +200,18 @@ def otherwise_judged(own: Found | None, found: Found) -> str:
     return ""
 
 
-def _in_article(context: Context, found: Found) -> str:
-    """A link to where an article shows the claim, in the site of the claim's run."""
-    pages = context.shown(found.run)
+def _in_article(context: Context, run: str, found: Found) -> str:
+    """A link to where an article shows the claim, in the site of a run."""
+    pages = context.shown(run)
     for page, shown in sorted(pages.items(), key=lambda item: item[0] == HOME):
         mine = [item for item in shown if _place(item.found) == _place(found)]
         if not mine or not context.is_web_page(page):
             continue
         anchor = context.claim_on(found, mine)
         where = "on the home page" if page == HOME else "in the article"
-        if found.run == context.run:
+        if run == context.run:
             return link(where, f"{UP}/{page}{anchor}")
-        return context.other_run(where, found.run, page.rpartition(".")[0] + ".html" + anchor)
+        return context.other_run(where, run, page.rpartition(".")[0] + ".html" + anchor)
     return ""
 
 

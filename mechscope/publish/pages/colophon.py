@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mechscope.files import read_text
+from mechscope.project import SHARED
 from mechscope.publish.findings import runs_with_results
 from mechscope.publish.pages.context import Context
 
@@ -17,13 +18,14 @@ def colophon(context: Context) -> dict[str, Any]:
     """The texts and addresses of the foot of a run's pages; empty where nothing is known.
 
     `runs` are all that have results, this one first; `same` says how many of their claims are one result
-    that each of them counts. `around` holds, by article, the `previous` and the
-    `next` one in the order of the site's bar, each with its title and its page.
+    that each of them counts; `shared` names, by run, the analyses whose results it shares. `around` holds, by
+    article, the `previous` and the `next` one in the order of the site's bar, each with title and page.
     """
     citation = _yaml(context.project.root / _CITATION)
     return {
         "run": context.title,
         "results": _results_of(context.project.root, context.run),
+        "shared": {run: context.shelf.shared(run) for run in context.runs},
         "cite": _cite(citation),
         "licence": str(citation.get("license", "")),
         "repository": str(citation.get("repository-code") or citation.get("url") or ""),
@@ -52,13 +54,12 @@ def _held(context: Context, run: str) -> str:
 
 
 def _same(context: Context) -> str:
-    """How many claims count in every run though they are one result, and why; empty if none do."""
-    claims = [found for found in context.shelf.records("claims") if context.shelf.shared(found.analysis)]
-    if not claims:
+    """How many claims count in several runs though they are one result, and why; empty if none do."""
+    count = sum(found.run == SHARED for found in context.shelf.records("claims"))
+    if not count or len(runs_with_results(context.project)) < 2:
         return ""
-    models = any(found.ledger.inputs.models for found in claims)
-    why = "have the same inputs" if models else "do not use the run’s model"
-    return f"Among these claims are {len(claims)} whose outcome is the same in all runs, because they {why}."
+    were = "was" if count == 1 else "were"
+    return f"Of these claims, {count} {were} judged once for all runs: no model is used for them."
 
 
 def _yaml(path: Path) -> dict[str, Any]:
@@ -91,12 +92,16 @@ def _cite(citation: dict[str, Any]) -> str:
 
 def _results_of(root: Path, run: str) -> str:
     """The commit that last changed the results of a run, with its date; empty if they have changed since."""
-    folder = f"results/{run}"
+    folders = [f"results/{place}" for place in (run, SHARED)]
 
     def git(*arguments: str) -> str | None:
         try:
             done = subprocess.run(
-                ["git", *arguments, "--", folder], cwd=root, capture_output=True, encoding="utf-8", timeout=20
+                ["git", *arguments, "--", *folders],
+                cwd=root,
+                capture_output=True,
+                encoding="utf-8",
+                timeout=20,
             )
         except (OSError, subprocess.TimeoutExpired):
             return None

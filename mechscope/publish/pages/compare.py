@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from mechscope.ledger.formatting import MISSING
-from mechscope.publish.findings import runs_with_results, shared_words
+from mechscope.publish.findings import SHARED_WORDS, runs_with_results
 from mechscope.publish.markdown import code, div, escaped, front_matter, link, table
 from mechscope.publish.pages.claims import otherwise_judged
 from mechscope.publish.pages.context import OUTCOME_WORDS, UP, Context
@@ -60,15 +60,14 @@ def _beside(context: Context, compared: comparing.RunComparison) -> str:
 
 
 def _shared(context: Context, compared: comparing.RunComparison, one: comparing.Shared, anchor: str) -> str:
-    """What an analysis found that is one result of both runs."""
+    """What an analysis found once for both runs."""
 
     def of(pairs: Sequence[_Pair]) -> list[_Pair]:
         return [pair for pair in pairs if pair.same and pair.key.partition(".")[0] == one.analysis]
 
     title = escaped(one.ledger.title)
     text = f"### {title} {{#{anchor}-{one.analysis}}}\n\n"
-    words = shared_words(one.ledger, "both runs")
-    text += f"{words[0].upper()}{words[1:]}. Not counted above.\n\n"
+    text += f"{SHARED_WORDS[0].upper()}{SHARED_WORDS[1:]}. Not counted above.\n\n"
     if claims := of(compared.claims):
         rows = [_claim_row(context, pair, compared)[:2] for pair in claims]
         text += div(table(["Claim", "Both"], rows, [80, 20]), classes=["ms-claims-table"]) + "\n"

@@ -14,7 +14,7 @@ from mechscope.errors import InvalidInput, UnknownName
 from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME
 from mechscope.pipeline.runs import load_runs
-from mechscope.project import Project
+from mechscope.project import SHARED, Project
 from mechscope.publish.entrance import runs_anchor
 from mechscope.publish.findings import Found, Shelf, repeat_command
 from mechscope.publish.helpers import Helper, helpers
@@ -57,6 +57,8 @@ class Context:
 
     def run_title(self, run: str) -> str:
         """A run as readers know it."""
+        if run == SHARED:
+            return "all runs"
         return self.runs[run].title if run in self.runs else run
 
     # Where things are -----------------------------------------------------------------------------------
@@ -89,7 +91,7 @@ class Context:
 
     def citations(self, key: str) -> list[tuple[str, Shortcode]]:
         """Every place that cites a record, with each page that shows it, by page and line."""
-        return self._citations.get(key.removeprefix(f"{self.run}:"), [])
+        return self._citations.get(self.shelf.cited_key(key), [])
 
     @cached_property
     def _citations(self) -> dict[str, list[tuple[str, Shortcode]]]:
@@ -97,7 +99,7 @@ class Context:
         found: dict[str, list[tuple[str, Shortcode]]] = {}
         for item in self.codes:
             if item.key and item.place != "comment":
-                places = found.setdefault(item.key.removeprefix(f"{self.run}:"), [])
+                places = found.setdefault(self.shelf.cited_key(item.key), [])
                 places += [(page, item) for page in pages[item.file]]
         for places in found.values():
             places.sort(key=lambda pair: (pair[0], pair[1].file, pair[1].line, pair[1].column))
@@ -158,10 +160,10 @@ class Context:
         codes, _ = printed_in(self.project, self.run, self.codes)
         keys = {item.key for item in codes if item.key and ":" in item.key and item.place != "comment"}
         found = []
-        for key in sorted(keys):
+        for key in sorted({self.shelf.cited_key(key) for key in keys}):
             with suppress(UnknownName, InvalidInput):
                 found.append(self.shelf.find(key))
-        return [item for item in found if item.run != self.run and item.kind in kinds]
+        return [item for item in found if not self.shelf.here(item) and item.kind in kinds]
 
     # Parts of pages -------------------------------------------------------------------------------------
 
@@ -175,10 +177,11 @@ class Context:
         if found.source is None:
             return [("Cited in", self.cited(found))]
         where = f"{escaped(found.ledger.title)}, {escaped(self.cell_title(found))}"
-        if found.run == self.run:
+        if self.shelf.here(found):
             where = link(where, self.notebook(found.ledger) + f"#record-{found.anchor}") + self._uses(found)
         else:
-            where += f", in the run {escaped(self.run_title(found.run))}"
+            title = escaped(self.run_title(found.run))
+            where += f", shared by {title}" if found.run == SHARED else f", in the run {title}"
         return [
             ("Computed in", where),
             ("Rerun", self._rerun(found)),
@@ -198,7 +201,7 @@ class Context:
             return ""
         if found.analysis not in self._helpers:
             self._helpers[found.analysis] = helpers(
-                self.project.found(self.run, found.analysis) / NOTEBOOK_NAME
+                self.project.found(found.run, found.analysis) / NOTEBOOK_NAME
             )
         links = [
             link(code(helper.name), f"{self.notebook(found.ledger)}#{cell_anchor(helper.cell)}")
@@ -219,13 +222,13 @@ class Context:
             return ""
         mine = self._shown_on.get((page, found.run, found.short_key), [])
         kind = KIND_OF_SHORTCODE[mine[0].code.name] if found.absent and mine else found.kind
-        if kind == "claims" and found.run == self.run:
+        if kind == "claims" and self.shelf.here(found):
             return self.claim_on(found, mine)
         prefix = {"statistics": "stat", "figures": "fig", "tables": "tbl"}.get(kind)
         if prefix is None or not any(self.becomes_element(item) for item in mine):
             return ""
         anchor = f"{prefix}-{found.analysis}-{found.name}".replace("_", "-")
-        if found.run != self.run:
+        if not self.shelf.here(found):
             anchor += "-" + re.sub(r"[^A-Za-z0-9]", "-", found.run)
         return f"#{anchor}"
 

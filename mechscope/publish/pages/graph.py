@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
+from mechscope.project import SHARED
 from mechscope.publish.findings import NOT_AVAILABLE
 from mechscope.publish.graph import Graph, Node, build_graph
 from mechscope.publish.markdown import escaped as markdown
@@ -291,13 +292,13 @@ def _address(context: Context, node: Node) -> str:
     """Where a name leads, from a generated page; nowhere for what the site doesn't hold."""
     run, _, name = node.id.partition(":")[2].partition("/")
     match node.kind:
-        case "analysis" if run == context.run and name in context.shelf.analyses():
+        case "analysis" if run in (context.run, SHARED) and name in context.shelf.analyses():
             return f"{UP}/results/{run}/{name}/notebook.html"
         case "record" if node.record in ("stat", "absent"):
             return f"numbers.html#{node.label}"
         case "record" if node.record == "claim":
             return f"claims.html#{node.label}"
-        case "record" if run == context.run:
+        case "record" if run in (context.run, SHARED):
             analysis, _, record = name.partition(".")
             return f"{UP}/results/{run}/{analysis}/notebook.html#record-{record}"
         case "article":

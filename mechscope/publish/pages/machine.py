@@ -17,11 +17,13 @@ from mechscope.ledger.schema import (
     Tolerance,
     Value,
 )
+from mechscope.project import SHARED
 from mechscope.publish.findings import Found
 from mechscope.publish.pages.context import Context
 from mechscope.publish.pages.words import why_untestable
 
 SCHEMA_NAME = "numbers.schema.json"
+_RUN = f"the run in which it was found; '{SHARED}' for what is found once for all runs"
 
 
 class _Strict(BaseModel):
@@ -49,7 +51,7 @@ class Number(_Strict):
     """One statistic. `value` is null when it could not be measured; `because` then says why."""
 
     key: str = Field(description="analysis.name, or run:analysis.name for a number of another run")
-    run: str
+    run: str = Field(description=_RUN)
     analysis: str = Field(description="a key of `analyses`, in the same form")
     label: str
     value: Value | None
@@ -74,7 +76,7 @@ class ClaimOfRun(_Strict):
     """A sentence, the criterion that decides it, and what became of it."""
 
     key: str = Field(description="analysis.name, or run:analysis.name for a claim of another run")
-    run: str
+    run: str = Field(description=_RUN)
     analysis: str = Field(description="a key of `analyses`, in the same form")
     sentence: str
     criterion: str
@@ -150,7 +152,8 @@ def numbers_json(context: Context) -> str:
 
 
 def _analysis_key(context: Context, ledger: LedgerFile) -> str:
-    return ledger.analysis if ledger.run == context.run else f"{ledger.run}:{ledger.analysis}"
+    here = ledger.run == context.shelf.home(ledger.analysis)
+    return ledger.analysis if here else f"{ledger.run}:{ledger.analysis}"
 
 
 def _analysis(context: Context, ledger: LedgerFile) -> AnalysisOfNumbers:

@@ -28,16 +28,17 @@ Ledgers = Mapping[tuple[str, str], LedgerFile]
 def read_ledgers(
     project: Project,
 ) -> tuple[dict[tuple[str, str], LedgerFile], dict[tuple[str, str], Finding]]:
-    """Every ledger, and a finding for each that can't be trusted."""
+    """Every ledger, shared ones once, and a finding for each that can't be trusted."""
     found, problems = {}, {}
     for run in runs_with_results(project):
-        for analysis in Shelf(project, run).analyses():
-            folder = project.found(run, analysis)
+        shelf = Shelf(project, run)
+        for analysis, place in ((analysis, shelf.home(analysis)) for analysis in shelf.analyses()):
+            folder = project.found(place, analysis)
             try:
-                found[run, analysis] = read_ledger(folder)
+                found[place, analysis] = read_ledger(folder)
             except MechscopeError as error:
                 file = project.shown(folder / "ledger.json")
-                problems[run, analysis] = Finding(file, 1, 1, "ledger", error.message, error.hint)
+                problems[place, analysis] = Finding(file, 1, 1, "ledger", error.message, error.hint)
     return found, problems
 
 
@@ -53,7 +54,8 @@ def citation_findings(
     missing: set[tuple[str, str]] = set()  # by file and hint, which names run and analysis: said once
     others = [run for run in runs_with_results(project) if run != default]
     for run in (default, *others):
-        sound = [code for code in codes if _ledger_of(code, run) not in damaged]
+        shelf = Shelf(project, run)
+        sound = [code for code in codes if _ledger_of(code, shelf) not in damaged]
         for problem in citation_problems(project, run, sound):
             match = _WHERE.match(problem.message)
             if not match:
@@ -209,10 +211,10 @@ def silence_findings(
         )
 
 
-def _ledger_of(code: Shortcode, run: str) -> tuple[str, str] | None:
-    """The run and analysis whose ledger a shortcode looks into."""
+def _ledger_of(code: Shortcode, shelf: Shelf) -> tuple[str, str] | None:
+    """The run (or SHARED) and the analysis whose ledger a shortcode looks into."""
     parsed = parse_key(code.key or "")
-    return (parsed[0] or run, parsed[1]) if parsed else None
+    return (shelf.home(parsed[1], parsed[0]), parsed[1]) if parsed else None
 
 
 def _evidence(ledgers: Ledgers) -> dict[tuple[str, str], list[tuple[str, str]]]:
