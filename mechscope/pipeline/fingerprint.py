@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mechscope.models.registry import Model
 
 _PACKAGE = Path(__file__).parent.parent
+_LISTED = 3
+"""Changed modules that are named one by one."""
 
 
 class UpstreamMissing(MechscopeError):
@@ -168,9 +170,13 @@ def why_stale(old: Inputs, new: Inputs) -> list[str]:
         reasons.append(f"parameter {name} {_shown(before)} → {_shown(after)}")
     if old.script != new.script:
         reasons.append("the script's code changed")
-    for kind in ("modules", "data"):
-        for name, before, after in _changes(getattr(old, kind), getattr(new, kind)):
-            reasons.append(f"{name} {_verb(before, after)}")
+    modules = _changes(old.modules, new.modules)
+    if len(modules) > _LISTED:
+        some = ", ".join(name for name, *_ in modules[:_LISTED])
+        reasons.append(f"{len(modules)} modules changed, among them {some}")
+        modules = []
+    for name, before, after in [*modules, *_changes(old.data, new.data)]:
+        reasons.append(f"{name} {_verb(before, after)}")
     for kind, word in (("models", "model"), ("saes", "sparse autoencoder")):
         for name, before, after in _changes(getattr(old, kind), getattr(new, kind)):
             if before is _ABSENT or after is _ABSENT:
