@@ -31,6 +31,9 @@ ARTICLES = {
     "_part": "{{< stat lone.seed >}}\n",
     "cites-nothing": "---\ntitle: Cites nothing\n---\n\nWords.\n",
     "other-run": "---\ntitle: Other run\n---\n\n{{< stat two:lone.seed >}}\n",
+    "for-two": "---\ntitle: For two\n---\n\n::: {.when-run is=two}\n{{< stat lone.seed >}}\n"
+    "{{< stat two:below.seed >}}\n\n{{< include _part.qmd >}}\n:::\n",
+    "not-for-two": "---\ntitle: Not for two\n---\n\nIt is [{{< stat lone.seed >}}]{.when-run is-not=two}.\n",
     "broken": "---\ntitle: Broken\n---\n\n{{< stat lone.sede >}} {{< stat nowhere.x >}}\n",
 }
 ANALYSES = {"above": _records("above"), "below": _records("below", "above"), "lone": _records("lone")}
@@ -53,6 +56,8 @@ def _article(project: Project, name: str) -> Path:
         (["includes"], ["one:lone"]),
         (["cites-nothing"], []),
         (["other-run"], ["two:lone"]),
+        (["for-two"], []),
+        (["not-for-two"], ["one:lone"]),
         (["cites-below", "includes"], ["one:above", "one:below", "one:lone"]),
     ],
 )
