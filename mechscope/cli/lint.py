@@ -32,8 +32,9 @@ def lint(context: click.Context, files: tuple[Path, ...], form: str, notes: bool
 
     \b
     The rules: numeral, shortcode, key, reference, unclosed, not-a-div, alt-text,
-    flipping-claim, dead-link, unused-record, silent-failure, loose-tolerance,
-    ledger, script, allow. Only errors make it exit with 1, not warnings and notes.
+    flipping-claim, model-named, dead-link, unused-record, silent-failure,
+    loose-tolerance, ledger, script, allow. Only errors make it exit with 1, not
+    warnings and notes.
     """
     from mechscope.review import lint as desk
 
