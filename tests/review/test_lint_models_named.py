@@ -15,10 +15,10 @@ from tests.throwaway import make_project
 RUNS = """\
 default: smollm2-135m
 runs:
-  smollm2-135m: {title: SmolLM2-135M, parameters: {seed: 0}}
-  llama-tiny: {title: Llama 3.2 1B, parameters: {seed: 1}}
-  control: {title: Control of SmolLM2-135M, parameters: {seed: 2}}
-  mine: {title: mine, parameters: {seed: 3}}
+  smollm2-135m: {title: SmolLM2-135M, parameters: {seed: 1}}
+  llama-tiny: {title: Llama 3.2 1B, parameters: {seed: 2}}
+  control: {title: Control of SmolLM2-135M, parameters: {seed: 3}}
+  mine: {title: mine, parameters: {seed: 4}}
 """
 
 
