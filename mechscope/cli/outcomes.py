@@ -31,10 +31,10 @@ def print_outcomes(project: Project, outcomes: list[Outcome], named: Collection[
     for outcome in outcomes:
         key = f"{outcome.run}:{outcome.analysis}"
         took = f" ({outcome.seconds:.1f} s)" if outcome.what == "ran" else ""
-        why = f"  {outcome.detail}" if outcome.what in ("ran", "blocked") else ""
-        word = "does not apply" if outcome.inapplicable else _WORDS[outcome.what]
-        if outcome.inapplicable:
-            why = f"  {outcome.inapplicable}"
+        why = (
+            f"  {outcome.detail}" if outcome.what in ("ran", "blocked") and not outcome.applicability else ""
+        )
+        word = outcome.applicability or _WORDS[outcome.what]
         trial = outcome.what == "ran" and not outcome.folder.startswith("results/")
         where = f"  → {outcome.folder}" if trial else ""
         click.echo(f"{key:<{width}}  {word}{took}{why}{where}")

@@ -45,9 +45,8 @@ def status(context: click.Context, runs: tuple[str, ...]) -> None:
             accepted = (
                 "".join(f"; accepted: {one.because}" for one in state.ledger.accepted) if state.ledger else ""
             )
-            reason = state.ledger.findings.does_not_apply if state.ledger else ""
-            current = f"does not apply: {reason}" if reason else "fresh"
-            first = current + accepted if state.fresh else f"stale: {state.reasons[0]}"
+            current = state.ledger.findings.applicability if state.ledger else ""
+            first = (current or "fresh") + accepted if state.fresh else f"stale: {state.reasons[0]}"
             click.echo(f"  {state.analysis:<{width}}  {first}")
             for reason in state.reasons[1:]:
                 click.echo(f"  {'':<{width}}         {reason}")

@@ -298,6 +298,19 @@ class Findings(_Strict):
         whole = self.absent.get(WHOLE)
         return whole.because if whole else ""
 
+    @property
+    def applicability(self) -> str:
+        """How far the analysis applies to this model, and why no further; empty where it applies as a whole.
+
+        One that ended early applies in part if it shows something or decided a claim until then; that it
+        counted what the model lacks is not enough.
+        """
+        if not self.does_not_apply:
+            return ""
+        decided = any(claim.outcome != "untestable" for claim in self.claims.values())
+        part = decided or bool(self.figures or self.tables or self.passages)
+        return f"{'applies in part' if part else 'does not apply'}: {self.does_not_apply}"
+
     def why_missing(self, name: str) -> str:
         """Why a record was not, or could not be, made for this model; empty where there is no reason here."""
         if name in self.absent:

@@ -49,7 +49,7 @@ class Outcome:
         run: SHARED for what is the same in all runs.
         what: ran, was fresh, failed, or could not run because one that it needs failed.
         detail: Why it ran, or what went wrong.
-        inapplicable: Why it does not apply to the run's model, if it says so; that is no failure.
+        applicability: "does not apply: …" or "applies in part: …", where it says so; that is no failure.
         seconds: How long it took.
         folder: Where the results are, shown relative to the project.
         replaced: Files of the results that had been edited by hand, and that the run wrote anew.
@@ -64,7 +64,7 @@ class Outcome:
     folder: str = ""
     replaced: tuple[str, ...] = ()
     large: tuple[str, ...] = ()
-    inapplicable: str = ""
+    applicability: str = ""
 
     @property
     def succeeded(self) -> bool:
@@ -207,9 +207,9 @@ def _all_fresh(project: Project, nodes: Sequence[Node], places: Places) -> list[
 
 
 def _fresh(project: Project, state: State) -> Outcome:
-    reason = state.ledger.findings.does_not_apply if state.ledger else ""
+    reason = state.ledger.findings.applicability if state.ledger else ""
     folder = project.shown(project.found(state.run, state.analysis))
-    return Outcome(state.run, state.analysis, "fresh", folder=folder, inapplicable=reason)
+    return Outcome(state.run, state.analysis, "fresh", folder=folder, applicability=reason)
 
 
 def _plan(project: Project, order: Order) -> tuple[Places, list[Node], list[Outcome]]:
@@ -422,7 +422,7 @@ def _attempt(
             kept = project.shown(failed_notebook(project, project.found(run, name)))
             return Outcome(run, name, "failed", _FAILED_BEFORE.format(name=name, run=run, kept=kept))
         why = "; ".join(state.reasons) or "forced"
-        reason = _execute(project, state, analysis, why, device, reporter).findings.does_not_apply
+        reason = _execute(project, state, analysis, why, device, reporter).findings.applicability
         large = oversized(project.found(run, name), folder)
         return Outcome(run, name, "ran", why, time.monotonic() - began, folder, state.edited, large, reason)
     except MechscopeError as error:
@@ -506,7 +506,7 @@ def _trial(project: Project, order: Order, places: Places, reporter: Reporter) -
                 why,
                 time.monotonic() - began,
                 project.shown(target),
-                inapplicable=ledger.findings.does_not_apply,
+                applicability=ledger.findings.applicability,
             )
         except MechscopeError as error:
             outcome = Outcome(run, name, "failed", str(error), time.monotonic() - began)

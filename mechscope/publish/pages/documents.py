@@ -89,7 +89,8 @@ def missing_lines(context: Context, shown: list[Shown]) -> list[str]:
         why = "; ".join(own)
         if place in whole:
             has_results = place[1] in context.shelf.analyses(place[0])
-            lines.append(f"{title} does not apply: {why}." if has_results else f"{why[0].upper()}{why[1:]}.")
+            words = context.shelf.ledger(place[1], place[0]).findings.applicability if has_results else ""
+            lines.append(f"{title} {words}." if words else f"{why[0].upper()}{why[1:]}.")
         elif own:
             lines.append(f"{title}: part of it does not apply: {why}.")
     there = [context.shelf.title(*place) for place, own in reasons.items() if not own]

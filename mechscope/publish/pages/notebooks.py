@@ -23,8 +23,8 @@ def notebooks_page(context: Context) -> str:
         ledger = context.shelf.ledger(analysis)
         findings = ledger.findings
         counts = in_words({kind: len(getattr(findings, kind)) for kind in KINDS})
-        if findings.does_not_apply:
-            counts = f"Does not apply to {escaped(context.title)}: {escaped(findings.does_not_apply)}."
+        if findings.applicability:
+            counts += f"; {escaped(findings.applicability)}"
         name = link(escaped(ledger.title), context.notebook(ledger))
         text += f"{name}\n:   {escaped(ledger.description) or code(analysis)}\n\n    {counts}\n\n"
     lost = {found.analysis: found for found in context.absent() if found.source is None}

@@ -93,8 +93,8 @@ def _entries(context: Context, every: Sequence[Found]) -> str:
 
 def _heading(ledger: LedgerFile) -> str:
     description = escaped(ledger.description) + "\n\n" if ledger.description else ""
-    if reason := ledger.findings.does_not_apply:
-        description += f"*Does not apply to this run's model: {escaped(reason)}.*\n\n"
+    if words := ledger.findings.applicability:
+        description += f"*{escaped(words[0].upper() + words[1:])}.*\n\n"
     return f"## {escaped(ledger.title)} {{#{ledger.analysis}}}\n\n{description}"
 
 
