@@ -9,14 +9,13 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from mechscope.models.load import model_folder
-from mechscope.models.registry import find_model
 from tests.lens.architectures import ARCHITECTURES
 
 ROOT = Path(__file__).parents[2]
-BOS, END = "<s>", "</s>"
+PAD, BOS, END, UNKNOWN = "<pad>", "<s>", "</s>", "<unk>"
 
 
 @dataclass(frozen=True)
@@ -25,24 +24,26 @@ class Stranger:
 
     Attributes:
         architecture: One of `ARCHITECTURES`, with its layers, heads and context.
-        tokenizer: The embedded model whose tokenizer it has; or the size of a vocabulary of its own, which
-            was learned from the texts of the analyses (byte-level BPE): most words are several tokens then.
-        bos: Whether its tokenizer begins each text with a token of its own (only for one of its own).
+        vocabulary: How many tokens its tokenizer learns from the texts of the analyses. With few, most words
+            are several tokens.
+        bos: Whether its tokenizer begins each text with a token of its own.
+        bytes: Whether its tokenizer is of GPT-2's kind (bytes, a space belongs to what follows) or of Llama's
+            and Gemma's ("▁" for a space, and one before each text).
         shape: What differs from the architecture's shape.
     """
 
     architecture: str
-    tokenizer: str | int
+    vocabulary: int
     bos: bool = False
+    bytes: bool = True
     shape: dict[str, Any] = field(default_factory=dict)
 
 
 STRANGERS = {
-    "llama-two-layers": Stranger("llama", "smollm2-135m"),
+    "llama-two-layers": Stranger("llama", 6000),
     "gpt2-one-layer-one-head": Stranger("gpt2-one-layer-one-head", 600),
-    "gemma3-three-layers": Stranger("gemma3", "gemma-3-270m"),
+    "gemma3-three-layers-bos": Stranger("gemma3", 4000, bos=True, bytes=False),
     "pythia-two-layers-bos": Stranger("pythia", 2000, bos=True),
-    "opt-two-layers": Stranger("opt", 4000, bos=True),
 }
 """By name: with and without BOS, gated MLPs and none, sequential and parallel blocks, 1 to 4 heads."""
 
@@ -50,11 +51,7 @@ STRANGERS = {
 def make(name: str, folder: Path) -> Path:
     """Save the model called `name` in `folder`, as `save_pretrained` does; the folder."""
     stranger = STRANGERS[name]
-    tokenizer = (
-        AutoTokenizer.from_pretrained(model_folder(find_model(stranger.tokenizer)))
-        if isinstance(stranger.tokenizer, str)
-        else _own_tokenizer(stranger.tokenizer, stranger.bos)
-    )
+    tokenizer = _tokenizer(stranger)
     kind, shape = ARCHITECTURES[stranger.architecture]
     special = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
     config = AutoConfig.for_model(
@@ -66,24 +63,32 @@ def make(name: str, folder: Path) -> Path:
     return folder
 
 
-def _own_tokenizer(size: int, bos: bool) -> PreTrainedTokenizerFast:
-    core = Tokenizer(models.BPE())
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    core.decoder = decoders.ByteLevel()
+def _tokenizer(stranger: Stranger) -> PreTrainedTokenizerFast:
+    core = Tokenizer(models.BPE(unk_token=None if stranger.bytes else UNKNOWN))
+    alphabet = []
+    if stranger.bytes:
+        core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        core.decoder = decoders.ByteLevel()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+    else:
+        core.pre_tokenizer = pre_tokenizers.Metaspace()
+        core.decoder = decoders.Metaspace()
+    special = [PAD, BOS, END, UNKNOWN]
     trainer = trainers.BpeTrainer(
-        vocab_size=size,
-        special_tokens=["<pad>", BOS, END],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
+        vocab_size=stranger.vocabulary, special_tokens=special, initial_alphabet=alphabet, show_progress=False
     )
     core.train_from_iterator(_texts(), trainer)
-    if bos:
-        from tokenizers.processors import TemplateProcessing
-
+    if stranger.bos:
         core.post_processor = TemplateProcessing(
             single=f"{BOS} $A", special_tokens=[(BOS, core.token_to_id(BOS))]
         )
-    return PreTrainedTokenizerFast(tokenizer_object=core, pad_token="<pad>", bos_token=BOS, eos_token=END)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        pad_token=PAD,
+        bos_token=BOS,
+        eos_token=END,
+        unk_token=None if stranger.bytes else UNKNOWN,
+    )
 
 
 def _texts() -> Iterator[str]:
