@@ -77,7 +77,7 @@ def end_where_it_does_not_apply(notebook: Notebook, analysis: Analysis) -> None:
                     sentence=" ".join(claim.sentence.split()),
                     criterion=claim.criterion,
                     outcome=verdict.outcome,
-                    evidence=verdict.evidence,
+                    evidence=dict(sorted(verdict.evidence.items())),  # as notebooks and ledgers keep it
                     cell=cell.id,
                 )
                 records.append(("claims", claim.name, untestable))

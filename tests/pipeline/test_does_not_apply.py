@@ -22,7 +22,8 @@ if layers < 2:
     ledger.does_not_apply(f"a head that reads another one needs two layers, and this model has {layers}.")
 # %%
 ledger.statistic("score", 0.5, label="Score")
-ledger.claim("copies", "A head copies.", criterion="score > 0.4")
+ledger.statistic("chance", 0.1, label="Chance")
+ledger.claim("copies", "A head copies.", criterion="score > 0.4 and chance < 0.2")
 ledger.claim("deep", "The model has layers enough.", criterion="n_layers > 1")
 """
 PART = """
@@ -51,14 +52,14 @@ RUNS = {
 
 
 def project_with(root: Path, body: str) -> Project:
-    scripts = {"heads": script(body, parameters="layers = 1")}
+    scripts = {"heads": script(body, parameters="layers = 3")}
     return make_project(root, scripts=scripts, runs=RUNS)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = project_with(tmp_path_factory.mktemp("whole") / "project", WHOLE)
-    (project.analyses / "after.py").write_text(script(NEEDS, parameters="layers = 1", needs=["heads"]))
+    (project.analyses / "after.py").write_text(script(NEEDS, parameters="layers = 3", needs=["heads"]))
     outcomes = run(project, runs=["shallow", "deep"])
     assert all(outcome.succeeded for outcome in outcomes), outcomes
     return project
@@ -77,7 +78,7 @@ def test_its_claims_are_untestable_unless_what_they_need_was_recorded(whole: Pro
         "copies": "untestable",
         "deep": "failed",
     }
-    assert claims["copies"].evidence == {"score": None}
+    assert claims["copies"].evidence == {"score": None, "chance": None}
 
 
 def test_what_needs_it_does_not_apply_either(whole: Project) -> None:
