@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -18,6 +19,7 @@ from mechscope.pipeline.freshness import failed_inputs, failed_notebook
 from mechscope.pipeline.run import attempt
 from mechscope.project import Project
 from mechscope.publish.findings import Shelf
+from mechscope.publish.pages.documents import missing_lines
 from mechscope.publish.prerender import bring_up_to_date, failure_warnings, prepare
 from mechscope.publish.render import render
 from tests.publish.absent_paper import BODY, build
@@ -347,3 +349,35 @@ def test_what_needs_a_failed_analysis_was_not_run(paper: Project) -> None:
     assert failure_warnings([after])[0].startswith("after in run tiny was not run: it needs broken.")
     said = Shelf(paper, "tiny").said(Shelf(paper, "tiny").find("after.twice"))
     assert said == "The analysis Afterwards was not run in this run."
+
+
+def _cited(run: str, analysis: str, because: str = "") -> SimpleNamespace:
+    """A record that a page shows, absent for a reason or there."""
+    findings = SimpleNamespace(does_not_apply="")
+    found = SimpleNamespace(
+        run=run,
+        analysis=analysis,
+        kind="absent" if because else "statistics",
+        absent=bool(because),
+        record=SimpleNamespace(because=because),
+        source=SimpleNamespace(findings=findings),
+    )
+    return SimpleNamespace(found=found)
+
+
+def _lines(*cited: SimpleNamespace) -> list[str]:
+    shelf = SimpleNamespace(title=lambda run, analysis: analysis.title(), home=lambda analysis: "mine")
+    context = SimpleNamespace(run="mine", shelf=shelf, run_title=str.upper)
+    return missing_lines(context, list(cited))  # type: ignore[arg-type]
+
+
+def test_what_is_cited_of_another_run_is_not_called_complete_in_this_one() -> None:
+    lines = _lines(_cited("mine", "heads", "one layer"), _cited("theirs", "heads"), _cited("mine", "texts"))
+    assert lines == ["Heads: part of it does not apply: one layer.", "Complete: Texts."]
+
+
+def test_of_many_reasons_the_box_gives_the_first() -> None:
+    (line,) = _lines(*(_cited("mine", "heads", f"reason {n}") for n in range(5)))
+    assert line == (
+        "Heads: part of it does not apply: reason 0; reason 1; and 3 more reasons, each where it is cited."
+    )

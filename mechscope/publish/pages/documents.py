@@ -63,6 +63,10 @@ def _banner(context: Context, page: str, shown: list[Shown]) -> dict[str, Any]:
     }
 
 
+_REASONS = 2
+"""Reasons that the box gives for an analysis."""
+
+
 def missing_lines(context: Context, shown: list[Shown]) -> list[str]:
     """What a page cites and the run does not have, a line an analysis, and what there is; empty if all is.
 
@@ -81,21 +85,25 @@ def missing_lines(context: Context, shown: list[Shown]) -> list[str]:
             own[found.record.because] = None
         elif found.kind == "claims" and (why := why_untestable(found)):
             own[why] = None
-    lines = []
+    lines, complete = [], []
     for place, own in reasons.items():
         title = context.shelf.title(*place)
-        if place[0] != context.run:
+        own_place = place[0] == context.shelf.home(place[1])
+        if not own_place:
             title += f" ({context.run_title(place[0])})"
-        why = "; ".join(own)
+        why = "; ".join([*own][:_REASONS])
+        if len(own) > _REASONS:
+            why += f"; and {len(own) - _REASONS} more reasons, each where it is cited"
         if place in whole:
             has_results = place[1] in context.shelf.analyses(place[0])
             words = context.shelf.ledger(place[1], place[0]).findings.applicability if has_results else ""
             lines.append(f"{title} {words}." if words else f"{why[0].upper()}{why[1:]}.")
         elif own:
             lines.append(f"{title}: part of it does not apply: {why}.")
-    there = [context.shelf.title(*place) for place, own in reasons.items() if not own]
-    if lines and there:
-        lines.append(f"Complete: {', '.join(there)}.")
+        elif own_place:
+            complete.append(title)
+    if lines and complete:
+        lines.append(f"Complete: {', '.join(complete)}.")
     return lines
 
 
