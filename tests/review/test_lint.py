@@ -37,7 +37,7 @@ ANALYSIS = script(
     #
     # All 20 prompts.
     """,
-    parameters="seed = 0\ntop_k = 50",
+    parameters="seed = 100\ntop_k = 50",
     title="Topics",
     description="How topics lie.",
 )
@@ -391,6 +391,22 @@ def test_a_tolerance_that_is_as_loose_in_every_run_is_told_once_and_can_be_allow
         '# lint: allow loose-tolerance because only its size is said\n    ledger.statistic(f"share',
     )
     assert lint(paper) == []
+
+
+def test_a_record_is_told_of_where_it_is_made_and_not_where_it_does_not_apply(paper: Project) -> None:
+    for run, t in (("one", 0.5), ("two", 0.1)):
+        write_ledger(paper, run, t, tolerance=Tolerance(rtol=1, because="it varies"))
+    script = paper.analyses / "topics.py"
+    edit(
+        script,
+        'for name in ("small", "large"):\n    ledger.statistic(f"share_{name}"',
+        'if not ledger:\n    ledger.does_not_apply("none", "share_small")\n'
+        'def shares(name):\n    ledger.statistic(name, 0.1, label="Share")\n'
+        'shares("share_small")\nfor name in ("small", "large"):\n    ledger.statistic(f"part_{name}"',
+    )
+    lines = script.read_text(encoding="utf-8").split("\n")
+    found = [one for one in lint(paper) if one.rule == "loose-tolerance" and one.text == "share_small"]
+    assert [lines[one.line - 1] for one in found] == ['shares("share_small")']
 
 
 def test_a_claim_that_failed_and_that_no_article_mentions_is_told(paper: Project) -> None:

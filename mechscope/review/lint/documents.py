@@ -63,8 +63,20 @@ class Document:
 
     @cached_property
     def literals(self) -> list[ast.expr]:
-        """Every literal of a script's code."""
-        return [node for node in ast.walk(self.tree) if isinstance(node, (ast.Constant, ast.JoinedStr))]
+        """Every literal of a script's code, but for what it says does not apply."""
+        absent = {
+            id(argument)
+            for call in ast.walk(self.tree)
+            if isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Attribute)
+            and call.func.attr == "does_not_apply"
+            for argument in call.args
+        }
+        return [
+            node
+            for node in ast.walk(self.tree)
+            if isinstance(node, (ast.Constant, ast.JoinedStr)) and id(node) not in absent
+        ]
 
     def place(self, offset: int) -> tuple[int, int]:
         """Line and column in the file, from 1, of an offset into `scan.text`."""
