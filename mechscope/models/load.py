@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mechscope.errors import InvalidInput, MechscopeError, ModelMismatch, UnknownName
+from mechscope.files import lines_of
 from mechscope.models import selfcheck
 from mechscope.models.chatter import quiet
 from mechscope.models.embedded import ensure_dequantised
@@ -190,7 +191,7 @@ def _load_original(
 
 def _last_line(error: Exception) -> str:
     """The last line of what another library says, without a list of all that it knows."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
+    lines = lines_of(str(error).strip()) or [type(error).__name__]
     line = lines[-1].strip()
     if len(line) > _LONGEST and ". " in line:
         line = line.split(". ")[0] + "."
