@@ -186,7 +186,7 @@ def test_a_model_in_a_folder_becomes_a_run_that_other_machines_understand(projec
         (["run", "smal"], "unknown analysis 'smal' — did you mean 'small'?"),
         (["run", "--run", "on"], "unknown run 'on' — did you mean 'one'"),
         (["run", "-p", "sead=1"], "unknown parameter 'sead' — did you mean 'seed'?"),
-        (["run", "-p", "seed=high"], "'high' is not a whole number, as the default 100 is"),
+        (["run", "-p", "seed=high"], "'high' is not a whole number, as the default 0 is"),
         (
             ["run", "--model", "smollm2-135", "--as", "mine"],
             "unknown model 'smollm2-135' — did you mean 'smollm2-135m'",

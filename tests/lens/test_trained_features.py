@@ -121,7 +121,7 @@ def test_the_causal_effect_is_the_change_when_the_autoencoder_is_spliced_in_with
                 missed = value - source.decode(features)
                 without = features.clone()
                 if feature is not None:
-                    without[..., feature] = 0
+                    without[:, tokenised.first_counted :, feature] = 0
                 return source.decode(without) + missed
 
             kept = []
@@ -132,7 +132,7 @@ def test_the_causal_effect_is_the_change_when_the_autoencoder_is_spliced_in_with
             ]
             with torch.no_grad():
                 bridge.run_with_hooks(torch.tensor([ids]), fwd_hooks=hooks)
-            total = kept[0][0].sum(0)[targets]
+            total = kept[0][0][tokenised.first_counted :].sum(0)[targets]
             if feature is None:
                 before = total
             else:
@@ -140,7 +140,8 @@ def test_the_causal_effect_is_the_change_when_the_autoencoder_is_spliced_in_with
         name = f"blocks.{SOURCE_LAYER}.hook_resid_post"
         with torch.no_grad():
             _, cache = bridge.run_with_cache(torch.tensor([ids]), names_filter=name)
-            active += (source.encode(cache[name][0])[:, sources] > 0).sum(0)
+            counted = cache[name][0][tokenised.first_counted :]
+            active += (source.encode(counted)[:, sources] > 0).sum(0)
     assert active.tolist() == found.active.tolist()
     assert bool((active > 0).all())
     expected = (fall / active[:, None]).double()

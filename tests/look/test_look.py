@@ -121,7 +121,7 @@ def test_a_mistake_is_named_before_anything_is_loaded(words, code, says, tmp_pat
 
 
 def test_the_command_prints_and_writes_a_page(bridge, monkeypatch, tmp_path):
-    monkeypatch.setattr("mechscope.models.load_model", lambda name: bridge, raising=False)
+    monkeypatch.setattr("mechscope.models.load_model", lambda name, **how: bridge, raising=False)
     page = tmp_path / "one.html"
     result = CliRunner().invoke(cli, ["look", "w1 w2", "--answer", "w9", "--page", str(page)])
     assert result.exit_code == 0, result.output
@@ -146,7 +146,7 @@ def test_the_page_writes_numbers_with_a_minus_and_tokens_in_typographic_quotes(b
 
 def test_a_page_in_a_folder_that_is_not_there_is_refused_before_the_model_is_loaded(monkeypatch, tmp_path):
     loaded = []
-    monkeypatch.setattr("mechscope.models.load_model", loaded.append, raising=False)
+    monkeypatch.setattr("mechscope.models.load_model", lambda name, **how: loaded.append(name), raising=False)
     page = tmp_path / "none" / "x.html"
     result = CliRunner().invoke(cli, ["look", "w1 w2", "--page", str(page)])
     assert result.exit_code == 1 and f"there is no folder {page.parent}" in result.output
@@ -154,7 +154,7 @@ def test_a_page_in_a_folder_that_is_not_there_is_refused_before_the_model_is_loa
 
 
 def test_two_prompts_are_shown_side_by_side_with_what_differs(bridge, monkeypatch, tmp_path):
-    monkeypatch.setattr("mechscope.models.load_model", lambda name: bridge, raising=False)
+    monkeypatch.setattr("mechscope.models.load_model", lambda name, **how: bridge, raising=False)
     page = tmp_path / "two.html"
     words = ["look", "w1 w2", "w3 w4", "--answer", "w9", "--page", str(page)]
     said = CliRunner().invoke(cli, words).output
@@ -170,7 +170,7 @@ def test_two_prompts_are_shown_side_by_side_with_what_differs(bridge, monkeypatc
 
 
 def test_two_answers_belong_to_two_prompts(bridge, monkeypatch, tmp_path):
-    monkeypatch.setattr("mechscope.models.load_model", lambda name: bridge, raising=False)
+    monkeypatch.setattr("mechscope.models.load_model", lambda name, **how: bridge, raising=False)
     words = ["look", "w1 w2", "w3 w4", "--answer", "w9", "--answer", "w8", "--json"]
     looks = json.loads(CliRunner().invoke(cli, words).stdout)["looks"]
     assert [(one["prompt"], one["answer"]) for one in looks] == [("w1 w2", "w9"), ("w3 w4", "w8")]
@@ -189,7 +189,7 @@ def test_parts_that_two_prompts_share_keep_both_sums_and_heads_come_by_their_dif
 
 
 def test_json_holds_what_the_terminal_shows_and_writes_no_page_unless_asked(bridge, monkeypatch, tmp_path):
-    monkeypatch.setattr("mechscope.models.load_model", lambda name: bridge, raising=False)
+    monkeypatch.setattr("mechscope.models.load_model", lambda name, **how: bridge, raising=False)
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(cli, ["look", "w1 w2", "--json"])
     (look,) = json.loads(done.stdout)["looks"]
@@ -203,7 +203,7 @@ def test_json_holds_what_the_terminal_shows_and_writes_no_page_unless_asked(brid
 
 
 def test_what_is_being_done_is_said_on_standard_error(bridge, monkeypatch, tmp_path):
-    monkeypatch.setattr("mechscope.models.load_model", lambda name: bridge, raising=False)
+    monkeypatch.setattr("mechscope.models.load_model", lambda name, **how: bridge, raising=False)
     done = CliRunner().invoke(cli, ["look", "w1 w2", "--page", str(tmp_path / "x.html")])
     assert done.stderr.splitlines() == [
         "starting PyTorch …",

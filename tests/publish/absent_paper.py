@@ -64,10 +64,10 @@ ledger.statistic("layers", layers, label="Layers")
 ledger.claim("any", "There are layers.", criterion="layers > 0")
 """
 SCRIPTS = {
-    "heads": script(WHOLE, title="Induction heads", parameters="layers = 2"),
-    "tokens": script(PART, title="Tokens of cities", parameters="layers = 2"),
-    "broken": script(FAILS, title="Shares", parameters="layers = 2"),
-    "good": script(GOOD, title="Layers", parameters="layers = 2"),
+    "heads": script(WHOLE, title="Induction heads", parameters="layers = 3"),
+    "tokens": script(PART, title="Tokens of cities", parameters="layers = 3"),
+    "broken": script(FAILS, title="Shares", parameters="layers = 3"),
+    "good": script(GOOD, title="Layers", parameters="layers = 3"),
 }
 BODY = """\
 The score is {{< stat heads.score >}}, in full {{< stat heads.score part=full >}}, as @fig-heads-curve and

@@ -343,7 +343,7 @@ def test_a_mistyped_key_stops_a_render_with_its_line(paper: Project) -> None:
 
 def test_what_needs_a_failed_analysis_was_not_run(paper: Project) -> None:
     body = 'from mechscope.ledger import Ledger\nLedger("after").statistic("twice", 2, label="Twice")'
-    text = script(body, title="Afterwards", parameters="layers = 2", needs=["broken"])
+    text = script(body, title="Afterwards", parameters="layers = 3", needs=["broken"])
     (paper.analyses / "after.py").write_text(text)
     _, after = bring_up_to_date(paper, "tiny", "run")
     assert failure_warnings([after])[0].startswith("after in run tiny was not run: it needs broken.")
