@@ -57,6 +57,10 @@ sentence = "When Mary met Tom, Tom gave Mary a book, and Mary thanked Tom."
 # model to which that is worth nothing has no such share. A model with fewer than twice as many heads has the
 # largest of 8, 4, 2 and 1 that are no more than half of them in the place of 16, and of 4.
 #
+# **The first position.** Without a BOS it is an attention sink, and nothing is scored there: the second token
+# of a copy, which it would predict in the first one, counts in neither. This rule came after the first
+# results.
+#
 # <!-- lint: allow numeral because the design was fixed beforehand -->
 # **Paths.** The receiver is the head with the highest induction score. Each head in an earlier layer is made
 # to write what it wrote on other random tokens, on the direct path into the receiver's keys only; measured is

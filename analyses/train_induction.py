@@ -46,7 +46,8 @@ resamples = 10_000
 # **Measures**, at each checkpoint on held-out rows whose lengths are drawn for each row: the loss where
 # tokens could be copied (*late*) and where they are new (*early*); and, on random tokens that come twice at a
 # length of their own, the highest induction and previous-token score of any head. A score is a share of
-# attention; attending to all positions alike gives the chance level.
+# attention; attending to all positions alike gives the chance level. There is no BOS, so nothing is scored at
+# the first position, an attention sink; this rule came after the first results.
 #
 # <!-- lint: allow numeral because thresholds were fixed beforehand -->
 # **Phase change.** The three checkpoint intervals over which the late loss falls most. It is called a phase

@@ -227,7 +227,7 @@ class Absent(_Strict):
     """A record that does not apply to this model, and why: too few layers, no such token, no gated MLP.
 
     It stands where the record would stand: criteria that need it are untestable, articles say so in place.
-    The absent record called `WHOLE` says that nothing of the analysis applies.
+    The absent record called `WHOLE` says that the analysis ended there: nothing further applies.
     """
 
     because: Annotated[str, Field(min_length=1)]
@@ -235,7 +235,7 @@ class Absent(_Strict):
 
 
 WHOLE = "analysis"
-"""The name of the absent record by which an analysis as a whole does not apply."""
+"""The name of the absent record by which an analysis, or the rest of it, does not apply."""
 
 
 class ModelInput(_Strict):

@@ -225,3 +225,11 @@ def test_the_device_of_a_whole_command_is_used_where_no_other_one_is_named(
     assert load_model(folder, device="cpu").W_E.device.type == "cpu"
     monkeypatch.setenv("MECHSCOPE_DEVICE", "")
     assert load_model(folder).W_E.device.type == "cpu"
+
+
+def test_the_pipeline_names_the_device_where_models_look_for_it() -> None:
+    """Twice, because the pipeline imports nothing heavy and models import nothing of the pipeline."""
+    from mechscope.models.load import DEVICE
+    from mechscope.pipeline.devices import VARIABLE
+
+    assert DEVICE == VARIABLE
