@@ -52,9 +52,10 @@ def all_heads(bridge: TransformerBridge, layers: Iterable[int] | None = None) ->
 def n_neurons_of(bridge: TransformerBridge) -> int:
     """Neurons of each layer's MLP; 0 where they have none with output weights of their own (a mixture of
     experts, attention only), or where layers differ."""
-    weights = [getattr(getattr(block, "mlp", None), "W_out", None) for block in bridge.blocks]
-    numbers = {0 if each is None or each.dim() != 2 else int(each.shape[0]) for each in weights}
-    return numbers.pop() if len(numbers) == 1 else 0
+    try:
+        return n_neurons(bridge, range(bridge.cfg.n_layers))
+    except InvalidInput:
+        return 0
 
 
 def require_components(bridge: TransformerBridge, components: Iterable[Head | Mlp]) -> None:

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
+from transformers import DynamicCache
 
 from mechscope.errors import InvalidInput, ModelMismatch, UnknownName
 from mechscope.lens.components import (
@@ -216,9 +217,11 @@ class PathPatcher:
 
     def _attend(self, hidden: Tensor) -> None:
         args, kwargs = self._clean["args"], dict(self._clean["kwargs"])
-        for cache in ("past_key_values", "past_key_value", "layer_past"):  # it holds the keys of the pass
-            if cache in kwargs:
-                kwargs[cache] = None
+        # The cache of the pass already holds its keys. An empty one, not none: OLMo 2 in half precision
+        # multiplies float32 by bfloat16 where no cache has made values of both.
+        for cache in ("past_key_values", "past_key_value", "layer_past"):
+            if kwargs.get(cache) is not None:
+                kwargs[cache] = DynamicCache()
         if "hidden_states" in kwargs:
             kwargs["hidden_states"] = hidden
         else:

@@ -106,6 +106,8 @@ def _load_folder(
             )
             bridge.cfg.model_name = model.name
             bridge.cfg.default_prepend_bos = prepend_bos
+            # A name of the context that TransformerLens does not read; it assumes 2,048 tokens (MPT).
+            bridge.cfg.n_ctx = getattr(config, "max_seq_len", None) or bridge.cfg.n_ctx
             bridge.tokenizer.padding_side = "right"
             bridge.eval()
             if folded:

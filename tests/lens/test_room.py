@@ -22,7 +22,7 @@ from mechscope.lens.answers import score_answers
 from mechscope.lens.attention import attention_patterns, head_scores
 from mechscope.lens.attribution import attribute, attribute_neurons
 from mechscope.lens.attribution_patching import attribution_map
-from mechscope.lens.components import Head, Mlp, all_heads
+from mechscope.lens.components import Head, Mlp, all_heads, n_neurons
 from mechscope.lens.edited import (
     ablation_estimates,
     continue_greedily,
@@ -44,7 +44,7 @@ from mechscope.lens.steering import ablate_direction, steer
 from mechscope.lens.texts import tokenise
 from mechscope.lens.training import periodic_loss
 from mechscope.models import load_model
-from tests.lens.architectures import make
+from tests.lens.architectures import ARCHITECTURES, make
 from tests.lens.test_positions import dictionary
 
 TEXTS = ["w1 w2 w3 w4 w5", "w3 w9 w8", "w4 w5 w6 w7 w8 w2 w1", "w9 w10 w11 w12"]
@@ -61,7 +61,7 @@ def copies(bridge: Any, seed: int = 0) -> Any:
 
 
 def width(bridge: Any) -> int:
-    return int(bridge.blocks[0].mlp.W_out.shape[0])
+    return n_neurons(bridge, [0])
 
 
 def edits(bridge: Any) -> list[Any]:
@@ -199,16 +199,21 @@ def test_rows_follow_from_the_memory_and_from_what_a_row_costs(bridge, monkeypat
         room.rows_at_once(bridge, 0, 2, 10)
 
 
-@pytest.mark.parametrize("name", ["gpt2", "llama", "gemma3"])
+@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if "-one-layer" not in name])
 def test_in_half_precision_techniques_work_and_give_float32(tmp_path, name):
     made = make(name, tmp_path, prepend_bos=True)
     half = load_model(str(tmp_path), dtype="bfloat16")
     half.cfg.default_prepend_bos = True
     for technique, run in TECHNIQUES.items():
-        found, expected = list(arrays(run(half))), list(arrays(run(made.bridge)))
+        try:
+            expected = list(arrays(run(made.bridge)))
+        except InvalidInput:  # experts, say, have no neurons of their own
+            continue
+        found = list(arrays(run(half)))
         assert [one.shape for _, one in found] == [other.shape for _, other in expected], technique
-        for field, one in found:
-            assert np.isfinite(one).all(), (technique, field)
+        for (field, one), (_, other) in zip(found, expected, strict=True):
+            # A neuron of OPT that is never active has no kurtosis, in either precision.
+            assert np.isfinite(one[np.isfinite(other)]).all(), (technique, field)
 
 
 _FACTORIES = {"zeros", "ones", "empty", "full", "arange", "tensor", "eye", "linspace"}

@@ -18,6 +18,7 @@ from transformers import (
 
 from mechscope.errors import InvalidInput, MechscopeError, ModelMismatch
 from mechscope.models import load_model
+from tests.lens.architectures import make
 from tests.lens.conftest import WORDS, _tokenizer
 from tests.lens.tiny import make_telling
 
@@ -156,3 +157,10 @@ def test_whatever_a_library_raises_is_told_in_one_sentence(tmp_path, monkeypatch
     last = str(raised).splitlines()[-1]
     with pytest.raises(InvalidInput, match=rf"cannot wrap .*GPT2LMHeadModel\): {last}\n"):
         load_model(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["mpt", "gpt2-sixteen-tokens", "gpt-neo", "opt", "bloom", "llama", "gemma3"])
+def test_a_model_reads_as_many_tokens_as_it_says(tmp_path: Path, name: str) -> None:
+    bridge = make(name, tmp_path, prepend_bos=True).bridge
+    with torch.inference_mode():
+        assert torch.isfinite(bridge(torch.ones(1, bridge.cfg.n_ctx, dtype=torch.long))).all()
