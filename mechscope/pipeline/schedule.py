@@ -359,12 +359,16 @@ def _tell_of_lost(client: Any, keys: Mapping[str, Node], event: Any, reporter: R
 
 
 def _outcome_of(node: Node, future: Any) -> Outcome:
-    """What a task gave; one that took worker after worker with it has failed."""
+    """What a task gave; one that took worker after worker with it, or lost the scheduler, has failed."""
+    from distributed.client import FutureCancelledError
     from distributed.scheduler import KilledWorker
 
     try:
         outcome: Outcome = future.result()
         return outcome
+    except FutureCancelledError:
+        detail = f"{node[1]} in run {node[0]}: the connection to the dask scheduler is lost."
+        return Outcome(*node, "failed", f"{detail}\n  → start it again with:  dask scheduler")
     except KilledWorker as error:
         died = error.task.rpartition("-")[0]
         if died != ":".join(node):
