@@ -9,7 +9,7 @@ import base64
 from html import escape
 
 from mechscope.ledger.formatting import format_value
-from mechscope.ledger.schema import WHOLE, Absent, Claim, Figure, Passages, Statistic, Table
+from mechscope.ledger.schema import WHOLE, Absent, Claim, Figure, Passages, Record, Statistic, Table
 
 MARKS = {"held": "✓", "failed": "✗", "untestable": "?"}
 _ABOVE, _BELOW, _FULL = "214,120,30", "51,102,153", 0.64
@@ -18,7 +18,7 @@ _ROWS = 20
 _TEXTS = 5
 
 
-def record_line(key: str, record: Statistic | Figure | Table | Passages | Claim | Absent) -> str:
+def record_line(key: str, record: Record) -> str:
     """One line for the terminal."""
     match record:
         case Statistic():
@@ -42,7 +42,7 @@ def record_line(key: str, record: Statistic | Figure | Table | Passages | Claim 
 def record_html(
     analysis: str,
     name: str,
-    record: Statistic | Figure | Table | Passages | Claim | Absent,
+    record: Record,
     *,
     svg: str | None = None,
     picture: str | None = None,

@@ -24,7 +24,6 @@ from mechscope.ledger.drawing import draw, draws_nothing
 from mechscope.ledger.formatting import format_value, statistic_text
 from mechscope.ledger.frames import by_name, read_frame
 from mechscope.ledger.schema import (
-    KINDS,
     NAME_PATTERN,
     RECORD_MIME,
     SCHEMA_VERSION,
@@ -35,6 +34,7 @@ from mechscope.ledger.schema import (
     Figure,
     Passage,
     Passages,
+    Record,
     Statistic,
     Table,
     Tolerance,
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _Model = TypeVar("_Model", bound=BaseModel)
-Record = Statistic | Figure | Table | Passages | Claim | Absent
 
 EXACT = Tolerance()
 """Any difference counts: counts, words, decisions."""
@@ -419,7 +418,6 @@ class Ledger:
         spec: dict[str, Any] | None = None,
         svg: str | None = None,
     ) -> None:
-        assert kind in KINDS
         _check_name(kind, name)
         if name in self._kinds:
             raise InvalidRecord(

@@ -8,7 +8,8 @@ not here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -237,6 +238,49 @@ class Absent(_Strict):
 WHOLE = "analysis"
 """The name of the absent record by which an analysis, or the rest of it, does not apply."""
 
+Record = Statistic | Figure | Table | Passages | Claim | Absent
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of record, and how each part of mechscope names it.
+
+    Attributes:
+        model: What a record of this kind is.
+        noun: One record, in a list or a message.
+        counted: One and several, after a number.
+        method: The method of `Ledger` that records one.
+        argument: What each call of that method names, and other objects' methods of that name don't; empty
+            where the call itself makes no record of the name.
+        shortcode: What shows one in an article; empty where nothing does.
+        anchor: How its id on a page begins; empty where pages build it otherwise, or give it none.
+    """
+
+    model: type[Record]
+    noun: str
+    counted: tuple[str, str]
+    method: str
+    argument: str = ""
+    shortcode: str = ""
+    anchor: str = ""
+
+
+KINDS = {
+    "statistics": Kind(
+        Statistic, "statistic", ("statistic", "statistics"), "statistic", "label", "stat", "stat"
+    ),
+    "figures": Kind(Figure, "figure", ("figure", "figures"), "figure", "caption", "figure", "fig"),
+    "tables": Kind(Table, "table", ("table", "tables"), "table", "caption", "table", "tbl"),
+    "passages": Kind(
+        Passages, "passages", ("set of passages", "sets of passages"), "passages", "caption", "passages"
+    ),
+    "claims": Kind(Claim, "claim", ("claim", "claims"), "claim", "criterion", "claim"),
+    "absent": Kind(
+        Absent, "absent", ("record that does not apply", "records that do not apply"), "does_not_apply"
+    ),
+}
+"""Every kind of record by its field in `Findings`: the one list of them."""
+
 
 class ModelInput(_Strict):
     """A model as an input: the name the parameter held, and the pinned hash of its source."""
@@ -324,13 +368,25 @@ class Findings(_Strict):
         """Which kind of record `name` is: "statistics", "figures" … or None."""
         return next((kind for kind in KINDS if name in getattr(self, kind)), None)
 
+    def record(self, name: str) -> Record | None:
+        """The record called `name`, whatever its kind; None if there is none."""
+        return next((records[name] for kind in KINDS if name in (records := getattr(self, kind))), None)
+
+    def records(self, *kinds: str) -> Iterator[tuple[str, str, Record]]:
+        """Kind, name and record of each, by kind (default: every kind) and name."""
+        for kind in kinds or KINDS:
+            for name, record in sorted(getattr(self, kind).items()):
+                yield kind, name, record
+
     @property
     def names(self) -> list[str]:
         """The names of all records."""
         return [name for kind in KINDS for name in getattr(self, kind)]
 
-
-KINDS = ("statistics", "figures", "tables", "passages", "claims", "absent")
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many records there are of each kind."""
+        return {kind: len(getattr(self, kind)) for kind in KINDS}
 
 
 class LedgerFile(_Strict):

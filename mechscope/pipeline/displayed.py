@@ -19,7 +19,7 @@ from typing import Any
 
 from mechscope.errors import MechscopeError
 from mechscope.files import parsed_json
-from mechscope.ledger.schema import KINDS, LedgerFile
+from mechscope.ledger.schema import LedgerFile
 from mechscope.pipeline.extract import display_of
 from mechscope.pipeline.notebook import INJECTED, from_script, imitates_record, is_readable
 from mechscope.pipeline.scripts import Analysis, cells_hash
@@ -171,15 +171,14 @@ def _assigned(source: str) -> Iterator[tuple[str, Any]]:
 def _expected(ledger: LedgerFile) -> dict[str, dict[str, dict[str, Any]]]:
     """How each record is displayed, by its cell and its name."""
     displays: dict[str, dict[str, dict[str, Any]]] = {}
-    for kind in KINDS:
-        for name, record in getattr(ledger.findings, kind).items():
-            with suppress(MechscopeError, ValueError):  # that it can't be displayed is the ledger's own fault
-                data = display_of(ledger.analysis, name, record)
-                displays.setdefault(record.cell, {})[name] = {
-                    "output_type": "display_data",
-                    "text": "",
-                    "data": data,
-                }
+    for _, name, record in ledger.findings.records():
+        with suppress(MechscopeError, ValueError):  # that it can't be displayed is the ledger's own fault
+            data = display_of(ledger.analysis, name, record)
+            displays.setdefault(record.cell, {})[name] = {
+                "output_type": "display_data",
+                "text": "",
+                "data": data,
+            }
     return displays
 
 
@@ -198,12 +197,11 @@ def _displays(cells: list[Any], ledger: LedgerFile) -> Iterator[tuple[str, str]]
                 displayed[cell["id"], name] += 1
             elif not _is_left_by_runs(output):
                 strange[cell["id"]] = None
-    for kind in KINDS:
-        for name, record in sorted(getattr(ledger.findings, kind).items()):
-            if displayed[record.cell, name] == 0:
-                yield f"{ledger.analysis}.{name}", f"shows it otherwise, or not in {record.cell}"
-            elif displayed[record.cell, name] > 1:
-                yield f"{ledger.analysis}.{name}", f"shows it more than once in {record.cell}"
+    for _, name, record in ledger.findings.records():
+        if displayed[record.cell, name] == 0:
+            yield f"{ledger.analysis}.{name}", f"shows it otherwise, or not in {record.cell}"
+        elif displayed[record.cell, name] > 1:
+            yield f"{ledger.analysis}.{name}", f"shows it more than once in {record.cell}"
     for cell in strange:
         yield "", f"shows something in {cell} that imitates a record, or that no run leaves there"
 

@@ -14,6 +14,7 @@ from mechscope.ledger.criterion import judge, operand_names
 from mechscope.ledger.display import record_html, record_line
 from mechscope.ledger.recording import RecordPayload
 from mechscope.ledger.schema import (
+    KINDS,
     RECORD_MIME,
     SCHEMA_VERSION,
     WHOLE,
@@ -21,21 +22,11 @@ from mechscope.ledger.schema import (
     Claim,
     Figure,
     Findings,
-    Passages,
+    Record,
     Statistic,
-    Table,
 )
 from mechscope.pipeline.notebook import Notebook
 from mechscope.pipeline.scripts import Analysis
-
-_MODELS: dict[str, type[BaseModel]] = {
-    "statistics": Statistic,
-    "figures": Figure,
-    "tables": Table,
-    "passages": Passages,
-    "claims": Claim,
-    "absent": Absent,
-}
 
 
 @dataclass(frozen=True)
@@ -109,7 +100,7 @@ def extract(notebook: Notebook, analysis: Analysis) -> Extracted:
         InvalidRecord: There is none, a name is taken twice, a record is of another analysis or schema, or a
             claim was recorded that does not stand in the script.
     """
-    by_kind: dict[str, dict[str, Any]] = {kind: {} for kind in _MODELS}
+    by_kind: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
     figures: dict[str, tuple[str, str]] = {}
     displays: dict[tuple[str, str], dict[str, str]] = {}
     for cell, payload in _payloads(notebook):
@@ -124,7 +115,7 @@ def extract(notebook: Notebook, analysis: Analysis) -> Extracted:
                 f"{cell.id} records '{analysis.name}.{name}' a second time.",
                 hint="give it a name of its own, and use one Ledger",
             )
-        record: Any = _MODELS[payload.kind].model_validate({**payload.record, "cell": cell.id})
+        record = KINDS[payload.kind].model.model_validate({**payload.record, "cell": cell.id})
         by_kind[payload.kind][name] = record
         if isinstance(record, Figure):
             figures[name] = _figure(payload, record, cell.id)
@@ -138,9 +129,7 @@ def extract(notebook: Notebook, analysis: Analysis) -> Extracted:
     return Extracted(Findings(**by_kind), figures, displays)
 
 
-def display_of(
-    analysis: str, name: str, record: Statistic | Figure | Table | Passages | Claim | Absent
-) -> dict[str, str]:
+def display_of(analysis: str, name: str, record: Record) -> dict[str, str]:
     """What a committed notebook displays of a record: its texts by their MIME type, and nothing else.
 
     Raises:
@@ -155,7 +144,7 @@ def display_of(
 def _payload(raw: Any, cell: str) -> RecordPayload:
     try:
         payload = RecordPayload.model_validate(raw)
-        if payload.schema_version != SCHEMA_VERSION or payload.kind not in _MODELS:
+        if payload.schema_version != SCHEMA_VERSION or payload.kind not in KINDS:
             raise InvalidRecord(
                 f"{cell}: a record of schema {payload.schema_version}, kind '{payload.kind}'."
             )

@@ -13,16 +13,10 @@ from collections.abc import Iterable, Iterator
 from mechscope.errors import InvalidInput, MechscopeError, UnknownName
 from mechscope.ledger.claims import ClaimText
 from mechscope.ledger.criterion import operand_names
-from mechscope.ledger.schema import NAME_PATTERN
+from mechscope.ledger.schema import KINDS, NAME_PATTERN
 
-_TELLTALES = {
-    "statistic": "label",
-    "figure": "caption",
-    "table": "caption",
-    "passages": "caption",
-    "claim": "criterion",
-}
-"""The methods that record something, and the keyword that tells each from another object's of that name."""
+_METHODS = {kind.method: (field, kind.argument) for field, kind in KINDS.items() if kind.argument}
+"""By each method that records under the name that it is given: the kind, and the argument that tells it."""
 _SHORTEST_PART = 3
 """Characters that a text must have for a name that begins or ends with it to be put together from it."""
 
@@ -82,7 +76,7 @@ def check_names(tree: ast.Module, shown: str) -> None:
     for call, kind, written in sorted(_records(tree), key=lambda record: record[0].lineno):
         if not (isinstance(written, ast.Constant) and isinstance(written.value, str)):
             continue
-        name, is_claim = written.value, kind == "claim"
+        name, is_claim = written.value, kind == "claims"
         always = call in unconditional
         if name not in first:
             first[name] = call, is_claim, always
@@ -95,16 +89,6 @@ def check_names(tree: ast.Module, shown: str) -> None:
             )
 
 
-METHODS = {
-    "statistic": "statistics",
-    "figure": "figures",
-    "table": "tables",
-    "passages": "passages",
-    "claim": "claims",
-}
-"""The kind of record that each method makes."""
-
-
 def kind_written(trees: Iterable[ast.Module], name: str) -> str | None:
     """Which kind of record scripts make under `name`; "" where that can't be told, None where they make none.
 
@@ -112,9 +96,9 @@ def kind_written(trees: Iterable[ast.Module], name: str) -> str | None:
     """
     unknown = False
     for tree in trees:
-        for _, method, node in _records(tree):
+        for _, kind, node in _records(tree):
             if written_out(node, name):
-                return METHODS[method]
+                return kind
             unknown = unknown or not isinstance(node, (ast.Constant, ast.JoinedStr))
         unknown = unknown or any(written_out(node, name) for node in _named_absent(tree))
     return "" if unknown else None
@@ -159,9 +143,9 @@ class _Names:
     def __init__(self, tree: ast.Module) -> None:
         others = set()  # what names another record, or stands in a claim, names no statistic
         for call, kind, name in _records(tree):
-            if kind == "claim":
+            if kind == "claims":
                 others |= set(ast.walk(call))
-            elif kind != "statistic":
+            elif kind != "statistics":
                 others.add(name)
         self._texts = [
             node
@@ -203,12 +187,11 @@ def _imported(tree: ast.Module) -> Iterator[str]:
 
 
 def _records(tree: ast.Module) -> Iterator[tuple[ast.Call, str, ast.expr]]:
-    """The calls that record something, what each records ("statistic" …), and its name as it is written."""
+    """The calls that record something, what each records ("statistics" …), and its name as it is written."""
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
         given = {word.arg: word.value for word in node.keywords if word.arg}
-        if _TELLTALES.get(node.func.attr, "") not in given:
-            continue
-        if name := node.args[0] if node.args else given.get("name"):
-            yield node, node.func.attr, name
+        kind, argument = _METHODS.get(node.func.attr, ("", ""))
+        if argument in given and (name := node.args[0] if node.args else given.get("name")):
+            yield node, kind, name

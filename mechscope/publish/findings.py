@@ -14,19 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, UnknownName, nearest
 from mechscope.ledger.claims import is_exploratory, latest_entry, read_claims
-from mechscope.ledger.schema import (
-    KINDS,
-    NAME_PATTERN,
-    WHOLE,
-    Absent,
-    Claim,
-    Figure,
-    Findings,
-    LedgerFile,
-    Passages,
-    Statistic,
-    Table,
-)
+from mechscope.ledger.schema import KINDS, NAME_PATTERN, WHOLE, Absent, Claim, Findings, LedgerFile
 from mechscope.ledger.store import LEDGER_NAME, inputs_hash, read_ledger
 from mechscope.pipeline.recording import kind_written, names_written
 from mechscope.pipeline.runs import Places, Run, load_places
@@ -237,11 +225,10 @@ class Shelf:
         """The records of the given kinds (default: all), by analysis and name."""
         for analysis in self.analyses(run):
             ledger = self.ledger(analysis, run)
-            for kind in kinds or KINDS:
-                for name, record in sorted(getattr(ledger.findings, kind).items()):
-                    if name == WHOLE and kind == "absent":
-                        continue  # it speaks of the analysis
-                    yield Found(ledger.run, analysis, name, kind, record, ledger)
+            for kind, name, record in ledger.findings.records(*kinds):
+                if name == WHOLE and kind == "absent":
+                    continue  # it speaks of the analysis
+                yield Found(ledger.run, analysis, name, kind, record, ledger)
 
     def key_of(self, found: Found) -> str:
         """The key by which the rendered run cites a record."""
@@ -307,8 +294,7 @@ class Shelf:
         else:
             ledger = self.ledger(analysis, run)
             actual = ledger.findings.kind_of(name)
-            record = getattr(ledger.findings, actual)[name] if actual else None
-            found = Found(ledger.run, analysis, name, actual or "", record, ledger)
+            found = Found(ledger.run, analysis, name, actual or "", ledger.findings.record(name), ledger)
         if actual is None:
             valid = [f"{prefix}{analysis}.{other}" for other in self._names(run, analysis)]
             hint = (
@@ -319,7 +305,7 @@ class Shelf:
         if kind is not None and actual and actual != kind:
             raise InvalidInput(
                 f"{place}'{key}' is one of the {actual}, not of the {kind}.",
-                hint=f"write {{{{< {SHORTCODE_OF_KIND[actual]} {key} >}}}}",
+                hint=f"write {{{{< {KINDS[actual].shortcode} {key} >}}}}",
             )
         return found
 
@@ -389,9 +375,9 @@ class Shelf:
     def elsewhere(self, found: Found) -> Any:
         """What another run has under the name of a record that this run does not have; None if none has."""
         for findings in self._findings_elsewhere(found.run, found.analysis):
-            kind = findings.kind_of(found.name)
-            if kind and kind != "absent":
-                return getattr(findings, kind)[found.name]
+            record = findings.record(found.name)
+            if record is not None and not isinstance(record, Absent):
+                return record
         return None
 
     def _no_results(self, run: str, analysis: str) -> str:
@@ -409,7 +395,7 @@ class Shelf:
         """
         record = self.elsewhere(found)
         if record is not None:
-            return next(kind for kind, model in KIND_MODELS.items() if isinstance(record, model))
+            return next(field for field, kind in KINDS.items() if isinstance(record, kind.model))
         kind = kind_written(self._trees(found.analysis), found.name)
         named = found.source is not None and found.name in found.source.findings.absent
         return "" if kind is None and named and found.name != WHOLE else kind
@@ -521,25 +507,6 @@ class Shelf:
         """What a rerun of a record's ledger said: verified, by whom and when; not reproduced; or not."""
         rerun = self.rerun_of(found.ledger)
         return "not verified" if rerun is None else rerun.words
-
-
-KIND_MODELS = {
-    "statistics": Statistic,
-    "figures": Figure,
-    "tables": Table,
-    "passages": Passages,
-    "claims": Claim,
-}
-"""What a record of each kind is."""
-
-SHORTCODE_OF_KIND = {
-    "statistics": "stat",
-    "figures": "figure",
-    "tables": "table",
-    "passages": "passages",
-    "claims": "claim",
-}
-"""The shortcode that shows each kind of record."""
 
 
 def _verification(path: Path) -> dict[str, Any]:

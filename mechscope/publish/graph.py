@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from mechscope.files import stable_json
-from mechscope.ledger.schema import LedgerFile
+from mechscope.ledger.schema import KINDS, LedgerFile
 from mechscope.pipeline.scripts import need_of
 from mechscope.project import Project
-from mechscope.publish.findings import SHORTCODE_OF_KIND, Found, Shelf
+from mechscope.publish.findings import Found, Shelf
 from mechscope.publish.shown import shown_in
 from mechscope.publish.sources import Shortcode
 
@@ -115,7 +115,7 @@ def build_graph(project: Project, run: str, codes: Sequence[Shortcode], shelf: S
         nodes[target] = Node(target, "analysis", _within(shelf, *place), shelf.title(*place))
     for found in records.values():
         id = f"record:{found.run}/{found.short_key}"
-        kind = SHORTCODE_OF_KIND.get(found.kind, found.kind)
+        kind = KINDS[found.kind].shortcode or found.kind
         nodes[id] = Node(id, "record", shelf.key_of(found), _detail(shelf, found), kind)
         edges.append(Edge(f"analysis:{found.run}/{found.analysis}", id))
         for page, lines in cited.get((found.run, found.short_key), {}).items():

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mechscope.errors import InvalidInput, nearest
+from mechscope.ledger.schema import KINDS
 from mechscope.project import Project
 from mechscope.publish.findings import Shelf, parse_key
 from mechscope.publish.reading import Article, Fact, read_articles
@@ -39,7 +40,7 @@ _P_EQUALS = re.compile(
     r"(?:=|<|>|≤|≥|≈|&lt;|\\leq?|\\approx)\$?[ \t\u00a0~]*\n?[ \t]*\$?$",
     re.IGNORECASE,
 )
-_PREFIXES = {"figure": "fig", "table": "tbl"}
+_PREFIXES = {KINDS[kind].shortcode: KINDS[kind].anchor for kind in ("figures", "tables")}
 
 
 def check_constructs(

@@ -17,17 +17,13 @@ from typing import Literal
 
 from mechscope.errors import InvalidInput
 from mechscope.files import read_text
+from mechscope.ledger.schema import KINDS
 from mechscope.project import Project
 
 Place = Literal["prose", "code", "yaml", "comment"]
 
-KIND_OF_SHORTCODE = {
-    "stat": "statistics",
-    "figure": "figures",
-    "table": "tables",
-    "passages": "passages",
-    "claim": "claims",
-    "when-claim": "claims",
+KIND_OF_SHORTCODE = {kind.shortcode: field for field, kind in KINDS.items() if kind.shortcode} | {
+    "when-claim": "claims"
 }
 """Our shortcodes (and the class `.when-claim`) and the kind of record each takes."""
 

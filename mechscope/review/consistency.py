@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from mechscope.errors import MechscopeError
 from mechscope.ledger.criterion import judge, operand_names
 from mechscope.ledger.formatting import format_value, statistic_text
 from mechscope.ledger.schema import (
-    KINDS,
     Claim,
     Findings,
     LedgerFile,
     Passages,
+    Record,
     Statistic,
     Table,
     largest_value,
@@ -34,10 +33,9 @@ from mechscope.project import Project
 
 def inconsistencies(project: Project, folder: Path, analysis: Analysis, ledger: LedgerFile) -> Iterator[str]:
     """What in the folder of a ledger contradicts the ledger or the script, a phrase each, with its key."""
-    for kind in KINDS:
-        for name, record in sorted(getattr(ledger.findings, kind).items()):
-            for problem in _of_record(record, ledger.findings):
-                yield f"{ledger.analysis}.{name}: {problem}"
+    for _, name, record in ledger.findings.records():
+        for problem in _of_record(record, ledger.findings):
+            yield f"{ledger.analysis}.{name}: {problem}"
     for field in ("title", "description"):
         stated, written = getattr(ledger, field), getattr(analysis, field)
         if stated != written:
@@ -54,7 +52,7 @@ def inconsistencies(project: Project, folder: Path, analysis: Analysis, ledger: 
             yield f"{notebook} {problem}"
 
 
-def _of_record(record: Any, findings: Findings) -> Iterator[str]:
+def _of_record(record: Record, findings: Findings) -> Iterator[str]:
     try:
         match record:
             case Statistic():

@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from mechscope.ledger.recording import EXACT, FLOAT32, RESAMPLED
 from mechscope.ledger.schema import (
@@ -23,6 +23,7 @@ from mechscope.ledger.schema import (
     Figure,
     Findings,
     Passages,
+    Record,
     Statistic,
     Table,
     Tolerance,
@@ -125,7 +126,7 @@ def _state(drifts: Sequence[Drift]) -> State:
     return "drifted" if drifts else "reproduced"
 
 
-def _values(old: Any, new: Any, specs: tuple[Path, Path]) -> Iterator[_Value]:
+def _values(old: Record, new: Any, specs: tuple[Path, Path]) -> Iterator[_Value]:
     match old:
         case Statistic():
             yield from _statistic(old, new)
@@ -139,6 +140,8 @@ def _values(old: Any, new: Any, specs: tuple[Path, Path]) -> Iterator[_Value]:
             yield from _exact(old, new, ("outcome", "sentence", "criterion", "exploratory", "cell"))
         case Absent():
             yield from _exact(old, new, ("because", "cell"))
+        case _:
+            assert_never(old)
 
 
 def _exact(old: Any, new: Any, fields: Sequence[str]) -> Iterator[_Value]:

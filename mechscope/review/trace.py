@@ -18,7 +18,7 @@ from typing import Any
 
 from mechscope.errors import InvalidInput, MechscopeError, UnknownName
 from mechscope.files import read_text
-from mechscope.ledger.schema import WHOLE, LedgerFile
+from mechscope.ledger.schema import KINDS, WHOLE, LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME
 from mechscope.pipeline.runs import load_runs
 from mechscope.project import Project
@@ -37,14 +37,6 @@ from mechscope.review.lint.markdown import Scan, scan
 from mechscope.syntax import parse, read_source
 
 _PLACE = re.compile(r"(?P<file>.+\.(?:qmd|md|ipynb)):(?P<line>\d+)(?::\d+)?")
-_RECORDERS = {
-    "statistics": "statistic",
-    "figures": "figure",
-    "tables": "table",
-    "passages": "passages",
-    "claims": "claim",
-    "absent": "does_not_apply",
-}
 
 
 @dataclass(frozen=True)
@@ -322,7 +314,7 @@ def _recording(script: str, found: Found, cell: range) -> int | None:
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
-        if node.func.attr != _RECORDERS[found.kind]:
+        if node.func.attr != KINDS[found.kind].method:
             continue
         names = node.args[1:] if found.absent else node.args[:1]
         for name in [*names, *(word.value for word in node.keywords if word.arg == "name")]:

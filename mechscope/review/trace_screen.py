@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mechscope.ledger.formatting import format_p, format_value
-from mechscope.ledger.schema import Absent, Claim, Statistic
+from mechscope.ledger.schema import KINDS, Absent, Claim, Statistic
 from mechscope.publish.findings import NOT_AVAILABLE, Found
 from mechscope.publish.pages.popovers import exactly
 from mechscope.publish.pages.words import why_untestable
@@ -55,16 +55,14 @@ def trace_text(trace: Trace) -> str:
 
 def records_text(records: Sequence[tuple[str, Found]]) -> str:
     """A line for each record: its key, its kind, what it came to and what it is, one below the other."""
-    rows = [(key, _kind(found), _shortly(found.record), _about(found.record)) for key, found in records]
+    rows = [
+        (key, KINDS[found.kind].noun, _shortly(found.record), _about(found.record)) for key, found in records
+    ]
     keys, kinds, values = (max((len(row[at]) for row in rows), default=0) for at in range(3))
     return "\n".join(
         f"{key:<{keys}}  {kind:<{kinds}}  {value:<{values}}  {about}".rstrip()
         for key, kind, value, about in rows
     )
-
-
-def _kind(found: Found) -> str:
-    return found.kind if found.kind == "passages" else found.kind.removesuffix("s")
 
 
 def _shortly(record: Any) -> str:
@@ -94,7 +92,7 @@ def _headline(trace: Trace) -> str:
         return f"{record.outcome}, exploratory" if trace.exploratory else str(record.outcome)
     if isinstance(record, Absent):
         return f"does not apply: {record.because}"
-    return f"({_kind(trace.found)})"
+    return f"({KINDS[trace.found.kind].noun})"
 
 
 def _record(trace: Trace) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mechscope.errors import LedgerDamaged, MechscopeError
 from mechscope.files import why_not
-from mechscope.ledger.schema import KINDS, LedgerFile
+from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME, damages, inputs_hash, load_ledger
 from mechscope.pipeline.cores import analyses_at_a_time
 from mechscope.pipeline.devices import chosen_device
@@ -279,7 +279,7 @@ def _check(project: Project, places: Places, run: str, name: str) -> Check:
         problems += [f"input: {change}" for change in _inputs(ledger, state)]
         if state.problem is not None:
             problems.append(f"inputs can't be determined: {state.problem.message}")
-        looked_at = in_words({kind: len(getattr(ledger.findings, kind)) for kind in KINDS})
+        looked_at = in_words(ledger.findings.counts)
         for item in ledger.accepted:
             looked_at += f"; accepted without a rerun: {', '.join(item.changed)}, because {item.because}"
         with suppress(*UNREADABLE):

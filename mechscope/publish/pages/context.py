@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mechscope.errors import InvalidInput, UnknownName
-from mechscope.ledger.schema import LedgerFile
+from mechscope.ledger.schema import KINDS, LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME
 from mechscope.pipeline.runs import load_runs
 from mechscope.project import SHARED, Project
@@ -224,8 +224,8 @@ class Context:
         kind = KIND_OF_SHORTCODE[mine[0].code.name] if found.absent and mine else found.kind
         if kind == "claims" and self.shelf.here(found):
             return self.claim_on(found, mine)
-        prefix = {"statistics": "stat", "figures": "fig", "tables": "tbl"}.get(kind)
-        if prefix is None or not any(self.becomes_element(item) for item in mine):
+        prefix = KINDS[kind].anchor
+        if not prefix or not any(self.becomes_element(item) for item in mine):
             return ""
         anchor = f"{prefix}-{found.analysis}-{found.name}".replace("_", "-")
         if not self.shelf.here(found):

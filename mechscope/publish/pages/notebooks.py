@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mechscope.ledger.schema import KINDS
 from mechscope.publish.markdown import code, escaped, front_matter, link
 from mechscope.publish.pages.context import Context
 from mechscope.publish.pages.words import in_words
@@ -22,7 +21,7 @@ def notebooks_page(context: Context) -> str:
     for analysis in context.shelf.analyses():
         ledger = context.shelf.ledger(analysis)
         findings = ledger.findings
-        counts = in_words({kind: len(getattr(findings, kind)) for kind in KINDS})
+        counts = in_words(findings.counts)
         if findings.applicability:
             counts += f"; {escaped(findings.applicability)}"
         name = link(escaped(ledger.title), context.notebook(ledger))

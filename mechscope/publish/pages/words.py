@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from mechscope.ledger.criterion import operand_names
 from mechscope.ledger.formatting import MINUS, format_value
-from mechscope.ledger.schema import Claim, Statistic, Tolerance
+from mechscope.ledger.schema import KINDS, Claim, Statistic, Tolerance
 from mechscope.publish.findings import Found
 
 _MOST = 4
@@ -66,17 +66,10 @@ def _of_statistic(claim: Claim, name: str, statistic: Statistic) -> str:
 
 # Counts ----------------------------------------------------------------------------------------------------
 
-_SINGULAR = {"passages": "set of passages", "absent": "record that does not apply"}
-_PLURAL = {"passages": "sets of passages", "absent": "records that do not apply"}
-
 
 def in_words(counts: Mapping[str, int]) -> str:
     """Counts of records by kind: "3 statistics, 1 claim, 2 records that do not apply"."""
-    return ", ".join(
-        f"{count} {_SINGULAR.get(kind, kind.removesuffix('s')) if count == 1 else _PLURAL.get(kind, kind)}"
-        for kind, count in counts.items()
-        if count
-    )
+    return ", ".join(f"{count} {KINDS[kind].counted[count != 1]}" for kind, count in counts.items() if count)
 
 
 # Tolerances and tests --------------------------------------------------------------------------------------
