@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from mechscope.ledger.store import LEDGER_NAME
+from mechscope.ledger.verification import verification_file
 from mechscope.project import SHARED, Project
 from mechscope.publish.entrance import rendered_runs
 from mechscope.publish.findings import Shelf, runs_with_results
@@ -49,7 +50,7 @@ def _sources(project: Project, run: str, codes: Sequence[Shortcode]) -> Iterator
     for shown_on, items in shown_in(project, Shelf(project, run), codes).items():
         places = {(item.found.run, item.found.analysis) for item in items}
         ledgers = [project.found(*place) / LEDGER_NAME for place in sorted(places)]
-        reruns = [project.results / other / "verification.json" for other, _ in sorted(places)]
+        reruns = [verification_file(project, other) for other, _ in sorted(places)]
         yield project.root / shown_on, [*ledgers, *reruns]
 
 

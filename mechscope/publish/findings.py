@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, UnknownName, nearest
 from mechscope.ledger.claims import is_exploratory, latest_entry, read_claims
 from mechscope.ledger.schema import KINDS, NAME_PATTERN, WHOLE, Absent, Claim, Findings, LedgerFile
-from mechscope.ledger.store import LEDGER_NAME, inputs_hash, read_ledger
+from mechscope.ledger.store import LEDGER_NAME, read_ledger
+from mechscope.ledger.verification import Rerun, Verification, read_verification
 from mechscope.pipeline.recording import kind_written, names_written
 from mechscope.pipeline.runs import Places, Run, load_places
 from mechscope.project import SHARED, Project
@@ -77,37 +77,6 @@ class Found:
         return f"{self.analysis}.{self.name}"
 
 
-@dataclass(frozen=True)
-class Rerun:
-    """What `verification.json` keeps of a rerun, which is one by whoever committed it: the authors.
-
-    Attributes:
-        date: The day ("2026-11-20"); empty where an entry has none.
-        reproduced: Whether everything was found again.
-        environment: The versions of packages, of Python and the platform, by name.
-    """
-
-    date: str
-    reproduced: bool
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def said(self) -> str:
-        """By whom and when: "verified by the authors' own rerun of 2026-11-20"."""
-        outcome = "verified by" if self.reproduced else "not reproduced by"
-        return f"{outcome} the authors' own rerun" + (f" of {self.date}" if self.date else "")
-
-    @property
-    def words(self) -> str:
-        """The same, and on what: "… (Linux x86_64, Python 3.11.7, …)"."""
-        parts = [f"{label}{self.environment[name]}" for name, label in _SHORTLY if self.environment.get(name)]
-        return self.said + (f" ({', '.join(parts)})" if parts else "")
-
-
-_SHORTLY = (("platform", ""), ("python", "Python "), ("torch", "torch "))
-"""What a short line names of an environment; the page of numbers has all of it."""
-
-
 NOT_AVAILABLE = "n/a"
 """What stands in the place of a number that a run does not have."""
 
@@ -151,7 +120,7 @@ class Shelf:
         self.run = run
         self._analyses: dict[str, list[str]] = {}
         self._ledgers: dict[tuple[str, str], LedgerFile] = {}
-        self._checked: dict[str, dict[str, Any]] = {}
+        self._checked: dict[str, Verification | None] = {}
         self._reruns: dict[int, tuple[LedgerFile, Rerun | None]] = {}
         self._scripts: dict[str, Analysis | None] = {}
         self._without_results: dict[tuple[str, str], Absent] = {}
@@ -473,30 +442,19 @@ class Shelf:
         return read_claims(self.project)
 
     def rerun_of(self, ledger: LedgerFile) -> Rerun | None:
-        """What became of the rerun of this very ledger, from these very inputs; None if there was none.
-
-        A change of inputs that was accepted without a rerun leaves the findings as they are, so that their
-        hash alone does not tell whether what was run again is what stands there now.
-        """
+        """What became of the rerun of this very ledger, from these very inputs; None if there was none."""
         if id(ledger) not in self._reruns:  # asked for every record, and hashing inputs takes a while
             self._reruns[id(ledger)] = ledger, self._rerun_of(ledger)
         return self._reruns[id(ledger)][1]
 
     def _rerun_of(self, ledger: LedgerFile) -> Rerun | None:
         if ledger.run not in self._checked:
-            self._checked[ledger.run] = _verification(self.project.results / ledger.run / "verification.json")
-        own = self._checked[ledger.run].get(ledger.analysis)
-        if not isinstance(own, dict) or own.get("ledger") != ledger.sha256:
-            return None
-        # Entries of before inputs were noted: what was accepted may have come after them.
-        same = own["inputs"] == inputs_hash(ledger.inputs) if "inputs" in own else not ledger.accepted
-        if not same:
-            return None
-        noted = own.get("environment")
-        environment = (
-            {str(name): str(value) for name, value in noted.items()} if isinstance(noted, dict) else {}
-        )
-        return Rerun(str(own.get("date") or ""), own.get("reproduced") is True, environment)
+            self._checked[ledger.run] = None
+            with suppress(LedgerDamaged):  # told by `mechscope verify --quick`
+                self._checked[ledger.run] = read_verification(self.project, ledger.run)
+        checked = self._checked[ledger.run]
+        rerun = checked.analyses.get(ledger.analysis) if checked else None
+        return rerun if rerun and rerun.is_of(ledger) else None
 
     def verified_on(self, ledger: LedgerFile) -> str | None:
         """The date on which a rerun reproduced this very ledger; None if none did ("" if it has no date)."""
@@ -507,12 +465,3 @@ class Shelf:
         """What a rerun of a record's ledger said: verified, by whom and when; not reproduced; or not."""
         rerun = self.rerun_of(found.ledger)
         return "not verified" if rerun is None else rerun.words
-
-
-def _verification(path: Path) -> dict[str, Any]:
-    """What a `verification.json` says of each analysis."""
-    try:
-        analyses = json.loads(path.read_text(encoding="utf-8"))["analyses"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return {}
-    return analyses if isinstance(analyses, dict) else {}

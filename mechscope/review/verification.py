@@ -1,25 +1,28 @@
-"""`results/<run>/verification.json`: which ledgers of a run a rerun reproduced, when and where.
-
-Only pages read it. It is no analysis' input, so it makes nothing stale.
-"""
+"""What reruns said of the analyses of a run: written to `verification.json`, and whether that can be so."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
-from typing import Any
 
 from mechscope.errors import LedgerDamaged
-from mechscope.files import stable_json, write_atomically
+from mechscope.files import write_atomically
 from mechscope.ledger.schema import KINDS
-from mechscope.ledger.store import inputs_hash, read_ledger
+from mechscope.ledger.store import read_ledger
+from mechscope.ledger.verification import (
+    Count,
+    Difference,
+    Rerun,
+    ValueDrift,
+    Verification,
+    read_verification,
+    verification_file,
+)
 from mechscope.project import Project
 from mechscope.review.differences import Comparison
 
-FILE_NAME = "verification.json"
 _MOST = 20
 """How many differences of a record are kept; their number is kept whole."""
 
@@ -72,11 +75,6 @@ class Verdict:
         return sum(one.state == "reproduced" for one in mine), len(mine)
 
 
-def verification_file(project: Project, run: str) -> Path:
-    """Where the verification of a run lies."""
-    return project.results / run / FILE_NAME
-
-
 def write_verification(
     project: Project, run: str, verdicts: list[Verdict], environment: Mapping[str, str]
 ) -> bool:
@@ -85,93 +83,85 @@ def write_verification(
     Returns:
         Whether the file changed.
     """
-    path = verification_file(project, run)
     today = date.today().isoformat()
-    entries = _still_true(project, run, path)
+    try:
+        before = read_verification(project, run)
+    except LedgerDamaged:
+        before = None
+    entries = _still_true(project, run, before) if before else {}
     entries |= {one.analysis: _entry(one, today, environment) for one in verdicts if one.sha256}
-    content = {
-        "date": today,
-        "environment": dict(environment),
-        "ledgers": {name: entry["ledger"] for name, entry in entries.items() if entry["reproduced"]},
-        "analyses": entries,
-    }
-    return write_atomically(path, stable_json(content))
+    content = Verification(
+        date=today,
+        environment=dict(environment),
+        ledgers={name: entry.ledger for name, entry in entries.items() if entry.reproduced},
+        analyses=entries,
+    )
+    return write_atomically(verification_file(project, run), content.text)
 
 
 def look_at_verification(project: Project, run: str, today: date) -> tuple[str, list[str]] | None:
-    """What `verification.json` of a run says, in words, and what can't be so; None if there is none.
-
-    Nobody can tell from the file that a rerun took place: only another rerun can.
-    """
-    path = verification_file(project, run)
+    """What `verification.json` of a run says, in words, and what can't be so; None if there is none."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        entries = {str(name): dict(entry) for name, entry in content["analyses"].items()}
-        dates = {"it": str(content["date"])} | {name: str(one["date"]) for name, one in entries.items()}
-        good = {name for name, one in entries.items() if one["reproduced"]}
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError, AttributeError):
+        content = read_verification(project, run)
+    except LedgerDamaged:
         return "", ["is not a verification that was written here"]
+    if content is None:
+        return None
+    dates = {"it": content.date} | {name: one.date for name, one in content.analyses.items()}
     problems = [
         f"{name} is dated {day}, in the future" for name, day in dates.items() if day > today.isoformat()
     ]
+    good = {name: one.ledger for name, one in content.analyses.items() if one.reproduced}
     for name in sorted(good):
-        if entries[name].get("differences") or entries[name].get("problems"):
+        if content.analyses[name].differences or content.analyses[name].problems:
             problems.append(f"{name} is stated as reproduced, beside what differs")
-    if set(content.get("ledgers", good)) != good:
+    if content.ledgers is not None and content.ledgers.keys() != good.keys():
         problems.append("its list of ledgers is not that of what was reproduced")
-    older = sorted(set(entries) - set(_still_true(project, run, path)))
-    words = f"{len(good)} of {len(entries)} reproduced by its authors' word"
+    older = sorted(content.analyses.keys() - _still_true(project, run, content).keys())
+    words = f"{len(good)} of {len(content.analyses)} reproduced by its authors' word"
     return words + (f"; of other results than those here: {', '.join(older)}" if older else ""), problems
 
 
-def _still_true(project: Project, run: str, path: Path) -> dict[str, Any]:
-    """The entries there are of ledgers that are as they were then, and state the inputs of then."""
-    try:
-        entries = dict(json.loads(path.read_text(encoding="utf-8"))["analyses"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return {}
+def _still_true(project: Project, run: str, content: Verification) -> dict[str, Rerun]:
+    """The entries of ledgers that are as they were then, and state the inputs of then."""
     kept = {}
-    for name, entry in entries.items():
-        try:
-            ledger = read_ledger(project.found(run, name))
-            same = entry.get("inputs", inputs_hash(ledger.inputs)) == inputs_hash(ledger.inputs)
-            if ledger.sha256 == entry["ledger"] and same and "reproduced" in entry:
+    for name, entry in content.analyses.items():
+        with suppress(FileNotFoundError, LedgerDamaged):
+            if entry.is_of(read_ledger(project.found(run, name))):
                 kept[name] = entry
-        except (FileNotFoundError, LedgerDamaged, AttributeError, KeyError, TypeError):
-            continue
     return kept
 
 
-def _entry(verdict: Verdict, today: str, environment: Mapping[str, str]) -> dict[str, Any]:
-    kinds = {kind: verdict.counts(kind) for kind in KINDS}
-    return {
-        "date": today,
-        "ledger": verdict.sha256,
-        "inputs": verdict.inputs_sha256,
-        "reproduced": verdict.reproduced,
-        "records": {
-            kind: {"reproduced": good, "compared": all_} for kind, (good, all_) in kinds.items() if all_
+def _entry(verdict: Verdict, today: str, environment: Mapping[str, str]) -> Rerun:
+    counts = {kind: verdict.counts(kind) for kind in KINDS}
+    return Rerun(
+        date=today,
+        ledger=verdict.sha256,
+        inputs=verdict.inputs_sha256,
+        reproduced=verdict.reproduced,
+        records={
+            kind: Count(reproduced=good, compared=compared)
+            for kind, (good, compared) in counts.items()
+            if compared
         },
-        "values": verdict.values,
-        "environment": dict(environment),
-        "environment_differs": {name: list(pair) for name, pair in (verdict.environment or {}).items()},
-        "inputs_changed": list(verdict.inputs),
-        "problems": list(verdict.problems),
-        "differences": [_difference(one) for one in verdict.failures],
-    }
+        values=verdict.values,
+        environment=dict(environment),
+        environment_differs=dict(verdict.environment or {}),
+        inputs_changed=verdict.inputs,
+        problems=verdict.problems,
+        differences=tuple(map(_difference, verdict.failures)),
+    )
 
 
-def _difference(one: Comparison) -> dict[str, Any]:
-    drifts = [
-        {
-            "place": drift.place,
-            "committed": drift.old,
-            "rerun": drift.new,
-            "by": drift.by,
-            "tolerance": str(drift.tolerance),
-        }
+def _difference(one: Comparison) -> Difference:
+    drifts = tuple(
+        ValueDrift(
+            place=drift.place,
+            committed=drift.old,
+            rerun=drift.new,
+            by=drift.by,
+            tolerance=str(drift.tolerance),
+        )
         for drift in one.drifts[:_MOST]
-    ]
-    return {"key": one.key, "state": one.state, "values": len(one.drifts), "drifts": drifts}
+    )
+    return Difference(key=one.key, state=one.state, values=len(one.drifts), drifts=drifts)

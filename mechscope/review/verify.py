@@ -18,6 +18,7 @@ from mechscope.errors import LedgerDamaged, MechscopeError
 from mechscope.files import why_not
 from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME, damages, inputs_hash, load_ledger
+from mechscope.ledger.verification import verification_file
 from mechscope.pipeline.cores import analyses_at_a_time
 from mechscope.pipeline.devices import chosen_device
 from mechscope.pipeline.displayed import UNREADABLE, unrecorded
@@ -37,7 +38,6 @@ from mechscope.review.pictures import altered_pictures
 from mechscope.review.verification import (
     Verdict,
     look_at_verification,
-    verification_file,
     write_verification,
 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from mechscope.ledger.formatting import format_value
 from mechscope.ledger.schema import LedgerFile, Statistic
@@ -146,11 +145,11 @@ def _rerun(context: Context, ledger: LedgerFile) -> str:
     repeat = f"run it yourself: {code(repeat_command(ledger.run, ledger.analysis))}"
     if rerun is None:
         return f"not verified; {repeat}"
+    said = escaped(rerun.said)
     if not rerun.environment:
-        return f"{escaped(rerun.words)}; {repeat}"
+        return f"{said}; {repeat}"
     there, here = ledger.environment, rerun.environment
     same = "the versions with which it was recorded" if here == there else _versions(here)
-    said = escaped(replace(rerun, environment={}).words)
     return (
         f"{said}, on {escaped(here.get('platform', 'a platform that was not noted'))} with {same}; {repeat}"
     )
