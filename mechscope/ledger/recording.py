@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mechscope.characters import visible
 from mechscope.errors import DoesNotApply, InvalidRecord
@@ -23,10 +23,10 @@ from mechscope.ledger.display import record_html, record_line
 from mechscope.ledger.drawing import draw, draws_nothing
 from mechscope.ledger.formatting import format_value, statistic_text
 from mechscope.ledger.frames import by_name, read_frame
+from mechscope.ledger.notebook import RecordPayload
 from mechscope.ledger.schema import (
     NAME_PATTERN,
     RECORD_MIME,
-    SCHEMA_VERSION,
     Absent,
     Cell,
     Claim,
@@ -86,20 +86,6 @@ class TokensWithValues(Protocol):
 
     @property
     def values(self) -> Sequence[float]: ...
-
-
-class RecordPayload(BaseModel):
-    """What stands under `RECORD_MIME` in a notebook's output."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    schema_version: int = SCHEMA_VERSION
-    analysis: str
-    kind: str
-    name: str
-    record: dict[str, Any]
-    spec: dict[str, Any] | None = None
-    svg: str | None = None
 
 
 class Ledger:

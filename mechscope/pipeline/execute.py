@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import metadata
 from itertools import takewhile
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from mechscope import errors
 from mechscope.errors import AnalysisFailed, MechscopeError, ModelUnavailable
 from mechscope.files import folder_in_place, lines_of, write_atomically
+from mechscope.ledger.notebook import Notebook, NotebookCell
 from mechscope.ledger.schema import Inputs, LedgerFile
 from mechscope.ledger.store import (
     LEDGER_NAME,
@@ -143,12 +144,14 @@ def _execute(
     try:
         if undeclared:
             raise AnalysisFailed(
-                f"{_reader(executed)} reads {undeclared[0]}, which the script does not declare.",
+                f"{_reader(Notebook.model_validate(executed))} reads {undeclared[0]}, "
+                "which the script does not declare.",
                 hint=how_to_declare(undeclared[0], state.parameters),
             )
         end_where_it_does_not_apply(executed, analysis)
-        _raise_cell_errors(executed, project.shown(analysis.path), script)
-        found = extract(executed, analysis)
+        ended = Notebook.model_validate(executed)
+        _raise_cell_errors(ended, project.shown(analysis.path), script)
+        found = extract(ended, analysis)
         notebooks.normalise(executed, found.displays)
         now = present_inputs(project, analysis, state.parameters, state.upstream)
         if changed := why_stale(inputs, now):
@@ -458,15 +461,15 @@ def _kernel_manager(variables: dict[str, str], folder: Path, ended: _Ended) -> t
     return AnalysisKernelManager
 
 
-def _reader(executed: Any) -> str:
+def _reader(executed: Notebook) -> str:
     """The cell that was stopped because of an undeclared read, if the script did not swallow that."""
     for cell in notebooks.code_cells(executed):
-        if any(output.get("ename") == UndeclaredRead.__name__ for output in cell.outputs):
+        if any(output.ename == UndeclaredRead.__name__ for output in cell.outputs):
             return str(cell.id)
     return "a cell"
 
 
-def _raise_cell_errors(executed: Any, shown: str, script: str) -> None:
+def _raise_cell_errors(executed: Notebook, shown: str, script: str) -> None:
     """AnalysisFailed for the first cell with an error: which, its line in the script, and what was called."""
     codes = notebooks.code_cells(executed)
     for number, cell in enumerate(codes, start=1):
@@ -490,7 +493,9 @@ def _raise_cell_errors(executed: Any, shown: str, script: str) -> None:
             )
 
 
-def _failing_lines(traceback: list[str], codes: list[Any], shown: str, script: str) -> tuple[str, list[str]]:
+def _failing_lines(
+    traceback: list[str], codes: Sequence[NotebookCell], shown: str, script: str
+) -> tuple[str, list[str]]:
     """The script's line that failed with those around it, and the part of the traceback that lies deeper.
 
     Nothing, if the traceback leads through no cell of the script (`sys.exit()`).
@@ -516,7 +521,7 @@ def _failing_lines(traceback: list[str], codes: list[Any], shown: str, script: s
     return "\n".join([f"  {place}:", *window]), [] if begins is None else deeper[begins:]
 
 
-def _first_lines(codes: list[Any], script: str) -> dict[str, int]:
+def _first_lines(codes: Sequence[NotebookCell], script: str) -> dict[str, int]:
     """How many of the script's lines stand before each cell's source, by the cell's id."""
     there = [text.rstrip() for text in lines_of(script)]
     found: dict[str, int] = {}

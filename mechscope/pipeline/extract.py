@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from mechscope.errors import DoesNotApply, InvalidRecord
 from mechscope.files import hash_text, stable_json
 from mechscope.ledger.criterion import judge, operand_names
 from mechscope.ledger.display import record_html, record_line
-from mechscope.ledger.recording import RecordPayload
+from mechscope.ledger.notebook import Notebook, NotebookCell, RecordPayload
 from mechscope.ledger.schema import (
     KINDS,
     RECORD_MIME,
-    SCHEMA_VERSION,
     WHOLE,
     Absent,
     Claim,
@@ -25,7 +24,7 @@ from mechscope.ledger.schema import (
     Record,
     Statistic,
 )
-from mechscope.pipeline.notebook import Notebook
+from mechscope.pipeline.notebook import NotebookNode
 from mechscope.pipeline.scripts import Analysis
 
 
@@ -43,7 +42,7 @@ class Extracted:
     displays: dict[tuple[str, str], dict[str, str]]
 
 
-def end_where_it_does_not_apply(notebook: Notebook, analysis: Analysis) -> None:
+def end_where_it_does_not_apply(notebook: NotebookNode, analysis: Analysis) -> None:
     """Turn an analysis' end by `DoesNotApply` into records: the reason, and its claims as untestable.
 
     It changes the cell in which it ended; nothing where the analysis went through or failed.
@@ -52,7 +51,7 @@ def end_where_it_does_not_apply(notebook: Notebook, analysis: Analysis) -> None:
         ends = [one for one in cell.get("outputs", []) if one.get("ename") == DoesNotApply.__name__]
         if not ends:
             continue
-        recorded = {payload.name: payload for _, payload in _payloads(notebook)}
+        recorded = {payload.name: payload for _, payload in _payloads(Notebook.model_validate(notebook))}
         statistics = {
             name: Statistic.model_validate(payload.record)
             for name, payload in recorded.items()
@@ -76,13 +75,16 @@ def end_where_it_does_not_apply(notebook: Notebook, analysis: Analysis) -> None:
         cell.outputs = kept + [_displayed(analysis.name, *record) for record in records]
 
 
-def _payloads(notebook: Notebook) -> Iterator[tuple[Any, RecordPayload]]:
+def _payloads(notebook: Notebook) -> Iterator[tuple[NotebookCell, RecordPayload]]:
     """Every record that a notebook's cells displayed, each with its cell. Raises InvalidRecord."""
     for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            raw = output.get("data", {}).get(RECORD_MIME)
-            if raw is not None:
-                yield cell, _payload(raw, cell.id)
+        for output in cell.outputs:
+            try:
+                payload = output.payload
+            except InvalidRecord as error:
+                raise InvalidRecord(f"{cell.id}: {error.message}") from error
+            if payload is not None:
+                yield cell, payload
 
 
 def _displayed(analysis: str, kind: str, name: str, record: BaseModel) -> Any:
@@ -139,18 +141,6 @@ def display_of(analysis: str, name: str, record: Record) -> dict[str, str]:
         "text/html": record_html(analysis, name, record, picture=f"figures/{name}.svg"),
         "text/plain": record_line(f"{analysis}.{name}", record),
     }
-
-
-def _payload(raw: Any, cell: str) -> RecordPayload:
-    try:
-        payload = RecordPayload.model_validate(raw)
-        if payload.schema_version != SCHEMA_VERSION or payload.kind not in KINDS:
-            raise InvalidRecord(
-                f"{cell}: a record of schema {payload.schema_version}, kind '{payload.kind}'."
-            )
-    except ValidationError as error:
-        raise InvalidRecord(f"{cell}: a record can't be read: {error.errors()[0]['msg']}.") from error
-    return payload
 
 
 def _figure(payload: RecordPayload, record: Figure, cell: str) -> tuple[str, str]:

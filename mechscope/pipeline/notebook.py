@@ -9,7 +9,7 @@ cell.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import unescape
 from itertools import zip_longest
 from pathlib import Path
@@ -20,16 +20,15 @@ import yaml
 from mechscope.characters import visible
 from mechscope.errors import InvalidInput, InvalidRecord
 from mechscope.files import hash_text, lines_of
+from mechscope.ledger.notebook import INJECTED
 from mechscope.ledger.schema import RECORD_MIME
 from mechscope.pipeline.cells import Cell
 from mechscope.pipeline.foreign import foreign
 from mechscope.pipeline.scripts import Analysis, cells_hash, has_code, script_cells
 
-Notebook = Any
-"""An `nbformat.NotebookNode`; nbformat is imported late because it takes a second."""
+NotebookNode = Any
+"""An `nbformat.NotebookNode`, which a run can change; nbformat is imported late because it takes a second."""
 
-INJECTED = "cell-parameters"
-"""The id of the cell in which papermill sets the parameters."""
 _READABLE = ("text/html", "text/markdown", "text/latex", "text/plain")
 _IMITATION = re.compile(
     r"""\b(?:id|name)\s*=\s*["']?\s*record-"""
@@ -47,7 +46,7 @@ _SHOWN = {hidden: character for character, hidden in _HIDDEN.items()}
 _STAMP = re.compile(rb'"script": "([0-9a-f]{64})"')
 
 
-def from_script(analysis: Analysis, text: str) -> Notebook:
+def from_script(analysis: Analysis, text: str) -> NotebookNode:
     """The notebook that a script is, with our cell ids and no outputs.
 
     Args:
@@ -85,7 +84,7 @@ def _shown(analysis: Analysis) -> str:
     return f"{analysis.path.parent.name}/{analysis.path.name}"
 
 
-def _converted(cells: list[Cell], analysis: Analysis) -> Notebook:
+def _converted(cells: list[Cell], analysis: Analysis) -> NotebookNode:
     """What jupytext makes of the script's cells, after a first cell for the header.
 
     It reads the markers and the prose, and never sees the code: it looks for cells in strings, takes comments
@@ -117,7 +116,7 @@ def _converted(cells: list[Cell], analysis: Analysis) -> Notebook:
     return notebook
 
 
-def code_cells(notebook: Notebook) -> list[Any]:
+def code_cells(notebook: NotebookNode) -> list[Any]:
     """The cells that came from the script's code, in order."""
     return [cell for cell in notebook.cells if cell.id.startswith("cell-") and cell.id != INJECTED]
 
@@ -127,7 +126,7 @@ def is_parameters(cell: Any) -> bool:
     return "parameters" in cell.metadata.get("tags", [])
 
 
-def name_injected(notebook: Notebook) -> None:
+def name_injected(notebook: NotebookNode) -> None:
     """Give the cell that papermill inserted its id; drop what papermill adds around an error."""
     notebook.cells = [
         cell for cell in notebook.cells if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])
@@ -152,7 +151,7 @@ def imitates_record(text: str) -> bool:
     return bool(_IMITATION.search(unescape(text)))
 
 
-def normalise(notebook: Notebook, shown: dict[tuple[str, str], dict[str, str]]) -> None:
+def normalise(notebook: NotebookNode, shown: dict[tuple[str, str], dict[str, str]]) -> None:
     """Leave in an executed notebook what a reader needs and what a second execution would repeat.
 
     Args:
@@ -245,7 +244,7 @@ def _merged(outputs: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield {"output_type": "stream", "name": "stdout", "text": printed}
 
 
-def notebook_text(notebook: Notebook) -> str:
+def notebook_text(notebook: NotebookNode) -> str:
     """The bytes of a notebook as it is committed."""
     import nbformat
 
@@ -282,6 +281,6 @@ def refreshed(path: Path, analysis: Analysis, text: str) -> str | None:
     return notebook_text(new)
 
 
-def plain_traceback(lines: list[str]) -> list[str]:
+def plain_traceback(lines: Iterable[str]) -> list[str]:
     """A traceback's lines without colours."""
     return lines_of(_ANSI.sub("", "\n".join(lines)))

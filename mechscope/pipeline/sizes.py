@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mechscope.ledger.notebook import read_notebook
 from mechscope.ledger.store import LEDGER_NAME, NOTEBOOK_NAME
 
 LARGE = 5_000_000
@@ -30,8 +31,8 @@ def _sentences(folder: Path, shown: str) -> Iterator[str]:
         name = path.relative_to(folder).as_posix()
         said = f"{shown}/{name} has {_mb(size)}, and git keeps every version of it"
         if name == NOTEBOOK_NAME:
-            cells = {cell["id"]: cell.get("outputs") for cell in json.loads(path.read_bytes())["cells"]}
-            cell, length = _largest(cells)
+            outputs = {cell.id: cell.model_dump()["outputs"] for cell in read_notebook(path).cells}
+            cell, length = _largest(outputs)
             said += f": {cell} shows {_mb(length)}; let it show less"
         elif name == LEDGER_NAME:
             kinds = json.loads(path.read_bytes())["findings"].values()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import functools
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from mechscope.errors import InvalidInput
+from mechscope.ledger.notebook import read_notebook
 from mechscope.syntax import parse
 
 
@@ -27,11 +28,11 @@ def helpers(notebook: Path) -> dict[str, tuple[Helper, ...]]:
     """
     try:
         cells = [
-            (str(cell["id"]), _names("".join(cell["source"])))
-            for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-            if cell["cell_type"] == "code"
+            (cell.id, _names(cell.source))
+            for cell in read_notebook(notebook).cells
+            if cell.cell_type == "code"
         ]
-    except (OSError, ValueError, KeyError, TypeError, SyntaxError):
+    except (OSError, InvalidInput, SyntaxError):
         return {}
     defined: dict[str, str] = {}
     found = {}

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from mechscope.errors import InvalidInput
 from mechscope.files import read_text
+from mechscope.ledger.notebook import parse_notebook
 from mechscope.ledger.schema import KINDS
 from mechscope.project import Project
 
@@ -264,26 +264,20 @@ def _lines(text: str) -> list[str]:
 
 def _in_notebook(raw: str, file: str) -> list[Shortcode]:
     """The shortcodes of a notebook's Markdown and raw cells, with lines and columns of the file itself."""
-    try:
-        cells = json.loads(raw)["cells"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise InvalidInput(f"{file} is not a notebook: {error}.") from error
     found = []
     position = 0
-    for cell in cells:
-        if cell.get("cell_type") not in ("markdown", "raw"):
+    for cell in parse_notebook(raw, file).cells:
+        if cell.cell_type not in ("markdown", "raw"):
             continue
-        source = cell.get("source", "")
-        lines = source if isinstance(source, list) else _lines(source)
         starts = []
-        for line in lines:
+        for text in _lines(cell.source):
             start = max(
-                raw.find(json.dumps(line, ensure_ascii=ascii_only)[1:-1], position)
+                raw.find(json.dumps(text, ensure_ascii=ascii_only)[1:-1], position)
                 for ascii_only in (True, False)
             )
             position = start if start >= 0 else position
             starts.append(position)
-        for code in shortcodes("".join(lines), file):
+        for code in shortcodes(cell.source, file):
             start = starts[code.line - 1] + code.column - 1
             line = raw.count("\n", 0, start) + 1
             found.append(replace(code, line=line, column=start - raw.rfind("\n", 0, start)))

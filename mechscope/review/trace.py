@@ -8,7 +8,6 @@ are needed.
 from __future__ import annotations
 
 import ast
-import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 
 from mechscope.errors import InvalidInput, MechscopeError, UnknownName
 from mechscope.files import read_text
+from mechscope.ledger.notebook import read_notebook
 from mechscope.ledger.schema import KINDS, WHOLE, LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME
 from mechscope.pipeline.runs import load_runs
@@ -249,13 +249,13 @@ def _cell(project: Project, found: Found) -> Cell:
     source = ""
     if path.is_file():
         try:
-            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-            source = next(("".join(cell["source"]) for cell in cells if cell["id"] == found.record.cell), "")
-        except (ValueError, KeyError, TypeError) as error:
+            cells = read_notebook(path).cells
+        except InvalidInput as error:
             raise InvalidInput(
-                f"{project.shown(path)} is damaged: {error}.",
+                f"{project.shown(path.parent)}/{error.message}",
                 hint=f"mechscope run {found.analysis} --run {found.run} --force",
             ) from error
+        source = next((cell.source for cell in cells if cell.id == found.record.cell), "")
     lines = source.split("\n") if source else []
     script = project.analyses / f"{found.analysis}.py"
     text = _readable(script)

@@ -10,6 +10,7 @@ import pytest
 
 from mechscope.errors import InvalidRecord
 from mechscope.ledger import RECORD_MIME, recording
+from mechscope.ledger.notebook import Notebook
 from mechscope.ledger.recording import Ledger
 from mechscope.pipeline import notebook as notebooks
 from mechscope.pipeline.extract import extract
@@ -65,7 +66,7 @@ def test_a_record_knows_its_cell_and_leaves_its_data_behind(analysis: Analysis, 
     ledger.statistic("size", 4, label="Size")
     ledger.claim("big", "It is big.", criterion="size > 3")
     executed = notebook(analysis, *map(display, records))
-    found = extract(executed, analysis)
+    found = extract(Notebook.model_validate(executed), analysis)
     assert found.findings.statistics["size"].cell == "cell-02"
     assert found.findings.claims["big"].outcome == "held"
     notebooks.normalise(executed, found.displays)
@@ -81,7 +82,7 @@ def test_a_figures_picture_is_linked_not_copied(analysis: Analysis, records: lis
 
     Ledger("one").figure("bars", Chart(), caption="A bar.", alt="One bar")
     executed = notebook(analysis, display(records[0]))
-    found = extract(executed, analysis)
+    found = extract(Notebook.model_validate(executed), analysis)
     notebooks.normalise(executed, found.displays)
     html = notebooks.code_cells(executed)[1].outputs[0]["data"]["text/html"]
     assert '<img src="figures/bars.svg" alt="One bar"' in html
@@ -102,13 +103,13 @@ def test_no_record_and_a_record_twice_are_errors(
     for name in recorded:
         Ledger("one").statistic(name, 1, label="Size")  # a ledger each, so that only the notebook can tell
     with pytest.raises(InvalidRecord, match=says):
-        extract(notebook(analysis, *map(display, records)), analysis)
+        extract(Notebook.model_validate(notebook(analysis, *map(display, records))), analysis)
 
 
 def test_a_record_of_another_analysis_is_an_error(analysis: Analysis, records: list[Any]) -> None:
     Ledger("other").statistic("size", 1, label="Size")
     with pytest.raises(InvalidRecord, match=r"records 'other.size' in the analysis 'one'"):
-        extract(notebook(analysis, display(records[0])), analysis)
+        extract(Notebook.model_validate(notebook(analysis, display(records[0]))), analysis)
 
 
 def test_a_claim_that_does_not_stand_in_the_script_is_an_error(
@@ -118,7 +119,7 @@ def test_a_claim_that_does_not_stand_in_the_script_is_an_error(
     ledger.statistic("size", 4, label="Size")
     ledger.claim("big", "It is big.", criterion="size > 2")
     with pytest.raises(InvalidRecord, match="does not stand in one.py"):
-        extract(notebook(analysis, *map(display, records)), analysis)
+        extract(Notebook.model_validate(notebook(analysis, *map(display, records))), analysis)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pypandoc
 import pytest
 
+from mechscope.ledger.notebook import Notebook
 from mechscope.ledger.store import read_ledger
 from mechscope.project import Project
 from mechscope.publish.helpers import Helper, helpers
@@ -88,5 +89,5 @@ def test_a_number_names_the_functions_behind_it_and_leads_to_their_cells(sample:
     entry = " ".join(page.split('id="topic_geometry.centred_max"')[1].split("</dl>")[0].split())
     assert 'uses <a href="../../../results/smollm2-135m/topic_geometry/notebook.ipynb#cell-00">' in entry
     assert "<code>largest</code>" in entry
-    assert "{#cell-00 .cell}" in as_markdown(notebook)  # a cell's id in both engines
+    assert "{#cell-00 .cell}" in as_markdown(Notebook.model_validate(notebook))  # a cell's id in both engines
     assert "  uses        largest (cell-00)\n" in trace_text(trace(sample, "topic_geometry.centred_max", RUN))

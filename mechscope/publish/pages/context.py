@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mechscope.errors import InvalidInput, UnknownName
+from mechscope.ledger.notebook import read_notebook
 from mechscope.ledger.schema import KINDS, LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME
 from mechscope.pipeline.runs import load_runs
@@ -263,17 +263,16 @@ class Context:
 def cell_headings(notebook: Path) -> dict[str, str]:
     """The heading above each code cell of a notebook, by the cell's id; cells above the first have none."""
     try:
-        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    except (OSError, ValueError, KeyError, TypeError):
+        cells = read_notebook(notebook).cells
+    except (OSError, InvalidInput):
         return {}
     found, heading = {}, ""
     for cell in cells:
-        source = "".join(cell.get("source", ""))
-        if cell.get("cell_type") == "markdown":
-            headings = re.findall(r"^#{2,6}[ \t]+(.+?)[ \t]*$", source, re.MULTILINE)
+        if cell.cell_type == "markdown":
+            headings = re.findall(r"^#{2,6}[ \t]+(.+?)[ \t]*$", cell.source, re.MULTILINE)
             heading = re.sub(r"[*`]|\s*\{[^{}]*\}$", "", headings[-1]) if headings else heading
         elif heading:
-            found[str(cell.get("id"))] = heading
+            found[cell.id] = heading
     return found
 
 

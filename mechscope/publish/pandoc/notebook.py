@@ -8,13 +8,14 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
-from typing import Any
+
+from mechscope.ledger.notebook import Notebook, NotebookCell, Output
 
 _SKIPPED_TAGS = {"remove-cell", "injected-parameters-hidden"}
 _ESCAPE_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-def as_markdown(notebook: dict[str, Any], change: Callable[[str], str] = str) -> str:
+def as_markdown(notebook: Notebook, change: Callable[[str], str] = str) -> str:
     """The notebook as Markdown text, its YAML (a first raw cell) at the top.
 
     A notebook without a title takes that of its first heading.
@@ -22,80 +23,76 @@ def as_markdown(notebook: dict[str, Any], change: Callable[[str], str] = str) ->
     Args:
         change: Applied to the text of each Markdown cell; code and what it printed are data.
     """
-    language = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python")
-    cells = notebook["cells"]
-    front, cells = _front_matter(cells)
+    language = notebook.metadata.get("kernelspec", {}).get("language", "python")
+    front, cells = _front_matter(list(notebook.cells))
     cells = [
-        {**cell, "source": change(_text(cell["source"]))} if cell["cell_type"] == "markdown" else cell
-        for cell in cells
+        _with_source(cell, change(cell.source)) if cell.cell_type == "markdown" else cell for cell in cells
     ]
     blocks = [block for cell in cells if not _hidden(cell) for block in _cell(cell, language)]
     return front + "\n\n".join(blocks) + "\n"
 
 
-def _front_matter(cells: list[dict[str, Any]]) -> tuple[str, list[dict[str, Any]]]:
+def _with_source(cell: NotebookCell, source: str) -> NotebookCell:
+    return cell.model_copy(update={"source": source})
+
+
+def _front_matter(cells: list[NotebookCell]) -> tuple[str, list[NotebookCell]]:
     front = ""
-    if cells and cells[0]["cell_type"] == "raw" and _text(cells[0]["source"]).startswith("---"):
-        front, cells = _text(cells[0]["source"]).rstrip() + "\n\n", cells[1:]
-    if not cells or cells[0]["cell_type"] != "markdown":
+    if cells and cells[0].cell_type == "raw" and cells[0].source.startswith("---"):
+        front, cells = cells[0].source.rstrip() + "\n\n", cells[1:]
+    if not cells or cells[0].cell_type != "markdown":
         return front, cells
-    first, _, rest = _text(cells[0]["source"]).partition("\n")
+    first, _, rest = cells[0].source.partition("\n")
     heading = first[2:].strip() if first.startswith("# ") else ""
     titled = re.search(r"^title:\s*(['\"]?)(.*)\1\s*$", front, re.MULTILINE)
     if heading and (not titled or titled[2] == heading):
         # The title block says it.
-        cells = [{**cells[0], "source": rest}, *cells[1:]]
+        cells = [_with_source(cells[0], rest), *cells[1:]]
     if heading and not front:
         front = "---\ntitle: '" + heading.replace("'", "''") + "'\n---\n\n"
     return front, cells
 
 
-def _hidden(cell: dict[str, Any]) -> bool:
-    return bool(_SKIPPED_TAGS & set(cell.get("metadata", {}).get("tags", [])))
+def _hidden(cell: NotebookCell) -> bool:
+    return bool(_SKIPPED_TAGS.intersection(cell.tags))
 
 
-def _cell(cell: dict[str, Any], language: str) -> list[str]:
-    source = _text(cell["source"]).strip("\n")
-    if cell["cell_type"] == "markdown":
+def _cell(cell: NotebookCell, language: str) -> list[str]:
+    source = cell.source.strip("\n")
+    if cell.cell_type == "markdown":
         return [source]
-    if cell["cell_type"] == "raw":
+    if cell.cell_type == "raw":
         return []
     # As Quarto does, so that links to a cell hold in both.
-    identifier = cell.get("id", "").removeprefix("cell-")
-    tags = cell.get("metadata", {}).get("tags", [])
+    identifier = cell.id.removeprefix("cell-")
     attributes = " ".join(
-        [f"#cell-{identifier}" if identifier else "", ".cell", *(f".tag-{tag}" for tag in tags)]
+        [f"#cell-{identifier}" if identifier else "", ".cell", *(f".tag-{tag}" for tag in cell.tags)]
     )
     blocks = [f"::::::::: {{{attributes.strip()}}}"]
     if source:
         blocks.append(fenced(source, f".{language} .cell-code"))
-    for output in cell.get("outputs", []):
+    for output in cell.outputs:
         blocks += _output(output)
     return [*blocks, ":::::::::"]
 
 
-def _output(output: dict[str, Any]) -> list[str]:
-    kind = output["output_type"]
-    if kind == "stream":
-        return _shown(
-            f"cell-output-{output.get('name', 'stdout')}", fenced(_plain(output["text"]), ".cell-text")
-        )
-    if kind == "error":
-        return _shown(
-            "cell-output-error", fenced(_plain("\n".join(output.get("traceback", []))), ".cell-text")
-        )
-    data = output.get("data", {})
+def _output(output: Output) -> list[str]:
+    if output.output_type == "stream":
+        return _shown(f"cell-output-{output.name or 'stdout'}", fenced(_plain(output.text), ".cell-text"))
+    if output.output_type == "error":
+        return _shown("cell-output-error", fenced(_plain("\n".join(output.traceback)), ".cell-text"))
+    data = {kind: str(content) for kind, content in output.data.items()}
     if "text/html" in data:
-        return _shown("cell-output-display", fenced(_text(data["text/html"]), "=html"))
+        return _shown("cell-output-display", fenced(data["text/html"], "=html"))
     if "image/svg+xml" in data:
-        return _shown("cell-output-display", fenced(_text(data["image/svg+xml"]), "=html"))
+        return _shown("cell-output-display", fenced(data["image/svg+xml"], "=html"))
     for mime in ("image/png", "image/jpeg"):
         if mime in data:
-            address = f"data:{mime};base64,{_text(data[mime]).replace(chr(10), '')}"
-            alt = html.escape(_text(data.get("text/plain", "output")))
+            address = f"data:{mime};base64,{data[mime].replace(chr(10), '')}"
+            alt = html.escape(data.get("text/plain", "output"))
             return _shown("cell-output-display", fenced(f'<img alt="{alt}" src="{address}">', "=html"))
     if "text/markdown" in data:
-        return _shown("cell-output-display", _text(data["text/markdown"]))
+        return _shown("cell-output-display", data["text/markdown"])
     if "text/plain" in data:
         return _shown("cell-output-display", fenced(_plain(data["text/plain"]), ".cell-text"))
     return []
@@ -112,9 +109,5 @@ def fenced(text: str, attributes: str) -> str:
     return f"{fence}{{{attributes}}}\n{text.rstrip()}\n{fence}"
 
 
-def _plain(text: Any) -> str:
-    return _ESCAPE_CODES.sub("", _text(text))
-
-
-def _text(value: Any) -> str:
-    return "".join(value) if isinstance(value, list) else str(value)
+def _plain(text: str) -> str:
+    return _ESCAPE_CODES.sub("", text)

@@ -8,14 +8,14 @@ where it finds the character. Every line remembers the file it came from.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mechscope.errors import RenderFailed
+from mechscope.errors import InvalidInput, RenderFailed
 from mechscope.files import read_text
+from mechscope.ledger.notebook import parse_notebook
 from mechscope.project import Project
 from mechscope.publish.pandoc.config import Metadata, parse_yaml
 from mechscope.publish.pandoc.notebook import as_markdown
@@ -85,9 +85,9 @@ def read_source(project: Project, path: Path) -> Source:
     notebook = path.suffix == ".ipynb"
     if notebook:
         try:
-            text = as_markdown(json.loads(text), lambda cell: _replace(source, cell, []))
-        except (ValueError, KeyError, TypeError) as error:
-            raise RenderFailed(f"{shown}: this is not a notebook: {error!r}.") from error
+            text = as_markdown(parse_notebook(text, shown), lambda cell: _replace(source, cell, []))
+        except InvalidInput as error:
+            raise RenderFailed(error.message) from error
     front_matter, body, offset = split_front_matter(text, shown)
     if front := _FRONT_MATTER.match(text):
         source.yaml = front[1]

@@ -3,6 +3,7 @@
 import pytest
 
 from mechscope.errors import RenderFailed
+from mechscope.ledger.notebook import Notebook
 from mechscope.publish.pandoc.config import as_list, matching, merge, read_config, readable_date
 from mechscope.publish.pandoc.notebook import as_markdown, fenced
 from mechscope.publish.pandoc.source import parse_arguments, read_source, split_front_matter
@@ -128,7 +129,7 @@ def test_a_notebook_without_outputs_or_title_is_still_a_page() -> None:
         "cells": [{"cell_type": "code", "source": ["x = 1"], "outputs": [], "metadata": {}}],
         "metadata": {},
     }
-    assert "{.python .cell-code}\nx = 1" in as_markdown(notebook)
+    assert "{.python .cell-code}\nx = 1" in as_markdown(Notebook.model_validate(notebook))
 
 
 def test_a_theme_gives_its_colours_to_the_engine(paper: Paper) -> None:
