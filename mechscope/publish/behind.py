@@ -12,9 +12,9 @@ from pathlib import Path
 
 from mechscope.ledger.store import LEDGER_NAME
 from mechscope.ledger.verification import verification_file
+from mechscope.pipeline.shelf import Shelf, runs_with_results
 from mechscope.project import SHARED, Project
 from mechscope.publish.entrance import rendered_runs
-from mechscope.publish.findings import Shelf, runs_with_results
 from mechscope.publish.shown import shown_in
 from mechscope.publish.sources import Shortcode, shortcodes_in
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, UnknownName
+from mechscope.pipeline.shelf import NoResults, Shelf
 from mechscope.project import Project
-from mechscope.publish.findings import NoResults, Shelf, runs_with_results
 from mechscope.publish.shown import printed_in
 from mechscope.publish.sources import (
     CLAIM_PARTS,
@@ -57,12 +57,12 @@ def citation_problems(
     valid = {*QUARTO_SHORTCODES, *KIND_OF_SHORTCODE} - {*CONDITIONS}
     others = _other_extensions(project)
     printed = {(code.where, code.name) for code in printed_in(project, run, codes)[0]}
-    every_shelf = [Shelf(project, other) for other in runs_with_results(project)]
+    every_shelf = [shelf.seen_from(other) for other in shelf.every_run]
     for code in codes:
         if code.place == "comment":
             continue  # an old draft: the filter takes comments away
         if code.name == "when-run":
-            yield from _run_problems(project, code)
+            yield from _run_problems(shelf, code)
             continue
         if code.name != "when-claim" and code.name not in valid:
             if not re.search(rf"\b{re.escape(code.name)}\b", others):
@@ -81,10 +81,8 @@ def citation_problems(
             )
 
 
-def _run_problems(project: Project, code: Shortcode) -> Iterator[MechscopeError]:
+def _run_problems(shelf: Shelf, code: Shortcode) -> Iterator[MechscopeError]:
     """What is wrong with a `.when-run`."""
-    from mechscope.pipeline.runs import load_runs
-
     if ".when-claim" in code.arguments:
         yield InvalidInput(
             f"{code.where}: .when-claim and .when-run both say 'is'.",
@@ -95,9 +93,9 @@ def _run_problems(project: Project, code: Shortcode) -> Iterator[MechscopeError]
     if not names or (code.listed("is") and code.listed("is-not")):
         yield InvalidInput(
             f"{code.where}: .when-run needs either is= or is-not=, with names of runs.",
-            hint=f'for example is="{" ".join(load_runs(project).runs)}"',
+            hint=f'for example is="{" ".join(shelf.declared)}"',
         )
-    known = {*load_runs(project).runs, *runs_with_results(project)}
+    known = {*shelf.declared, *shelf.every_run}
     for name in names:
         if name not in known:
             yield UnknownName("run", name, known, where=code.where)

@@ -19,9 +19,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from mechscope.errors import InvalidInput
 from mechscope.files import read_text, write_atomically
 from mechscope.ledger.schema import Findings
-from mechscope.pipeline.runs import load_runs
+from mechscope.pipeline.shelf import Shelf
 from mechscope.project import SHARED, Project
-from mechscope.publish.findings import Shelf, runs_with_results
 from mechscope.publish.pages.words import in_words
 from mechscope.publish.sources import FRONT_MATTER
 
@@ -208,12 +207,13 @@ def _absent_words(findings: Findings) -> str:
 
 def _manifest(project: Project) -> list[dict[str, str]]:
     """Committed outputs first, by run and analysis, shared ones once; then what rendering makes of them."""
-    declared = load_runs(project).runs
-    runs = [run for run in runs_with_results(project) if run in declared]
+    every = Shelf(project, SHARED)
+    declared = every.declared
+    runs = [run for run in every.every_run if run in declared]
     outputs = []
     titles = {run: declared[run].title for run in runs} | {SHARED: "shared by all runs"}
     for run, title in titles.items():
-        shelf = Shelf(project, run)
+        shelf = every.seen_from(run)
         for analysis in (name for name in shelf.analyses() if shelf.home(name) == run):
             ledger, folder = shelf.ledger(analysis), f"results/{run}/{analysis}"
             statistics, claims = len(ledger.findings.statistics), len(ledger.findings.claims)

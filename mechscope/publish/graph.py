@@ -13,8 +13,8 @@ from typing import Literal
 from mechscope.files import stable_json
 from mechscope.ledger.schema import KINDS, LedgerFile
 from mechscope.pipeline.scripts import need_of
+from mechscope.pipeline.shelf import Found, Shelf
 from mechscope.project import Project
-from mechscope.publish.findings import Found, Shelf
 from mechscope.publish.shown import shown_in
 from mechscope.publish.sources import Shortcode
 

@@ -16,10 +16,10 @@ from mechscope.errors import AnalysisFailed, InvalidInput, LedgerDamaged, Render
 from mechscope.ledger.store import LEDGER_NAME, read_ledger
 from mechscope.pipeline.profiles import profiles
 from mechscope.pipeline.runs import load_places, load_runs
+from mechscope.pipeline.shelf import parse_key, runs_with_results
 from mechscope.project import SHARED, Project
 from mechscope.publish.citations import check_citations
 from mechscope.publish.codecheck import write_codecheck
-from mechscope.publish.findings import parse_key, runs_with_results
 from mechscope.publish.pages import Written, write_pages
 from mechscope.publish.refused import check_constructs
 from mechscope.publish.shown import printed_in

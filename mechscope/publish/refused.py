@@ -11,8 +11,8 @@ from pathlib import Path
 
 from mechscope.errors import InvalidInput, nearest
 from mechscope.ledger.schema import KINDS
+from mechscope.pipeline.shelf import Shelf, parse_key
 from mechscope.project import Project
-from mechscope.publish.findings import Shelf, parse_key
 from mechscope.publish.reading import Article, Fact, read_articles
 from mechscope.publish.shown import Shown, hidden_parts, shown_in
 from mechscope.publish.sources import (

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.pipeline.runs import load_runs
+from mechscope.pipeline.shelf import runs_with_results
 from mechscope.project import Project
 from mechscope.publish import quarto
 from mechscope.publish.behind import behind
 from mechscope.publish.entrance import write_entrance
-from mechscope.publish.findings import runs_with_results
 from mechscope.publish.prerender import (
     Mode,
     bring_up_to_date,

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mechscope.errors import MechscopeError
+from mechscope.pipeline.shelf import Found, Shelf
 from mechscope.project import Project
-from mechscope.publish.findings import Found, Shelf
 from mechscope.publish.sources import (
     CONDITIONS,
     DIV,

@@ -13,8 +13,8 @@ from mechscope.errors import InvalidRecord, UnknownName
 from mechscope.files import stable_json
 from mechscope.ledger.formatting import MISSING, format_value
 from mechscope.ledger.schema import LedgerFile, Statistic
+from mechscope.pipeline.shelf import Found, Shelf, runs_with_results
 from mechscope.project import SHARED, Project
-from mechscope.publish.findings import Found, Shelf, runs_with_results
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from mechscope.errors import LedgerDamaged
 from mechscope.ledger.claims import ClaimEntry, latest_entry, lines_of_lock, read_claims
 from mechscope.ledger.history import Node, changes, contents, git_prints, node_of
 from mechscope.ledger.store import load_ledger
+from mechscope.pipeline.shelf import runs_with_results
 from mechscope.project import SHARED, Project
-from mechscope.publish.findings import runs_with_results
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mechscope.ledger.schema import KINDS
-from mechscope.publish.findings import SHARED_WORDS
-from mechscope.publish.pages.words import in_words
+from mechscope.publish.pages.words import SHARED_WORDS, in_words
 from mechscope.review.compare import RunComparison, outcome_text, overlap_text, value_text
 from mechscope.review.differences import Comparison, Drift
 from mechscope.review.verification import Verdict

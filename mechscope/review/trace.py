@@ -20,10 +20,10 @@ from mechscope.files import read_text
 from mechscope.ledger.notebook import read_notebook
 from mechscope.ledger.schema import KINDS, WHOLE, LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME
-from mechscope.pipeline.runs import load_runs
+from mechscope.pipeline.shelf import Found, NoResults, Shelf
 from mechscope.project import Project
-from mechscope.publish.findings import NOT_AVAILABLE, Found, NoResults, Shelf
 from mechscope.publish.helpers import Helper, helpers
+from mechscope.publish.pages.words import NOT_AVAILABLE
 from mechscope.publish.shown import shown_in
 from mechscope.publish.sources import (
     SHORTCODE,
@@ -143,9 +143,9 @@ def trace(project: Project, key: str, run: str, codes: Sequence[Shortcode] | Non
         found=found,
         script=f"analyses/{found.analysis}.py",
         cell=_cell(project, found),
-        inputs=tuple(_inputs(project, found.ledger)),
+        inputs=tuple(_inputs(shelf, found.ledger)),
         verified=shelf.verified_on(found.ledger),
-        citations=tuple(_citations(project, found, run, codes)),
+        citations=tuple(_citations(shelf, found, codes)),
         contradicted=rerun.date if rerun is not None and not rerun.reproduced else None,
         written=shelf.written(found) if found.kind == "claims" else "",
         exploratory=found.kind == "claims" and shelf.exploratory(found),
@@ -336,12 +336,12 @@ def _pattern(name: ast.JoinedStr) -> str:
 # Inputs -----------------------------------------------------------------------------------------------------
 
 
-def _inputs(project: Project, ledger: LedgerFile) -> Iterator[Input]:
+def _inputs(shelf: Shelf, ledger: LedgerFile) -> Iterator[Input]:
     """What the ledger states as its inputs, each beside how it is now."""
     from mechscope.pipeline.scripts import need_of
 
     old = ledger.inputs
-    now: Any = _present(project, ledger)
+    now: Any = _present(shelf, ledger)
 
     def state(kind: str, name: str, sha256: str) -> str:
         if now is None:
@@ -357,24 +357,24 @@ def _inputs(project: Project, ledger: LedgerFile) -> Iterator[Input]:
         yield Input("data", path, sha256, state("data", path, sha256))
     for need, sha256 in sorted(old.needs.items()):
         run, analysis = need_of(need, ledger.run)
-        run = Shelf(project, run).home(analysis)
+        run = shelf.home(analysis, run)
         yield Input("findings", f"{run}:{analysis}", sha256, state("needs", need, sha256))
     for model in old.models.values():
-        source, here = _model(project, model.name)
+        source, here = _model(shelf.project, model.name)
         yield Input("model", model.name, model.sha256, here, source)
     for sae in old.saes.values():
         yield Input("sparse autoencoder", sae.name, sae.sha256, "pinned")
 
 
-def _present(project: Project, ledger: LedgerFile) -> Any:
+def _present(shelf: Shelf, ledger: LedgerFile) -> Any:
     """The inputs as they are now; None when they can't be told (a file is missing, the script is gone)."""
     from mechscope.pipeline.fingerprint import present_inputs
-    from mechscope.pipeline.runs import load_places, parameters_of
+    from mechscope.pipeline.runs import parameters_of
     from mechscope.pipeline.scripts import read_analysis
 
+    project, places = shelf.project, shelf.places
     try:
         analysis = read_analysis(project, project.analyses / f"{ledger.analysis}.py")
-        places = load_places(project)
         parameters = parameters_of(places.runs, ledger.run, analysis)
         return present_inputs(project, analysis, parameters, places.upstream(ledger.run, analysis))
     except (MechscopeError, OSError):
@@ -399,10 +399,10 @@ def _model(project: Project, name: str) -> tuple[str, str]:
 # Citations --------------------------------------------------------------------------------------------------
 
 
-def _citations(project: Project, found: Found, run: str, codes: Sequence[Shortcode]) -> Iterator[Citation]:
+def _citations(shelf: Shelf, found: Found, codes: Sequence[Shortcode]) -> Iterator[Citation]:
     scans: dict[str, Scan | None] = {}
-    shelf = Shelf(project, run)
-    title = load_runs(project).run(run).title
+    project = shelf.project
+    title = shelf.places.runs.run(shelf.run).title
     shown = {_id(item.code) for items in shown_in(project, shelf, codes).values() for item in items}
     for code in codes:
         if code.place == "comment" or shelf.cited_key(code.key or "") != shelf.key_of(found):

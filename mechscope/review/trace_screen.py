@@ -9,9 +9,9 @@ from typing import Any
 
 from mechscope.ledger.formatting import format_p, format_value
 from mechscope.ledger.schema import KINDS, Absent, Claim, Statistic
-from mechscope.publish.findings import NOT_AVAILABLE, Found
+from mechscope.pipeline.shelf import Found
 from mechscope.publish.pages.popovers import exactly
-from mechscope.publish.pages.words import why_untestable
+from mechscope.publish.pages.words import NOT_AVAILABLE, why_untestable
 from mechscope.review.trace import Cell, Input, Trace
 
 _LABEL = 12

@@ -28,8 +28,8 @@ from mechscope.pipeline.lock import results_lock
 from mechscope.pipeline.runs import Places, Runs, check_parameters, load_runs
 from mechscope.pipeline.schedule import Outcome, Reporter, Silent
 from mechscope.pipeline.scripts import Analysis, Survey, survey_analyses
+from mechscope.pipeline.shelf import runs_with_results
 from mechscope.project import SHARED, Project
-from mechscope.publish.findings import runs_with_results
 from mechscope.publish.pages.words import in_words
 from mechscope.review.consistency import inconsistencies
 from mechscope.review.differences import compare_findings

@@ -14,7 +14,7 @@ from mechscope.ledger import Ledger
 from mechscope.ledger.display import record_html, record_line
 from mechscope.ledger.schema import KINDS, Findings, Record
 from mechscope.pipeline.recording import kind_written
-from mechscope.publish.findings import Found
+from mechscope.pipeline.shelf import Found
 from mechscope.publish.pages.words import in_words
 from mechscope.publish.sources import KIND_OF_SHORTCODE
 from mechscope.review.differences import compare_findings

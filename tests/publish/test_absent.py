@@ -17,8 +17,8 @@ from mechscope.cli.group import cli
 from mechscope.errors import AnalysisFailed, InvalidInput, UnknownName
 from mechscope.pipeline.freshness import failed_inputs, failed_notebook
 from mechscope.pipeline.run import attempt
+from mechscope.pipeline.shelf import Shelf
 from mechscope.project import Project
-from mechscope.publish.findings import Shelf
 from mechscope.publish.pages.documents import missing_lines
 from mechscope.publish.prerender import bring_up_to_date, failure_warnings, prepare
 from mechscope.publish.render import render

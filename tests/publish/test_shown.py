@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mechscope.pipeline.shelf import Shelf
 from mechscope.project import Project
-from mechscope.publish.findings import Shelf
 from mechscope.publish.shown import ABSTRACT, shown_in
 from mechscope.publish.sources import shortcodes_in
 

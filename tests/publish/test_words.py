@@ -8,7 +8,7 @@ import pytest
 
 from mechscope.ledger.formatting import statistic_text
 from mechscope.ledger.schema import Claim, Statistic, Tolerance
-from mechscope.publish.findings import Found
+from mechscope.pipeline.shelf import Found
 from mechscope.publish.pages.words import (
     evidence_words,
     interval_words,

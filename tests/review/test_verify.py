@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 from mechscope.cli import cli
 from mechscope.ledger.store import ledger_text, load_ledger, read_ledger
 from mechscope.pipeline.schedule import Order, run_analyses
+from mechscope.pipeline.shelf import Shelf
 from mechscope.project import Project
-from mechscope.publish.findings import Shelf
 from tests.review.planted import edit_figure, edit_ledger, folder_of, plant, save_weights
 from tests.throwaway import changes, commit, copy_of, edit
 

@@ -43,7 +43,7 @@ def project_copy(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="session")
 def site(project_copy: Project) -> Path:
     """The folder of the rendered site: every run that has committed results, by the built-in engine."""
-    from mechscope.publish.findings import runs_with_results
+    from mechscope.pipeline.shelf import runs_with_results
     from mechscope.publish.render import render
 
     # "check": stale results are a mistake of whoever committed them, and not half an hour of this test.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mechscope.publish.findings import Found, repeat_command
+from mechscope.pipeline.shelf import Found
 from mechscope.publish.pages.claims import evidence_texts
 from mechscope.publish.pages.context import OUTCOME_WORDS, Context
-from mechscope.publish.pages.words import why_untestable
+from mechscope.publish.pages.words import repeat_command, why_untestable
 from mechscope.publish.shown import Shown
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from mechscope.ledger.formatting import format_value
 from mechscope.ledger.schema import Claim
+from mechscope.pipeline.shelf import Found
 from mechscope.project import SHARED
-from mechscope.publish.findings import SHARED_WORDS, Found, runs_with_results
 from mechscope.publish.markdown import code, definitions, div, escaped, front_matter, link, table
 from mechscope.publish.pages.context import OUTCOME_WORDS, UP, Context
-from mechscope.publish.pages.words import why_untestable
+from mechscope.publish.pages.words import SHARED_WORDS, why_untestable
 
 HOME = "paper/index.qmd"
 
@@ -78,7 +78,7 @@ def _evidence_link(context: Context, found: Found, name: str, text: str) -> str:
 
 def _across_runs(context: Context) -> str:
     """By analysis a row for each claim, those that differ first; a column for each run, this run first."""
-    others = sorted(run for run in runs_with_results(context.project) if run != context.run)
+    others = sorted(run for run in context.shelf.every_run if run != context.run)
     runs = [context.run, *others]
     by_key: dict[str, dict[str, Found]] = {}
     for run in runs:

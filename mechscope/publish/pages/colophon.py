@@ -8,7 +8,6 @@ from typing import Any
 
 from mechscope.files import read_text
 from mechscope.project import SHARED
-from mechscope.publish.findings import runs_with_results
 from mechscope.publish.pages.context import Context
 
 _CITATION = "CITATION.cff"
@@ -37,7 +36,7 @@ def colophon(context: Context) -> dict[str, Any]:
                 "held": _held(context, run),
                 "here": run == context.run,
             }
-            for run in sorted(runs_with_results(context.project), key=lambda run: (run != context.run, run))
+            for run in sorted(context.shelf.every_run, key=lambda run: (run != context.run, run))
             if run in context.runs
         ],
         "same": _same(context),
@@ -56,7 +55,7 @@ def _held(context: Context, run: str) -> str:
 def _same(context: Context) -> str:
     """How many claims count in several runs though they are one result, and why; empty if none do."""
     count = sum(found.run == SHARED for found in context.shelf.records("claims"))
-    if not count or len(runs_with_results(context.project)) < 2:
+    if not count or len(context.shelf.every_run) < 2:
         return ""
     were = "was" if count == 1 else "were"
     return f"Of these claims, {count} {were} judged once for all runs: no model is used for them."

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from mechscope.ledger.formatting import MISSING
-from mechscope.publish.findings import SHARED_WORDS, runs_with_results
 from mechscope.publish.markdown import code, div, escaped, front_matter, link, table
 from mechscope.publish.pages.claims import otherwise_judged
 from mechscope.publish.pages.context import OUTCOME_WORDS, UP, Context
-from mechscope.publish.pages.words import why_untestable
+from mechscope.publish.pages.words import SHARED_WORDS, why_untestable
 from mechscope.review import compare as comparing  # the module: it imports this package in turn
 
 _Pair = TypeVar("_Pair", comparing.ClaimPair, comparing.StatisticPair)
@@ -18,7 +17,7 @@ _Pair = TypeVar("_Pair", comparing.ClaimPair, comparing.StatisticPair)
 
 def compare_page(context: Context) -> str:
     """The page as Markdown."""
-    others = [run for run in runs_with_results(context.project) if run != context.run]
+    others = [run for run in context.shelf.every_run if run != context.run]
     parts = [
         front_matter(
             title="Compare",
@@ -29,7 +28,7 @@ def compare_page(context: Context) -> str:
         + "\nA difference is the other run's value less this one's, as the number is printed. Intervals that "
         "lie *apart* do not overlap; numbers whose intervals overlap may differ nevertheless.\n"
     ]
-    if not others or context.run not in runs_with_results(context.project):
+    if not others or context.run not in context.shelf.every_run:
         parts.append("No other run has results yet.\n")
     else:
         parts += [

@@ -13,12 +13,12 @@ from mechscope.errors import InvalidInput, UnknownName
 from mechscope.ledger.notebook import read_notebook
 from mechscope.ledger.schema import KINDS, LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME
-from mechscope.pipeline.runs import load_runs
+from mechscope.pipeline.shelf import Found, Shelf
 from mechscope.project import SHARED, Project
 from mechscope.publish.entrance import runs_anchor
-from mechscope.publish.findings import Found, Shelf, repeat_command
 from mechscope.publish.helpers import Helper, helpers
 from mechscope.publish.markdown import code, div, escaped, link
+from mechscope.publish.pages.words import repeat_command
 from mechscope.publish.reading import read_articles
 from mechscope.publish.shown import Shown, plain_words, printed_in, shown_in
 from mechscope.publish.sources import (
@@ -46,7 +46,8 @@ class Context:
         self.project = project
         self.run = run
         self.shelf = Shelf(project, run)
-        self.runs = load_runs(project).runs
+        self.runs = self.shelf.declared
+        self.run_title = self.shelf.run_title
         self.codes = list(codes)
         self.title = self.run_title(run)
         self._fronts: dict[str, dict[str, Any]] = {}
@@ -54,12 +55,6 @@ class Context:
         self._web: dict[str, bool] = {}
         self._helpers: dict[str, dict[str, tuple[Helper, ...]]] = {}
         self._cells: dict[tuple[str, str], dict[str, str]] = {}
-
-    def run_title(self, run: str) -> str:
-        """A run as readers know it."""
-        if run == SHARED:
-            return "all runs"
-        return self.runs[run].title if run in self.runs else run
 
     # Where things are -----------------------------------------------------------------------------------
 
@@ -109,8 +104,7 @@ class Context:
         """What each page shows in a run (default: this one), dropped branches left out, in reading order."""
         run = run or self.run
         if run not in self._shown:
-            shelf = self.shelf if run == self.run else Shelf(self.project, run)
-            self._shown[run] = shown_in(self.project, shelf, self.codes)
+            self._shown[run] = shown_in(self.project, self.shelf.seen_from(run), self.codes)
         return self._shown[run]
 
     def page_title(self, page: str) -> str:

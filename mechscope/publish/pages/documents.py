@@ -8,11 +8,11 @@ from typing import Any
 from mechscope.errors import InvalidInput, UnknownName, nearest
 from mechscope.files import read_text
 from mechscope.ledger.formatting import format_p, format_value
+from mechscope.pipeline.shelf import Found
 from mechscope.publish.entrance import runs_anchor
-from mechscope.publish.findings import NOT_AVAILABLE, Found, repeat_command, runs_with_results
 from mechscope.publish.pages.cited_claims import cited_claims
 from mechscope.publish.pages.context import Context
-from mechscope.publish.pages.words import why_untestable
+from mechscope.publish.pages.words import NOT_AVAILABLE, repeat_command, why_untestable
 from mechscope.publish.shown import Shown
 
 
@@ -57,7 +57,7 @@ def _banner(context: Context, page: str, shown: list[Shown]) -> dict[str, Any]:
         "written": written_about(context),
         "others": [
             {"run": run, "title": context.run_title(run)}
-            for run in runs_with_results(context.project)
+            for run in context.shelf.every_run
             if run != context.run and run in context.runs
         ],
     }

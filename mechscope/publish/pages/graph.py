@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from html import escape
 
 from mechscope.project import SHARED
-from mechscope.publish.findings import NOT_AVAILABLE
 from mechscope.publish.graph import Graph, Node, build_graph
 from mechscope.publish.markdown import escaped as markdown
 from mechscope.publish.markdown import folded, front_matter
 from mechscope.publish.pages.context import UP, Context
+from mechscope.publish.pages.words import NOT_AVAILABLE
 
 _ROW = 22
 _HEAD = 30

@@ -17,8 +17,8 @@ from mechscope.ledger.schema import (
     Tolerance,
     Value,
 )
+from mechscope.pipeline.shelf import Found
 from mechscope.project import SHARED
-from mechscope.publish.findings import Found
 from mechscope.publish.pages.context import Context
 from mechscope.publish.pages.words import why_untestable
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from mechscope.ledger.formatting import format_value
 from mechscope.ledger.schema import LedgerFile, Statistic
-from mechscope.publish.findings import Found, repeat_command
+from mechscope.pipeline.shelf import Found
 from mechscope.publish.markdown import code, definitions, escaped, folded, front_matter, link, table
 from mechscope.publish.pages.context import Context
 from mechscope.publish.pages.given import given_part
 from mechscope.publish.pages.popovers import exactly
-from mechscope.publish.pages.words import interval_words, resampling_words, tolerance_words
+from mechscope.publish.pages.words import interval_words, repeat_command, resampling_words, tolerance_words
 
 _LEAD_TO_GIVEN = (
     " Numbers that the authors gave, with a thin grey line below them, link nowhere; they are "

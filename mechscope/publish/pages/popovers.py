@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from mechscope.ledger.formatting import format_value
 from mechscope.ledger.schema import Claim, Statistic
-from mechscope.publish.findings import NOT_AVAILABLE, Found, repeat_command
+from mechscope.pipeline.shelf import Found
 from mechscope.publish.pages.claims import evidence_texts
 from mechscope.publish.pages.context import OUTCOME_WORDS, Context
 from mechscope.publish.pages.words import (
+    NOT_AVAILABLE,
     evidence_words,
     interval_words,
+    repeat_command,
     resampling_words,
     tolerance_words,
     why_untestable,

@@ -10,10 +10,20 @@ from collections.abc import Mapping
 from mechscope.ledger.criterion import operand_names
 from mechscope.ledger.formatting import MINUS, format_value
 from mechscope.ledger.schema import KINDS, Claim, Statistic, Tolerance
-from mechscope.publish.findings import Found
+from mechscope.pipeline.shelf import Found
 
 _MOST = 4
 """Statistics of a criterion that stand beside its outcome; those that are left out stand in its entry."""
+
+NOT_AVAILABLE = "n/a"
+"""What stands in the place of a number that a run does not have."""
+SHARED_WORDS = "found once for all runs: it does not use their models"
+"""Of an analysis whose results are shared."""
+
+
+def repeat_command(run: str, analysis: str = "") -> str:
+    """What a reader types to run again what an analysis (or all) found in a run."""
+    return " ".join(word for word in ("mechscope verify", analysis, f"--run {run}") if word)
 
 
 # Claims ----------------------------------------------------------------------------------------------------

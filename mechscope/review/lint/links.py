@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mechscope.files import read_text
+from mechscope.pipeline.shelf import parse_key
 from mechscope.project import Project
-from mechscope.publish.findings import parse_key
 from mechscope.publish.sources import Shortcode, included, pages_with, shortcodes_in
 from mechscope.review.lint.documents import Document
 from mechscope.review.lint.finding import Finding

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from mechscope.pipeline.runs import Runs
+from mechscope.pipeline.shelf import parse_key
 from mechscope.project import Project
-from mechscope.publish.findings import parse_key
 from mechscope.publish.shown import parts_with_condition, printed_in
 from mechscope.publish.sources import Shortcode, fenced
 from mechscope.review.lint.documents import Document

@@ -11,9 +11,9 @@ from mechscope.ledger.criterion import operand_names
 from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import read_ledger
 from mechscope.pipeline.recording import written_out
+from mechscope.pipeline.shelf import NoResults, Shelf, parse_key, runs_with_results
 from mechscope.project import Project
 from mechscope.publish.citations import citation_problems
-from mechscope.publish.findings import NoResults, Shelf, parse_key, runs_with_results
 from mechscope.publish.shown import parts_with_condition
 from mechscope.publish.sources import Shortcode
 from mechscope.review.lint.documents import Document

@@ -1,28 +1,33 @@
-"""Everything that one rendered run may cite: ledgers of all runs, and what is known about them."""
+"""The ledgers of a project as a run sees them, and what is known of what it does not have.
+
+Here and not in `ledger`, because where results lie (`Places`), why there are none, and what a script would
+record is told by `runs.yml` and by scripts, which the pipeline reads.
+"""
 
 from __future__ import annotations
 
 import ast
+import copy
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, UnknownName, nearest
 from mechscope.ledger.claims import is_exploratory, latest_entry, read_claims
 from mechscope.ledger.schema import KINDS, NAME_PATTERN, WHOLE, Absent, Claim, Findings, LedgerFile
 from mechscope.ledger.store import LEDGER_NAME, read_ledger
-from mechscope.ledger.verification import Rerun, Verification, read_verification
+from mechscope.ledger.verification import Rerun, read_verification
+from mechscope.pipeline.fingerprint import local_modules
+from mechscope.pipeline.freshness import failed_inputs, failed_notebook
 from mechscope.pipeline.recording import kind_written, names_written
 from mechscope.pipeline.runs import Places, Run, load_places
+from mechscope.pipeline.scripts import Analysis, read_analysis
 from mechscope.project import SHARED, Project
 from mechscope.syntax import parse, read_source
-
-if TYPE_CHECKING:
-    from mechscope.pipeline.scripts import Analysis
 
 _NAME = NAME_PATTERN.strip("^$")
 _KEY = re.compile(rf"(?:(?P<run>[A-Za-z0-9][\w.-]*):)?(?P<analysis>{_NAME})\.(?P<name>{_NAME})")
@@ -77,15 +82,6 @@ class Found:
         return f"{self.analysis}.{self.name}"
 
 
-NOT_AVAILABLE = "n/a"
-"""What stands in the place of a number that a run does not have."""
-
-
-def repeat_command(run: str, analysis: str = "") -> str:
-    """What a reader types to run again what an analysis (or all) found in a run."""
-    return " ".join(word for word in ("mechscope verify", analysis, f"--run {run}") if word)
-
-
 def runs_with_results(project: Project) -> list[str]:
     """Runs that have at least one ledger of their own, and those that share all of their results."""
     there = {path.parent.parent.name for path in project.results.glob(f"[!._]*/*/{LEDGER_NAME}")}
@@ -104,10 +100,6 @@ def parse_key(key: str) -> tuple[str | None, str, str] | None:
     return (match["run"], match["analysis"], match["name"]) if match else None
 
 
-SHARED_WORDS = "found once for all runs: it does not use their models"
-"""Of an analysis whose results are shared."""
-
-
 class NoResults(InvalidInput):
     """An analysis that a run has no results of yet."""
 
@@ -120,16 +112,14 @@ class Shelf:
         self.run = run
         self._analyses: dict[str, list[str]] = {}
         self._ledgers: dict[tuple[str, str], LedgerFile] = {}
-        self._checked: dict[str, Verification | None] = {}
-        self._reruns: dict[int, tuple[LedgerFile, Rerun | None]] = {}
+        self._reruns: dict[tuple[str, str], Rerun | None] = {}
         self._scripts: dict[str, Analysis | None] = {}
-        self._without_results: dict[tuple[str, str], Absent] = {}
 
     def analyses(self, run: str | None = None) -> list[str]:
         """The analyses with results in a run (default: the run that is rendered), shared ones among them."""
         run = run or self.run
         if run not in self._analyses:
-            places = {run, SHARED} if run in self._places.runs.runs else {run}
+            places = {run, SHARED} if run in self.declared else {run}
             self._analyses[run] = sorted(
                 path.parent.name
                 for place in places
@@ -145,8 +135,8 @@ class Shelf:
         where they are.
         """
         run = run or self.run
-        if analysis in self._places.analyses:
-            return self._places.node(run, analysis)[0]
+        if analysis in self.places.analyses:
+            return self.places.node(run, analysis)[0]
         there = [place for place in (run, SHARED) if self._has_ledger(place, analysis)]
         return there[0] if there else run
 
@@ -156,7 +146,7 @@ class Shelf:
     def shared(self, run: str) -> list[str]:
         """The analyses whose results a run shares, whether they are there yet or not."""
         there = {path.parent.name for path in (self.project.results / SHARED).glob(f"*/{LEDGER_NAME}")}
-        return sorted(name for name in {*self._places.analyses, *there} if self.home(name, run) == SHARED)
+        return sorted(name for name in {*self.places.analyses, *there} if self.home(name, run) == SHARED)
 
     def here(self, found: Found) -> bool:
         """Whether a record is one of the run that is rendered, or shared by it."""
@@ -164,12 +154,29 @@ class Shelf:
 
     def runs(self) -> list[str]:
         """What a key can begin with: runs with results, and SHARED where anything is."""
-        own = runs_with_results(self.project)
-        return [*own, SHARED] if any((self.project.results / SHARED).glob(f"*/{LEDGER_NAME}")) else own
+        any_shared = any((self.project.results / SHARED).glob(f"*/{LEDGER_NAME}"))
+        return [*self.every_run, SHARED] if any_shared else self.every_run
 
     @cached_property
-    def _places(self) -> Places:
+    def places(self) -> Places:
+        """Where results lie, by `runs.yml` and the scripts."""
         return load_places(self.project)
+
+    @cached_property
+    def every_run(self) -> list[str]:
+        """The runs with results."""
+        return runs_with_results(self.project)
+
+    @property
+    def declared(self) -> Mapping[str, Run]:
+        """The runs of `runs.yml`."""
+        return self.places.runs.runs
+
+    def seen_from(self, run: str) -> Shelf:
+        """The same ledgers as another run sees them; what was read is not read again."""
+        other = copy.copy(self)
+        other.run = run
+        return other
 
     def ledger(self, analysis: str, run: str | None = None) -> LedgerFile:
         """A ledger, checked.
@@ -295,12 +302,8 @@ class Shelf:
         Whether there is a record of that name anywhere is for `find` to say.
         """
         if analysis not in self.analyses(run):
-            if (run, analysis) not in self._without_results:
-                self._without_results[run, analysis] = Absent(
-                    because=self._no_results(run, analysis), cell=""
-                )
-            absent = self._without_results[run, analysis]
-            return Found(self.home(analysis, run), analysis, name, "absent", absent, None)
+            why = Absent(because=self._no_results(run, analysis), cell="")
+            return Found(self.home(analysis, run), analysis, name, "absent", why, None)
         ledger = self.ledger(analysis, run)
         findings = ledger.findings
         if findings.kind_of(name) not in (None, "absent"):
@@ -320,7 +323,7 @@ class Shelf:
         """A run as readers know it."""
         if run == SHARED:
             return "all runs"
-        return self._runs[run].title if run in self._runs else run
+        return self.declared[run].title if run in self.declared else run
 
     def title(self, run: str, analysis: str) -> str:
         """The title of an analysis: that of its results in a run, else that of its script."""
@@ -350,8 +353,6 @@ class Shelf:
         return None
 
     def _no_results(self, run: str, analysis: str) -> str:
-        from mechscope.pipeline.freshness import failed_inputs, failed_notebook
-
         target = self.project.found(self.home(analysis, run), analysis)
         failed = any(path(self.project, target).is_file() for path in (failed_notebook, failed_inputs))
         where = "this run" if run == self.run else f"the run {self.run_title(run)}"
@@ -379,7 +380,7 @@ class Shelf:
         return [name for name in dict.fromkeys(names) if name != WHOLE]
 
     def _findings_elsewhere(self, run: str, analysis: str) -> Iterator[Findings]:
-        for other in self._every_run:
+        for other in self.every_run:
             if other != run and analysis in self.analyses(other):
                 with suppress(LedgerDamaged):  # told of where it is read for its own sake
                     yield self.ledger(analysis, other).findings
@@ -389,8 +390,6 @@ class Shelf:
 
     def _analysis(self, name: str) -> Analysis | None:
         """A script, if it is there and can be read."""
-        from mechscope.pipeline.scripts import read_analysis
-
         if name not in self._scripts:
             self._scripts[name] = None
             with suppress(MechscopeError, OSError):
@@ -399,21 +398,11 @@ class Shelf:
 
     def _trees(self, analysis: str) -> list[ast.Module]:
         """The code of a script and of the project's modules that it imports."""
-        from mechscope.pipeline.fingerprint import local_modules
-
         declared = self._analysis(analysis)
         if declared is None:
             return []
         modules = [read_source(path, path.name) for path in local_modules(self.project, declared)]
         return [declared.tree, *(parse(text) for text in modules)]
-
-    @cached_property
-    def _every_run(self) -> list[str]:
-        return runs_with_results(self.project)
-
-    @cached_property
-    def _runs(self) -> Mapping[str, Run]:
-        return self._places.runs.runs
 
     # Claims and reruns ----------------------------------------------------------------------------------
 
@@ -443,18 +432,14 @@ class Shelf:
 
     def rerun_of(self, ledger: LedgerFile) -> Rerun | None:
         """What became of the rerun of this very ledger, from these very inputs; None if there was none."""
-        if id(ledger) not in self._reruns:  # asked for every record, and hashing inputs takes a while
-            self._reruns[id(ledger)] = ledger, self._rerun_of(ledger)
-        return self._reruns[id(ledger)][1]
-
-    def _rerun_of(self, ledger: LedgerFile) -> Rerun | None:
-        if ledger.run not in self._checked:
-            self._checked[ledger.run] = None
+        place = ledger.run, ledger.analysis
+        if place not in self._reruns:  # asked for every record, and hashing inputs takes a while
+            self._reruns[place] = None
             with suppress(LedgerDamaged):  # told by `mechscope verify --quick`
-                self._checked[ledger.run] = read_verification(self.project, ledger.run)
-        checked = self._checked[ledger.run]
-        rerun = checked.analyses.get(ledger.analysis) if checked else None
-        return rerun if rerun and rerun.is_of(ledger) else None
+                verification = read_verification(self.project, ledger.run)
+                rerun = verification.analyses.get(ledger.analysis) if verification else None
+                self._reruns[place] = rerun if rerun and rerun.is_of(ledger) else None
+        return self._reruns[place]
 
     def verified_on(self, ledger: LedgerFile) -> str | None:
         """The date on which a rerun reproduced this very ledger; None if none did ("" if it has no date)."""
