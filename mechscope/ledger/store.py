@@ -59,6 +59,21 @@ def read_ledger(folder: Path) -> LedgerFile:
     return _read_whole(folder, tuple(file_state(file) for file in files))
 
 
+def committed_ledger(project: Project, run: str, analysis: str) -> LedgerFile:
+    """The ledger of an analysis in a run (or SHARED), checked; that it is this one's, too.
+
+    Raises:
+        FileNotFoundError, LedgerDamaged: As `read_ledger` does.
+    """
+    folder = project.found(run, analysis)
+    ledger = read_ledger(folder)
+    if (ledger.run, ledger.analysis) != (run, analysis):
+        raise LedgerDamaged(
+            f"{project.shown(folder)} holds what {ledger.analysis} found in {ledger.run}.", hint=_mend(folder)
+        )
+    return ledger
+
+
 @functools.lru_cache(maxsize=256)  # rendering asks for each ledger a dozen times, and its hash takes a while
 def _read_whole(folder: Path, states: tuple[tuple[int, ...], ...]) -> LedgerFile:
     ledger = load_ledger(folder)

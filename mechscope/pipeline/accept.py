@@ -8,7 +8,7 @@ from mechscope.errors import InvalidInput
 from mechscope.files import write_atomically
 from mechscope.ledger.claims import unregistered
 from mechscope.ledger.schema import Acceptance, LedgerFile
-from mechscope.ledger.store import LEDGER_NAME, ledger_text, read_ledger
+from mechscope.ledger.store import LEDGER_NAME, committed_ledger, ledger_text
 from mechscope.pipeline.fingerprint import why_stale
 from mechscope.pipeline.freshness import look
 from mechscope.pipeline.lock import results_lock
@@ -47,7 +47,7 @@ def accept(
         if state.inputs is None:
             raise state.problem or InvalidInput(f"the inputs of '{analysis}' are not known.")
         try:
-            ledger = read_ledger(project.found(run, analysis))
+            ledger = committed_ledger(project, run, analysis)
         except FileNotFoundError:
             raise InvalidInput(f"'{analysis}' was never run in run '{run}'.", hint=again) from None
         old, new = ledger.inputs, state.inputs

@@ -9,7 +9,7 @@ from typing import Any
 
 from mechscope.errors import LedgerDamaged, MechscopeError
 from mechscope.ledger.schema import Inputs, LedgerFile
-from mechscope.ledger.store import BY_HAND, NOTEBOOK_NAME, inputs_hash, read_ledger
+from mechscope.ledger.store import BY_HAND, NOTEBOOK_NAME, committed_ledger, inputs_hash
 from mechscope.pipeline.displayed import notebook_problems
 from mechscope.pipeline.fingerprint import UpstreamMissing, present_inputs, why_stale
 from mechscope.pipeline.runs import Places, fitting, parameters_of
@@ -132,16 +132,13 @@ def _with_upstream(state: State, states: Mapping[tuple[str, str], State]) -> Sta
 
 
 def _ledger(project: Project, run: str, analysis: str) -> tuple[LedgerFile | None, str]:
-    folder = project.found(run, analysis)
     try:
-        ledger = read_ledger(folder)
+        ledger = committed_ledger(project, run, analysis)
     except FileNotFoundError:
         return None, NEVER_RUN
     except LedgerDamaged as error:
         return None, error.message.rstrip(".")
-    if (ledger.run, ledger.analysis) != (run, analysis):
-        return None, f"{project.shown(folder)} holds what {ledger.analysis} found in {ledger.run}"
-    return ledger, _notebook(project, folder / NOTEBOOK_NAME, ledger)
+    return ledger, _notebook(project, project.found(run, analysis) / NOTEBOOK_NAME, ledger)
 
 
 def _notebook(project: Project, path: Path, ledger: LedgerFile) -> str:

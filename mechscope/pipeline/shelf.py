@@ -19,7 +19,7 @@ from typing import Any
 from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, UnknownName, nearest
 from mechscope.ledger.claims import is_exploratory, latest_entry, read_claims
 from mechscope.ledger.schema import KINDS, NAME_PATTERN, WHOLE, Absent, Claim, Findings, LedgerFile
-from mechscope.ledger.store import LEDGER_NAME, read_ledger
+from mechscope.ledger.store import LEDGER_NAME, committed_ledger
 from mechscope.ledger.verification import Rerun, read_verification
 from mechscope.pipeline.fingerprint import local_modules
 from mechscope.pipeline.freshness import failed_inputs, failed_notebook
@@ -187,14 +187,7 @@ class Shelf:
         """
         place = (self.home(analysis, run), analysis)
         if place not in self._ledgers:
-            folder = self.project.found(*place)
-            ledger = read_ledger(folder)
-            if (ledger.run, ledger.analysis) != place:
-                raise LedgerDamaged(
-                    f"{self.project.shown(folder)} holds what {ledger.analysis} found in {ledger.run}.",
-                    hint=f"mechscope run {analysis} --run {place[0]} --force",
-                )
-            self._ledgers[place] = ledger
+            self._ledgers[place] = committed_ledger(self.project, *place)
         return self._ledgers[place]
 
     def records(self, *kinds: str, run: str | None = None) -> Iterator[Found]:

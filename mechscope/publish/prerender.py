@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from mechscope.errors import AnalysisFailed, InvalidInput, LedgerDamaged, RenderFailed, UnknownName
-from mechscope.ledger.store import LEDGER_NAME, read_ledger
+from mechscope.ledger.store import LEDGER_NAME, committed_ledger
 from mechscope.pipeline.profiles import profiles
 from mechscope.pipeline.runs import load_places, load_runs
 from mechscope.pipeline.shelf import parse_key, runs_with_results
@@ -198,7 +198,7 @@ def _wanted_of_others(project: Project, run: str, codes: Iterable[Shortcode]) ->
 def _damaged(project: Project, nodes: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     for run, name in nodes:
         try:
-            read_ledger(project.found(run, name))
+            committed_ledger(project, run, name)
         except FileNotFoundError:
             continue
         except LedgerDamaged:

@@ -10,7 +10,7 @@ from datetime import date
 from mechscope.errors import LedgerDamaged
 from mechscope.files import write_atomically
 from mechscope.ledger.schema import KINDS
-from mechscope.ledger.store import read_ledger
+from mechscope.ledger.store import committed_ledger
 from mechscope.ledger.verification import (
     Count,
     Difference,
@@ -127,7 +127,7 @@ def _still_true(project: Project, run: str, content: Verification) -> dict[str, 
     kept = {}
     for name, entry in content.analyses.items():
         with suppress(FileNotFoundError, LedgerDamaged):
-            if entry.is_of(read_ledger(project.found(run, name))):
+            if entry.is_of(committed_ledger(project, run, name)):
                 kept[name] = entry
     return kept
 

@@ -11,7 +11,14 @@ from mechscope.files import hash_text, stable_json, write_atomically
 from mechscope.ledger.formatting import statistic_text
 from mechscope.ledger.recording import FLOAT32
 from mechscope.ledger.schema import Figure, Findings, Inputs, LedgerFile, Statistic
-from mechscope.ledger.store import figure_files, findings_hash, ledger_text, read_ledger, upstream
+from mechscope.ledger.store import (
+    committed_ledger,
+    figure_files,
+    findings_hash,
+    ledger_text,
+    read_ledger,
+    upstream,
+)
 from mechscope.project import Project
 
 INPUTS = Inputs(parameters={"seed": 0}, script="s", modules={}, data={}, models={}, saes={}, needs={})
@@ -151,3 +158,16 @@ def test_upstream_gives_the_findings_of_the_same_run(tmp_path: Path, monkeypatch
     monkeypatch.setenv("MECHSCOPE_RUN", "other")
     with pytest.raises(UnknownName, match="run 'other'"):
         upstream("demo", project=project)
+
+
+@pytest.mark.parametrize(("run", "analysis"), [("r", "other"), ("s", "demo")])
+def test_a_ledger_in_the_folder_of_another_analysis_or_run_is_not_its_own(
+    tmp_path: Path, run: str, analysis: str
+) -> None:
+    project = Project(tmp_path)
+    folder = written(tmp_path)
+    assert committed_ledger(project, "r", "demo").analysis == "demo"
+    project.found(run, analysis).parent.mkdir(exist_ok=True)
+    folder.rename(project.found(run, analysis))
+    with pytest.raises(LedgerDamaged, match=f"results/{run}/{analysis} holds what demo found in r"):
+        committed_ledger(project, run, analysis)
