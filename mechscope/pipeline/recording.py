@@ -29,14 +29,8 @@ def claims_of(tree: ast.Module, shown: str) -> Iterator[ClaimText]:
         UnknownName: A criterion names a statistic that the script can't record.
     """
     names = _Names(tree)
-    for node in ast.walk(tree):
-        if not (
-            isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "claim"
-        ):
-            continue
-        given = dict(zip(("name", "sentence"), node.args, strict=False))
-        given |= {word.arg: word.value for word in node.keywords if word.arg}
-        if "criterion" not in given:
+    for node, kind, given in _calls(tree):
+        if kind != "claims":
             continue
         texts = {}
         for part in ("name", "sentence", "criterion"):
@@ -188,10 +182,17 @@ def _imported(tree: ast.Module) -> Iterator[str]:
 
 def _records(tree: ast.Module) -> Iterator[tuple[ast.Call, str, ast.expr]]:
     """The calls that record something, what each records ("statistics" …), and its name as it is written."""
+    return ((call, kind, given["name"]) for call, kind, given in _calls(tree) if "name" in given)
+
+
+def _calls(tree: ast.Module) -> Iterator[tuple[ast.Call, str, dict[str, ast.expr]]]:
+    """The calls that record something, what each records, and its arguments by name.
+
+    The first two may stand without a name; a claim's are its name and its sentence.
+    """
     for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
-            continue
-        given = {word.arg: word.value for word in node.keywords if word.arg}
-        kind, argument = _METHODS.get(node.func.attr, ("", ""))
-        if argument in given and (name := node.args[0] if node.args else given.get("name")):
-            yield node, kind, name
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            kind, argument = _METHODS.get(node.func.attr, ("", ""))
+            given = {word.arg: word.value for word in node.keywords if word.arg}
+            if argument in given:
+                yield node, kind, given | dict(zip(("name", "sentence"), node.args, strict=False))
