@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from mechscope.errors import LedgerDamaged
 from mechscope.files import read_text, write_atomically
 from mechscope.ledger.history import results_ever
-from mechscope.ledger.store import LEDGER_NAME
+from mechscope.ledger.store import nodes_with_results
 from mechscope.project import SHARED, Project
 
 
@@ -151,6 +151,4 @@ def latest_entry(entries: list[ClaimEntry], analysis: str, claim: str) -> ClaimE
 
 def _runs_with_results(project: Project, analysis: str, ever: set[tuple[str, str]]) -> tuple[str, ...]:
     """The runs that have results of an analysis on disk, and those that had some in a commit before."""
-    ledgers = project.results.glob(f"[!.]*/{analysis}/{LEDGER_NAME}")
-    there = {path.parent.parent.name for path in ledgers}
-    return tuple(sorted(there | {run for run, name in ever if name == analysis}))
+    return tuple(sorted({run for run, name in {*nodes_with_results(project), *ever} if name == analysis}))

@@ -48,6 +48,12 @@ def figure_files(folder: Path, name: str) -> tuple[Path, Path]:
     return folder / "figures" / f"{name}.vl.json", folder / "figures" / f"{name}.svg"
 
 
+def nodes_with_results(project: Project) -> list[tuple[str, str]]:
+    """The run (or SHARED) and the analysis of every ledger there is, in order."""
+    ledgers = project.results.glob(f"[!._]*/[!._]*/{LEDGER_NAME}")
+    return sorted((path.parent.parent.name, path.parent.name) for path in ledgers)
+
+
 def read_ledger(folder: Path) -> LedgerFile:
     """The ledger in `folder` (`results/<run>/<analysis>`), checked.
 
@@ -156,11 +162,7 @@ def upstream(analysis: str, *, run: str | None = None, project: Project | None =
     folders = [project.found(place, analysis) for place in ([told] if told else [run, SHARED])]
     folder = next((folder for folder in folders if (folder / LEDGER_NAME).is_file()), None)
     if folder is None:
-        there = [
-            path.parent.name
-            for place in (run, SHARED)
-            for path in (project.results / place).glob(f"*/{LEDGER_NAME}")
-        ]
+        there = [name for place, name in nodes_with_results(project) if place in (run, SHARED)]
         raise UnknownName(
             f"analysis with results in run '{run}'",
             analysis,

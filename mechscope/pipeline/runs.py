@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.files import hash_value, read_text, write_atomically
 from mechscope.ledger.history import Node
-from mechscope.ledger.store import LEDGER_NAME
+from mechscope.ledger.store import nodes_with_results
 from mechscope.pipeline.profiles import write_profile
 from mechscope.pipeline.scripts import Analysis, is_plain, need_of, survey_analyses
 from mechscope.pipeline.yamltext import PlainLoader, end_of, flow, line_of, node_at, problem_of
@@ -151,12 +151,10 @@ class Places:
 
     def unused(self, project: Project) -> list[Path]:
         """Folders of results that no run shows any more: they became shared, or a run's own."""
-        ledgers = sorted(project.results.glob(f"[!._]*/*/{LEDGER_NAME}"))
-        nodes = [(ledger.parent.parent.name, ledger.parent.name) for ledger in ledgers]
         shown = self.nodes([*self.runs.runs, SHARED], self.analyses)
         return [
             project.found(run, name)
-            for run, name in nodes
+            for run, name in nodes_with_results(project)
             if name in self.analyses and run in (*self.runs.runs, SHARED) and (run, name) not in shown
         ]
 

@@ -19,7 +19,7 @@ from typing import Any
 from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, UnknownName, nearest
 from mechscope.ledger.claims import is_exploratory, latest_entry, read_claims
 from mechscope.ledger.schema import KINDS, NAME_PATTERN, WHOLE, Absent, Claim, Findings, LedgerFile
-from mechscope.ledger.store import LEDGER_NAME, committed_ledger
+from mechscope.ledger.store import committed_ledger, nodes_with_results
 from mechscope.ledger.verification import Rerun, read_verification
 from mechscope.pipeline.fingerprint import local_modules
 from mechscope.pipeline.freshness import failed_inputs, failed_notebook
@@ -84,7 +84,7 @@ class Found:
 
 def runs_with_results(project: Project) -> list[str]:
     """Runs that have at least one ledger of their own, and those that share all of their results."""
-    there = {path.parent.parent.name for path in project.results.glob(f"[!._]*/*/{LEDGER_NAME}")}
+    there = {run for run, _ in nodes_with_results(project)}
     if SHARED in there:
         places = load_places(project)
         names = list(places.analyses)
@@ -121,10 +121,7 @@ class Shelf:
         if run not in self._analyses:
             places = {run, SHARED} if run in self.declared else {run}
             self._analyses[run] = sorted(
-                path.parent.name
-                for place in places
-                for path in (self.project.results / place).glob(f"[!._]*/{LEDGER_NAME}")
-                if self.home(path.parent.name, run) == place
+                name for place, name in self._there if place in places and self.home(name, run) == place
             )
         return self._analyses[run]
 
@@ -137,15 +134,11 @@ class Shelf:
         run = run or self.run
         if analysis in self.places.analyses:
             return self.places.node(run, analysis)[0]
-        there = [place for place in (run, SHARED) if self._has_ledger(place, analysis)]
-        return there[0] if there else run
-
-    def _has_ledger(self, place: str, analysis: str) -> bool:
-        return (self.project.found(place, analysis) / LEDGER_NAME).is_file()
+        return next((place for place in (run, SHARED) if (place, analysis) in self._there), run)
 
     def shared(self, run: str) -> list[str]:
         """The analyses whose results a run shares, whether they are there yet or not."""
-        there = {path.parent.name for path in (self.project.results / SHARED).glob(f"*/{LEDGER_NAME}")}
+        there = {name for place, name in self._there if place == SHARED}
         return sorted(name for name in {*self.places.analyses, *there} if self.home(name, run) == SHARED)
 
     def here(self, found: Found) -> bool:
@@ -154,8 +147,11 @@ class Shelf:
 
     def runs(self) -> list[str]:
         """What a key can begin with: runs with results, and SHARED where anything is."""
-        any_shared = any((self.project.results / SHARED).glob(f"*/{LEDGER_NAME}"))
-        return [*self.every_run, SHARED] if any_shared else self.every_run
+        return [*self.every_run, SHARED] if SHARED in dict(self._there) else self.every_run
+
+    @cached_property
+    def _there(self) -> list[tuple[str, str]]:
+        return nodes_with_results(self.project)
 
     @cached_property
     def places(self) -> Places:

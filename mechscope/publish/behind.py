@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from mechscope.ledger.store import LEDGER_NAME
+from mechscope.ledger.store import LEDGER_NAME, nodes_with_results
 from mechscope.ledger.verification import verification_file
-from mechscope.pipeline.shelf import Shelf, runs_with_results
+from mechscope.pipeline.shelf import Shelf
 from mechscope.project import SHARED, Project
 from mechscope.publish.entrance import rendered_runs
 from mechscope.publish.shown import shown_in
@@ -41,7 +41,7 @@ def _behind(project: Project, run: str, codes: Sequence[Shortcode]) -> Iterator[
 
 def _sources(project: Project, run: str, codes: Sequence[Shortcode]) -> Iterator[tuple[Path, list[Path]]]:
     """The source of each page, with the files that hold what it shows."""
-    every = [path for other in (*runs_with_results(project), SHARED) for path in _ledgers(project, other)]
+    every = [project.found(*node) / LEDGER_NAME for node in nodes_with_results(project)]
     for page in sorted(project.generated(run).glob("*.qmd")):
         yield page, [page, *(every if page.stem in _COMPARING else ())]
     notebooks = [(project.results / place).glob("[!._]*/notebook.ipynb") for place in (run, SHARED)]
@@ -52,10 +52,6 @@ def _sources(project: Project, run: str, codes: Sequence[Shortcode]) -> Iterator
         ledgers = [project.found(*place) / LEDGER_NAME for place in sorted(places)]
         reruns = [verification_file(project, other) for other, _ in sorted(places)]
         yield project.root / shown_on, [*ledgers, *reruns]
-
-
-def _ledgers(project: Project, run: str) -> list[Path]:
-    return sorted((project.results / run).glob(f"[!._]*/{LEDGER_NAME}"))
 
 
 def _latest(files: Iterable[Path]) -> float:
