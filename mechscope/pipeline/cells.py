@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mechscope.errors import InvalidInput
+from mechscope.files import lines_of
 
 _MARKER = re.compile(r"#\s*%%+(?=[\s\[]|$)(?P<options>.*)", re.DOTALL)
 _NOT_CODE = re.compile(r"\[(markdown|md|raw)\]")
@@ -99,6 +100,17 @@ def _end_of_fence(lines: list[str], start: int) -> int:
         if closing and closing[1].startswith(opening[1]) and not closing[2].strip():
             return n + 1
     return 0
+
+
+def lines_before(source: str, script: str, start: int = 0) -> int | None:
+    """How many lines of a script stand before those of a cell; None where they don't stand in it as they are.
+
+    Args:
+        start: How many lines belong to earlier cells.
+    """
+    wanted, there = ([line.rstrip() for line in lines_of(text)] for text in (source, script))
+    places = range(start, len(there) - len(wanted) + 1)
+    return next((place for place in places if there[place : place + len(wanted)] == wanted), None)
 
 
 def refuse_code_in_prose(cells: list[Cell], tree: ast.Module, shown: str) -> None:

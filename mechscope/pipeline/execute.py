@@ -35,6 +35,7 @@ from mechscope.ledger.store import (
     ledger_text,
 )
 from mechscope.pipeline import notebook as notebooks
+from mechscope.pipeline.cells import lines_before
 from mechscope.pipeline.cores import THREADS
 from mechscope.pipeline.devices import VARIABLE as DEVICE
 from mechscope.pipeline.devices import device_name
@@ -523,16 +524,13 @@ def _failing_lines(
 
 def _first_lines(codes: Sequence[NotebookCell], script: str) -> dict[str, int]:
     """How many of the script's lines stand before each cell's source, by the cell's id."""
-    there = [text.rstrip() for text in lines_of(script)]
     found: dict[str, int] = {}
     start = 0
     for cell in codes:
-        wanted = [text.rstrip() for text in lines_of(cell.source)]
-        places = range(start, len(there) - len(wanted) + 1)
-        begins = next((n for n in places if there[n : n + len(wanted)] == wanted), None)
+        begins = lines_before(cell.source, script, start)
         if begins is not None:
             found[cell.id] = begins
-            start = begins + len(wanted)
+            start = begins + len(lines_of(cell.source))
     return found
 
 

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mechscope.ledger.schema import KINDS
 from mechscope.publish.pages.words import SHARED_WORDS, in_words
 from mechscope.review.compare import RunComparison, outcome_text, overlap_text, value_text
 from mechscope.review.differences import Comparison, Drift
@@ -76,12 +75,8 @@ def _verdict(one: Verdict, every: bool) -> str:
         for name, (there, here) in (one.environment or {}).items()
     ]
     if one.comparisons:
-        sums = [(kind, *one.counts(kind)) for kind in KINDS]
-        lines.append(
-            "  reproduced: "
-            + ", ".join(f"{good} of {in_words({kind: all_})}" for kind, good, all_ in sums if all_)
-            + f" ({one.values:,} values)"
-        )
+        counts = (f"{n.reproduced} of {in_words({kind: n.compared})}" for kind, n in one.counts.items())
+        lines.append(f"  reproduced: {', '.join(counts)} ({one.values:,} values)")
     listed = list(one.comparisons) if every else one.failures
     if listed:
         head = ("record", "state", "value", "committed", "rerun", "differs by", "may differ by")

@@ -20,6 +20,7 @@ from mechscope.files import read_text
 from mechscope.ledger.notebook import read_notebook
 from mechscope.ledger.schema import KINDS, WHOLE, LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME
+from mechscope.pipeline.cells import lines_before
 from mechscope.pipeline.shelf import Found, NoResults, Shelf
 from mechscope.project import Project
 from mechscope.publish.helpers import Helper, helpers
@@ -259,7 +260,8 @@ def _cell(project: Project, found: Found) -> Cell:
     lines = source.split("\n") if source else []
     script = project.analyses / f"{found.analysis}.py"
     text = _readable(script)
-    first = _where(lines, text.split("\n")) if lines else None
+    before = lines_before(source, text) if source else None
+    first = None if before is None else before + 1
     used = tuple(
         (helper, _line_of(text, helper.name) if first else 0)
         for helper in helpers(path).get(found.record.cell, ())
@@ -291,14 +293,6 @@ def _function_around(script: str, line: int) -> tuple[int, int]:
         if isinstance(node, ast.FunctionDef) and node.lineno <= line <= (node.end_lineno or node.lineno)
     ]
     return max(around, default=(0, 0))
-
-
-def _where(lines: list[str], script: list[str]) -> int | None:
-    """The line, from 1, on which `lines` begin in a script."""
-    wanted = [line.rstrip() for line in lines]
-    there = [line.rstrip() for line in script]
-    starts = range(len(there) - len(wanted) + 1)
-    return next((start + 1 for start in starts if there[start : start + len(wanted)] == wanted), None)
 
 
 def _recording(script: str, found: Found, cell: range) -> int | None:

@@ -9,7 +9,6 @@ from datetime import date
 
 from mechscope.errors import LedgerDamaged
 from mechscope.files import write_atomically
-from mechscope.ledger.schema import KINDS
 from mechscope.ledger.store import committed_ledger
 from mechscope.ledger.verification import (
     Count,
@@ -69,10 +68,14 @@ class Verdict:
         """How many values were held against each other."""
         return sum(one.compared for one in self.comparisons)
 
-    def counts(self, kind: str) -> tuple[int, int]:
-        """How many committed records of a kind were reproduced, and how many there are."""
-        mine = [one for one in self.comparisons if one.kind == kind and one.state != "new"]
-        return sum(one.state == "reproduced" for one in mine), len(mine)
+    @property
+    def counts(self) -> dict[str, Count]:
+        """How many committed records of each kind there are, and how many of them were reproduced."""
+        by_kind: dict[str, list[bool]] = {}
+        for one in self.comparisons:
+            if one.state != "new":
+                by_kind.setdefault(one.kind, []).append(one.state == "reproduced")
+        return {kind: Count(reproduced=sum(ok), compared=len(ok)) for kind, ok in by_kind.items()}
 
 
 def write_verification(
@@ -133,17 +136,12 @@ def _still_true(project: Project, run: str, content: Verification) -> dict[str, 
 
 
 def _entry(verdict: Verdict, today: str, environment: Mapping[str, str]) -> Rerun:
-    counts = {kind: verdict.counts(kind) for kind in KINDS}
     return Rerun(
         date=today,
         ledger=verdict.sha256,
         inputs=verdict.inputs_sha256,
         reproduced=verdict.reproduced,
-        records={
-            kind: Count(reproduced=good, compared=compared)
-            for kind, (good, compared) in counts.items()
-            if compared
-        },
+        records=verdict.counts,
         values=verdict.values,
         environment=dict(environment),
         environment_differs=dict(verdict.environment or {}),
