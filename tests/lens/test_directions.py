@@ -127,9 +127,18 @@ def test_neurons_of_a_layer_are_counted_where_they_have_output_weights_of_their_
             SimpleNamespace() if shape is None else SimpleNamespace(W_out=torch.zeros(shape))
             for shape in shapes
         ]
-        return SimpleNamespace(blocks=[*(SimpleNamespace(mlp=mlp) for mlp in mlps)])
+        return SimpleNamespace(
+            blocks=[SimpleNamespace(mlp=mlp) for mlp in mlps],
+            cfg=SimpleNamespace(n_layers=len(mlps), model_name="made up"),
+            hook_dict={f"blocks.{layer}.mlp.hook_post": None for layer in range(len(mlps))},
+        )
 
     assert n_neurons_of(model((6, 4), (6, 4))) == 6
     for other in (model(None), model((6, 4), None), model((2, 6, 4)), model((6, 4), (8, 4))):
         assert n_neurons_of(other) == 0  # experts, some of them, weights for each expert, layers that differ
-    assert n_neurons_of(SimpleNamespace(blocks=[SimpleNamespace()])) == 0  # attention only
+    attention_only = model(None)
+    attention_only.blocks = [SimpleNamespace()]
+    assert n_neurons_of(attention_only) == 0
+    unhooked = model((6, 4))
+    unhooked.hook_dict = {}
+    assert n_neurons_of(unhooked) == 0  # no technique could read its activations
