@@ -9,7 +9,7 @@ import functools
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
 
 from mechscope.errors import InvalidInput, InvalidRecord
 from mechscope.files import file_state, parsed_json
@@ -66,6 +66,14 @@ class Output(_Part):
     evalue: str = ""
     traceback: tuple[str, ...] = ()
 
+    @field_validator("data")
+    @classmethod
+    def _texts_but_for_json(cls, data: dict[str, Any]) -> dict[str, Any]:
+        for mime, content in data.items():
+            if not isinstance(content, str) and not mime.endswith("json"):
+                raise ValueError(f"{mime} is not a text")
+        return data
+
     @property
     def payload(self) -> RecordPayload | None:
         """The record that it displays, with its data; None for any other output.
@@ -96,7 +104,9 @@ class NotebookCell(_Part):
 
     @property
     def tags(self) -> list[str]:
-        return list(self.metadata.get("tags", ()))
+        """Its tags; none where its metadata hold something else under that name."""
+        tags = self.metadata.get("tags")
+        return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
     @property
     def sets_parameters(self) -> bool:
@@ -109,6 +119,12 @@ class Notebook(_Part):
 
     cells: tuple[NotebookCell, ...]
     metadata: dict[str, Any] = {}
+
+    @property
+    def language(self) -> str:
+        """The language of its code, by its kernel; Python where it names none."""
+        kernel = self.metadata.get("kernelspec")
+        return str(kernel.get("language") or "python") if isinstance(kernel, dict) else "python"
 
 
 def parse_notebook(text: str, shown: str) -> Notebook:

@@ -59,6 +59,10 @@ def test_what_an_output_says_besides_makes_it_another(hidden: dict[str, Any]) ->
     ["", "{", "[]", "{}", '{"cells": {}}', '{"cells": [1]}', '{"cells": [{"cell_type": "code"}]}']
     + [json.dumps({"cells": [{**CELL, key: value}]}) for key, value in [("source", 1), ("source", [1])]]
     + [json.dumps({"cells": [{**CELL, "outputs": [output]}]}) for output in [3, {"text": "no type"}]]
+    + [
+        json.dumps({"cells": [{**CELL, "outputs": [{**SHOWN, "data": {mime: value}}]}]})
+        for mime, value in [("text/html", 5), ("text/plain", {"a": 1}), ("image/png", None)]
+    ]
     + ['{"cells": [], "cells": []}'],
 )
 def test_what_is_no_notebook_is_said_to_be_none(text: str, tmp_path: Path) -> None:
@@ -105,3 +109,12 @@ def test_a_record_is_read_from_the_output_that_displays_it() -> None:
 def test_a_record_of_another_schema_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidRecord, match=said):
         _ = Output(output_type="display_data", data={RECORD_MIME: payload(**changes)}).payload
+
+
+@pytest.mark.parametrize("value", [None, 3, "parameters", {"parameters": 1}, [3]])
+def test_tags_and_kernels_of_other_shapes_are_none(value: Any) -> None:
+    notebook = Notebook.model_validate(
+        {"cells": [{**CELL, "metadata": {"tags": value}}], "metadata": {"kernelspec": value}}
+    )
+    assert notebook.cells[0].tags == [] and not notebook.cells[0].sets_parameters
+    assert notebook.language == "python"

@@ -23,12 +23,11 @@ def as_markdown(notebook: Notebook, change: Callable[[str], str] = str) -> str:
     Args:
         change: Applied to the text of each Markdown cell; code and what it printed are data.
     """
-    language = notebook.metadata.get("kernelspec", {}).get("language", "python")
     front, cells = _front_matter(list(notebook.cells))
     cells = [
         _with_source(cell, change(cell.source)) if cell.cell_type == "markdown" else cell for cell in cells
     ]
-    blocks = [block for cell in cells if not _hidden(cell) for block in _cell(cell, language)]
+    blocks = [block for cell in cells if not _hidden(cell) for block in _cell(cell, notebook.language)]
     return front + "\n\n".join(blocks) + "\n"
 
 
