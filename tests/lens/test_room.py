@@ -204,16 +204,19 @@ def test_in_half_precision_techniques_work_and_give_float32(tmp_path, name):
     made = make(name, tmp_path, prepend_bos=True)
     half = load_model(str(tmp_path), dtype="bfloat16")
     half.cfg.default_prepend_bos = True
+    n_refused = 0
     for technique, run in TECHNIQUES.items():
         try:
             expected = list(arrays(run(made.bridge)))
         except InvalidInput:  # experts, say, have no neurons of their own
+            n_refused += 1
             continue
         found = list(arrays(run(half)))
         assert [one.shape for _, one in found] == [other.shape for _, other in expected], technique
         for (field, one), (_, other) in zip(found, expected, strict=True):
             # A neuron of OPT that is never active has no kurtosis, in either precision.
             assert np.isfinite(one[np.isfinite(other)]).all(), (technique, field)
+    assert n_refused <= len(TECHNIQUES) // 3
 
 
 _FACTORIES = {"zeros", "ones", "empty", "full", "arange", "tensor", "eye", "linspace"}
