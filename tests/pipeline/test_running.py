@@ -9,12 +9,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 
 from mechscope.errors import InvalidInput, ModelUnavailable
@@ -434,38 +433,82 @@ class Told(Silent):
         self.lines.append(text)
 
 
+@contextlib.contextmanager
+def scheduler(folder: Path, allowed_failures: int) -> Iterator[Path]:
+    """A dask scheduler in a process of its own; gives the file by which workers and clients reach it."""
+    file = folder / "scheduler.json"
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard"]
+    environment = os.environ | {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(allowed_failures)}
+    process = subprocess.Popen(
+        [*command, "--scheduler-file", str(file)], env=environment, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until(lambda: file.is_file() and file.read_text().rstrip().endswith("}"))
+        yield file
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def worker(file: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker without a nanny: once killed, it stays away."""
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-nanny", "--no-dashboard"]
+    process = subprocess.Popen(
+        [*command, "--nthreads", "1", "--scheduler-file", str(file)],
+        stderr=subprocess.DEVNULL,
+        cwd=file.parent,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.mark.parametrize("forgiving", [True, False])
 def test_a_lost_worker_is_named_with_what_it_ran(executed: Project, tmp_path: Path, forgiving: bool) -> None:
-    import dask
-    from distributed import LocalCluster
-
     project, begun, release = slow_project(tmp_path, executed)
     told = Told()
-
-    def kill_the_worker() -> None:
+    with (
+        ThreadPoolExecutor() as pool,
+        scheduler(tmp_path, allowed_failures=3 if forgiving else 0) as file,
+        worker(file) as first,
+    ):
+        address = json.loads(file.read_text())["address"]
+        order = Order(("apart",), force=True, scheduler=address)
+        outcomes = pool.submit(run_analyses, project, order, told)
         try:
-            wait_until(lambda: begun.is_file() and begun.read_text())
-            kernel = psutil.Process(int(begun.read_text()))
-            kernel.parent().kill()
-            kernel.kill()
+            wait_until(begun.exists)
+            first.kill()
         finally:
             release.touch()
-
-    killer = threading.Thread(target=kill_the_worker)
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 3 if forgiving else 0}),
-        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
-    ):
-        killer.start()
-        order = Order(("apart",), force=True, scheduler=cluster.scheduler_address)
-        (outcome,) = run_analyses(project, order, told)
-        killer.join()
+        with worker(file) if forgiving else contextlib.nullcontext():
+            (outcome,) = outcomes.result(timeout=120)
     assert any("is lost" in line and "one:apart" in line and "tcp://" in line for line in told.lines)
     if forgiving:
         assert outcome.what == "ran"
     else:
         assert outcome.what == "failed"
         assert "each worker that ran it ended" in outcome.detail and "tcp://" in outcome.detail
+
+
+def test_a_lost_scheduler_is_a_failure_that_says_so(executed: Project, tmp_path: Path) -> None:
+    project, begun, release = slow_project(tmp_path, executed)
+    with ThreadPoolExecutor() as pool:
+        # Its worker goes first, and is forgiven: what ends the run is the loss of the scheduler.
+        with scheduler(tmp_path, allowed_failures=3) as file, worker(file):
+            address = json.loads(file.read_text())["address"]
+            order = Order(("apart",), force=True, scheduler=address)
+            outcomes = pool.submit(run_analyses, project, order, Silent())
+            try:
+                wait_until(begun.exists)
+            except AssertionError:
+                release.touch()
+                raise
+        release.touch()
+        (outcome,) = outcomes.result(timeout=120)
+    assert outcome.what == "failed" and "connection to the dask scheduler is lost" in outcome.detail
 
 
 @contextlib.contextmanager
