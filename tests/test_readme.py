@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mechscope.publish.sources import SHORTCODE
+from mechscope.articles.sources import SHORTCODE
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -22,8 +22,8 @@ mechscope compare smollm2-135m gemma-3-270m topic_geometry --format json
 @click.pass_context
 def compare(context: click.Context, run_a: str, run_b: str, analyses: tuple[str, ...], form: str) -> None:
     """What two runs found, side by side: claims that flipped first, then every number."""
+    from mechscope.pipeline.comparison import as_json, compare_runs
     from mechscope.review import screen
-    from mechscope.review.compare import as_json, compare_runs
 
     compared = compare_runs(project_of(context), run_a, run_b, analyses)
     click.echo(as_json(compared) if form == "json" else screen.comparison_text(compared), nl=form == "text")

@@ -64,7 +64,7 @@ def _runs(folder: Path | None, typed: str) -> Proposals:
 def _articles(folder: Path | None, typed: str) -> Proposals:
     if "/" in typed:
         return [CompletionItem(typed, type="file")]
-    from mechscope.publish.sources import article_files
+    from mechscope.articles.sources import article_files
 
     return [path.stem for path in article_files(find_project(folder)) if not path.name.startswith("_")]
 

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
+from mechscope.articles.reading_order import shown_in
+from mechscope.articles.sources import Shortcode, shortcodes_in
 from mechscope.ledger.store import LEDGER_NAME, nodes_with_results
 from mechscope.ledger.verification import verification_file
 from mechscope.pipeline.shelf import Shelf
 from mechscope.project import SHARED, Project
 from mechscope.publish.entrance import rendered_runs
-from mechscope.publish.shown import shown_in
-from mechscope.publish.sources import Shortcode, shortcodes_in
 
 _COMPARING = ("claims", "compare")
 """Generated pages that show every run."""

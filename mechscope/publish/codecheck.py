@@ -16,13 +16,13 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from mechscope.articles.sources import FRONT_MATTER
 from mechscope.errors import InvalidInput
 from mechscope.files import read_text, write_atomically
 from mechscope.ledger.schema import Findings
 from mechscope.pipeline.shelf import Shelf
 from mechscope.project import SHARED, Project
 from mechscope.publish.pages.words import in_words
-from mechscope.publish.sources import FRONT_MATTER
 
 SPECIFICATION = "https://codecheck.org.uk/spec/config/2.0/"
 NAME = "codecheck.yml"

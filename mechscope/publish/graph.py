@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from mechscope.articles.reading_order import shown_in
+from mechscope.articles.sources import Shortcode
 from mechscope.files import stable_json
 from mechscope.ledger.schema import KINDS, LedgerFile
 from mechscope.pipeline.scripts import need_of
 from mechscope.pipeline.shelf import Found, Shelf
 from mechscope.project import Project
-from mechscope.publish.shown import shown_in
-from mechscope.publish.sources import Shortcode
 
 Kind = Literal["data", "model", "autoencoder", "analysis", "record", "article"]
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+from mechscope.articles.sources import article_files
 from mechscope.errors import MechscopeError
 from mechscope.files import lines_of
 from mechscope.project import Project, find_project
@@ -15,7 +16,6 @@ from mechscope.publish.entrance import HOME, write_entrance
 from mechscope.publish.leftovers import clear_leftovers, mark_begun, mark_ended
 from mechscope.publish.offline import inline_modules, remove_foreign_scripts
 from mechscope.publish.prerender import mode_from_environment, prepare, run_of_profiles
-from mechscope.publish.sources import article_files
 from mechscope.publish.staging import put_in_place, staged_run
 
 QUARTO_PROCESS = "MECHSCOPE_QUARTO_PROCESS"

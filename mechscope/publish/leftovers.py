@@ -17,9 +17,9 @@ from pathlib import Path
 
 import psutil
 
+from mechscope.articles.sources import article_files
 from mechscope.files import write_atomically
 from mechscope.project import SHARED, Project
-from mechscope.publish.sources import article_files
 
 _SUFFIXES = (".html", ".pdf", ".typ", ".quarto_ipynb")
 _MARGIN = 2.0

@@ -12,18 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from mechscope.articles.broken import stopping
+from mechscope.articles.citations import check_citations
+from mechscope.articles.reading_order import printed_in
+from mechscope.articles.sources import Shortcode, included, shortcodes_in
 from mechscope.errors import AnalysisFailed, InvalidInput, LedgerDamaged, RenderFailed, UnknownName
 from mechscope.ledger.store import LEDGER_NAME, committed_ledger
 from mechscope.pipeline.profiles import profiles
 from mechscope.pipeline.runs import load_places, load_runs
 from mechscope.pipeline.shelf import parse_key, runs_with_results
 from mechscope.project import SHARED, Project
-from mechscope.publish.citations import check_citations
 from mechscope.publish.codecheck import write_codecheck
 from mechscope.publish.pages import Written, write_pages
 from mechscope.publish.refused import check_constructs
-from mechscope.publish.shown import printed_in
-from mechscope.publish.sources import Shortcode, included, shortcodes_in
 
 if TYPE_CHECKING:
     from mechscope.pipeline.freshness import State
@@ -96,8 +97,6 @@ def _check_references(project: Project, files: Sequence[Path] | None = None) -> 
 
     And a Div that is not closed, or that Pandoc takes for text: no engine stops at that.
     """
-    from mechscope.review.lint import stopping
-
     if found := stopping(project, files):
         said = "\n".join(f"{one.file}:{one.line}:{one.column}: {one.message}" for one in found)
         raise InvalidInput(said, hint=found[0].hint)

@@ -9,19 +9,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mechscope.errors import InvalidInput, nearest
-from mechscope.ledger.schema import KINDS
-from mechscope.pipeline.shelf import Shelf, parse_key
-from mechscope.project import Project
-from mechscope.publish.reading import Article, Fact, read_articles
-from mechscope.publish.shown import Shown, hidden_parts, shown_in
-from mechscope.publish.sources import (
+from mechscope.articles.pandoc_facts import Article, Fact, read_articles
+from mechscope.articles.reading_order import Shown, hidden_parts, shown_in
+from mechscope.articles.sources import (
     SHORTCODE,
     Shortcode,
     article_files,
     offset_of,
     pages_with,
 )
+from mechscope.errors import InvalidInput, nearest
+from mechscope.ledger.schema import KINDS
+from mechscope.pipeline.shelf import Shelf, parse_key
+from mechscope.project import Project
 
 Problem = tuple[str, str]
 """What is wrong, with its place; what to do."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from mechscope.articles.sources import article_files
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.pipeline.runs import load_runs
 from mechscope.pipeline.shelf import runs_with_results
@@ -27,7 +28,6 @@ from mechscope.publish.prerender import (
 )
 from mechscope.publish.progress import Report, silent
 from mechscope.publish.quarto import find_quarto
-from mechscope.publish.sources import article_files
 from mechscope.publish.staging import clear_staging
 
 if TYPE_CHECKING:

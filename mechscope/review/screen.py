@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from mechscope.pipeline.comparison import RunComparison, outcome_text, overlap_text, value_text
 from mechscope.publish.pages.words import SHARED_WORDS, in_words
-from mechscope.review.compare import RunComparison, outcome_text, overlap_text, value_text
 from mechscope.review.differences import Comparison, Drift
 from mechscope.review.verification import Verdict
 from mechscope.review.verify import Check

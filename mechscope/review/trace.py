@@ -15,6 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mechscope.articles.markdown import Scan, scan
+from mechscope.articles.reading_order import shown_in
+from mechscope.articles.sources import (
+    SHORTCODE,
+    Shortcode,
+    article_files,
+    included,
+    pages_with,
+    shortcodes_in,
+)
 from mechscope.errors import InvalidInput, MechscopeError, UnknownName
 from mechscope.files import read_text
 from mechscope.ledger.notebook import read_notebook
@@ -25,16 +35,6 @@ from mechscope.pipeline.shelf import Found, NoResults, Shelf
 from mechscope.project import Project
 from mechscope.publish.helpers import Helper, helpers
 from mechscope.publish.pages.words import NOT_AVAILABLE
-from mechscope.publish.shown import shown_in
-from mechscope.publish.sources import (
-    SHORTCODE,
-    Shortcode,
-    article_files,
-    included,
-    pages_with,
-    shortcodes_in,
-)
-from mechscope.review.lint.markdown import Scan, scan
 from mechscope.syntax import parse, read_source
 
 _PLACE = re.compile(r"(?P<file>.+\.(?:qmd|md|ipynb)):(?P<line>\d+)(?::\d+)?")

@@ -289,8 +289,8 @@ def _check(project: Project, places: Places, run: str, name: str) -> Check:
 
 
 def _citations(project: Project, runs: Sequence[str]) -> Iterator[Check]:
-    from mechscope.publish.citations import citation_problems
-    from mechscope.publish.sources import shortcodes_in
+    from mechscope.articles.citations import citation_problems
+    from mechscope.articles.sources import shortcodes_in
 
     codes = shortcodes_in(project)
     if not codes:

@@ -10,13 +10,13 @@ from typing import get_args
 
 import pytest
 
+from mechscope.articles.sources import KIND_OF_SHORTCODE
 from mechscope.ledger import Ledger
 from mechscope.ledger.display import record_html, record_line
 from mechscope.ledger.schema import KINDS, Findings, Record
 from mechscope.pipeline.recording import kind_written
 from mechscope.pipeline.shelf import Found
 from mechscope.publish.pages.words import in_words
-from mechscope.publish.sources import KIND_OF_SHORTCODE
 from mechscope.review.differences import compare_findings
 from mechscope.review.trace_screen import records_text
 from tests.review.test_differences import findings

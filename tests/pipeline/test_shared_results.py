@@ -14,11 +14,11 @@ from mechscope.errors import InvalidInput, MechscopeError
 from mechscope.ledger.claims import is_exploratory, read_claims
 from mechscope.ledger.store import read_ledger
 from mechscope.pipeline.accept import accept
+from mechscope.pipeline.comparison import compare_runs
 from mechscope.pipeline.runs import declare_run, load_places, load_runs
 from mechscope.pipeline.schedule import Order, every_run, run_analyses
 from mechscope.pipeline.shelf import Shelf, runs_with_results
 from mechscope.project import SHARED, Project
-from mechscope.review.compare import compare_runs
 from mechscope.review.lockfile import check_lock
 from mechscope.review.verify import quick, verify
 from tests.throwaway import commit, copy_of, edit, make_project, script

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from mechscope.articles.sources import shortcodes_in
 from mechscope.project import Project
 from mechscope.publish.pages.context import Context
 from mechscope.publish.pages.given import given_numbers
 from mechscope.publish.prerender import prepare
-from mechscope.publish.sources import shortcodes_in
 from tests.publish.test_lua import lua
 from tests.publish.test_pages import _words
 

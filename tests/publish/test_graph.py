@@ -6,11 +6,11 @@ import json
 import re
 from xml.etree import ElementTree
 
+from mechscope.articles.sources import shortcodes_in
 from mechscope.ledger.store import ledger_text, load_ledger
 from mechscope.project import Project
 from mechscope.publish.graph import as_dot, as_json, as_text, build_graph
 from mechscope.publish.prerender import prepare
-from mechscope.publish.sources import shortcodes_in
 from tests.publish.sample_project import HOSTILE, sample_findings, write_sample_ledger
 
 RUN, OTHER = "smollm2-135m", "gemma-3-270m"

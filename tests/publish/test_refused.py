@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from mechscope.articles.sources import shortcodes_in
 from mechscope.errors import InvalidInput
 from mechscope.project import Project
 from mechscope.publish.prerender import prepare
 from mechscope.publish.refused import check_constructs
-from mechscope.publish.sources import shortcodes_in
 
 RUN = "smollm2-135m"
 STAT = "{{< stat topic_geometry.centred_max >}}"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mechscope.review.lint.markdown import scan
+from mechscope.articles.markdown import scan
 from mechscope.review.lint.names import Names
 from mechscope.review.lint.numerals import numerals
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mechscope.review.lint.markdown import scan
+from mechscope.articles.markdown import scan
 from mechscope.review.lint.names import Names
 from mechscope.review.lint.numerals import numerals, value_of
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mechscope.review.lint.reading import GONE, MARK, NAME, read
+from mechscope.articles.markdown import GONE, MARK, NAME
+from mechscope.review.lint.reading import read
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mechscope.articles.sources import Shortcode
 from mechscope.files import stable_json, write_atomically
 from mechscope.ledger.store import figure_files
 from mechscope.project import Project
@@ -27,7 +28,6 @@ from mechscope.publish.pages.machine import numbers_json, numbers_schema
 from mechscope.publish.pages.notebooks import notebooks_page
 from mechscope.publish.pages.numbers import numbers_page
 from mechscope.publish.pages.popovers import popovers
-from mechscope.publish.sources import Shortcode
 
 _PACKAGE = Path(__file__).parent.parent.parent
 """By this file: `mechscope.__file__` is None where a folder of that name lies in the working directory."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from mechscope.articles.reading_order import Shown
 from mechscope.pipeline.shelf import Found
 from mechscope.publish.pages.claims import evidence_texts
 from mechscope.publish.pages.context import OUTCOME_WORDS, Context
 from mechscope.publish.pages.words import repeat_command, why_untestable
-from mechscope.publish.shown import Shown
 
 
 def cited_claims(context: Context, shown: list[Shown]) -> list[dict[str, Any]]:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from mechscope.ledger.formatting import MISSING
+from mechscope.pipeline import comparison as comparing  # the module: it imports this package in turn
 from mechscope.publish.markdown import code, div, escaped, front_matter, link, table
 from mechscope.publish.pages.claims import otherwise_judged
 from mechscope.publish.pages.context import OUTCOME_WORDS, UP, Context
 from mechscope.publish.pages.words import SHARED_WORDS, why_untestable
-from mechscope.review import compare as comparing  # the module: it imports this package in turn
 
 _Pair = TypeVar("_Pair", comparing.ClaimPair, comparing.StatisticPair)
 

@@ -9,6 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mechscope.articles.pandoc_facts import read_articles
+from mechscope.articles.reading_order import Shown, plain_words, printed_in, shown_in
+from mechscope.articles.sources import (
+    FRONT_MATTER,
+    KIND_OF_SHORTCODE,
+    Shortcode,
+    article_text,
+    line_and_column,
+    pages_with,
+)
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.ledger.notebook import read_notebook
 from mechscope.ledger.schema import KINDS, LedgerFile
@@ -19,16 +29,6 @@ from mechscope.publish.entrance import runs_anchor
 from mechscope.publish.helpers import Helper, helpers
 from mechscope.publish.markdown import code, div, escaped, link
 from mechscope.publish.pages.words import repeat_command
-from mechscope.publish.reading import read_articles
-from mechscope.publish.shown import Shown, plain_words, printed_in, shown_in
-from mechscope.publish.sources import (
-    FRONT_MATTER,
-    KIND_OF_SHORTCODE,
-    Shortcode,
-    article_text,
-    line_and_column,
-    pages_with,
-)
 
 OUTCOME_WORDS = {"held": "held", "failed": "failed", "untestable": "not testable"}
 UP = "../../.."

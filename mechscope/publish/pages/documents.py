@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from mechscope.articles.reading_order import Shown
 from mechscope.errors import InvalidInput, UnknownName, nearest
 from mechscope.files import read_text
 from mechscope.ledger.formatting import format_p, format_value
@@ -13,7 +14,6 @@ from mechscope.publish.entrance import runs_anchor
 from mechscope.publish.pages.cited_claims import cited_claims
 from mechscope.publish.pages.context import Context
 from mechscope.publish.pages.words import NOT_AVAILABLE, repeat_command, why_untestable
-from mechscope.publish.shown import Shown
 
 
 def documents(context: Context) -> dict[str, Any]:

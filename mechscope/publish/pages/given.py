@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mechscope.articles.documents import Document, read_document
+from mechscope.articles.reading_order import plain_words
+from mechscope.articles.sources import article_files, pages_with
 from mechscope.publish.markdown import code, div, escaped, folded, link, table
 from mechscope.publish.pages.context import UP, Context
-from mechscope.publish.shown import plain_words
-from mechscope.publish.sources import article_files, pages_with
-from mechscope.review.lint.documents import Document, read_document
 
 _LONGEST = 240
 """Characters of a sentence that are shown."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.util
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from mechscope.articles.pandoc_facts import pandoc_binary
 from mechscope.errors import RenderFailed
 from mechscope.files import hash_file, hash_text, hash_value, lines_of, read_text, write_atomically
 from mechscope.publish.pandoc.config import Config, Metadata, as_list, read_yaml, readable_date
@@ -164,26 +163,6 @@ def _kept(slot: Path, key: str) -> tuple[bytes, dict[str, str], str] | None:
 
 
 # What Pandoc is told ---------------------------------------------------------------------------------------
-
-
-@functools.cache
-def pandoc_binary() -> str:
-    """The Pandoc of pypandoc_binary, else the one on PATH.
-
-    Raises:
-        RenderFailed: There is none.
-    """
-    package = importlib.util.find_spec("pypandoc")
-    for folder in (package.submodule_search_locations or []) if package else []:
-        for name in ("pandoc", "pandoc.exe"):
-            if (path := Path(folder) / "files" / name).is_file():
-                return str(path)
-    found = shutil.which("pandoc")
-    if not found:
-        raise RenderFailed(
-            "The built-in engine needs Pandoc, and there is none.", hint="pip install pypandoc_binary"
-        )
-    return found
 
 
 def _scripts(config: Config, kind: str, names: list[Any]) -> list[str]:

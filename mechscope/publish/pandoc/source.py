@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mechscope.articles.sources import article_text
 from mechscope.errors import InvalidInput, RenderFailed
 from mechscope.files import read_text
 from mechscope.ledger.notebook import parse_notebook
 from mechscope.project import Project
 from mechscope.publish.pandoc.config import Metadata, parse_yaml
 from mechscope.publish.pandoc.notebook import as_markdown
-from mechscope.publish.sources import article_text
 
 FIRST = 0xF0000
 """This private character and those after it stand for shortcodes, in order; as in lua/shortcodes.lua."""

@@ -2,7 +2,7 @@
 
 Read are the articles (every branch, also those that are dropped in this run) and the prose of the analyses:
 their headers, markdown cells, captions, labels, alternative texts and claims. The rules are in
-`finding.RULES`; the one about typed numbers is explained in `numerals`.
+`RULES`; the one about typed numbers is explained in `numerals`.
 
 A number is *given* when somebody chose it rather than measured it:
 
@@ -17,19 +17,19 @@ Anything else is allowed where it stands, with a reason: see `allow`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from mechscope.articles.allow import allowances, apply
+from mechscope.articles.broken import bibliography, broken, unknown_references
+from mechscope.articles.documents import Document, numbers_in_code, read_document
+from mechscope.articles.finding import RULES, Finding
+from mechscope.articles.links import Links
+from mechscope.articles.sources import article_files, shortcodes_in
 from mechscope.errors import InvalidInput, nearest
-from mechscope.files import read_text
 from mechscope.project import Project
-from mechscope.publish.sources import article_files, shortcodes_in
-from mechscope.review.lint.allow import allowances, apply
 from mechscope.review.lint.borrowed import included_files, value_findings
-from mechscope.review.lint.documents import Document, numbers_in_code, read_document
-from mechscope.review.lint.fences import HINTS
-from mechscope.review.lint.finding import RULES, Finding, has_errors, main_json, main_text
-from mechscope.review.lint.links import Links
+from mechscope.review.lint.listing import has_errors, main_json, main_text
 from mechscope.review.lint.models_named import ModelsNamed
 from mechscope.review.lint.names import Names, project_names
 from mechscope.review.lint.numerals import numerals, value_of
@@ -43,12 +43,11 @@ from mechscope.review.lint.records import (
 )
 from mechscope.review.lint.tolerances import tolerance_findings
 
-__all__ = ["RULES", "Finding", "has_errors", "lint", "main_json", "main_text", "stopping"]
+__all__ = ["RULES", "Finding", "has_errors", "lint", "main_json", "main_text"]
 
 _GIVEN = "cite it with {{< stat KEY >}}; or mark what was chosen, not measured:  [%s]{.given}"
 _ASIDE = "say it without the number, or allow it:  <!-- lint: allow numeral because … -->"
 _GIVEN_TEXT = "put it in with an f-string, say it without the number, or:  # lint: allow numeral because …"
-_ENTRY = re.compile(r"^\s*@\w+\s*\{\s*([^\s,}]+)", re.MULTILINE)
 
 
 def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]:
@@ -77,12 +76,12 @@ def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]
         for finding in citation_findings(project, runs.default, codes, damaged)
         if finding.file in shown
     ]
-    links, bibliography = Links(project, codes), _bibliography(project)
+    links, works = Links(project, codes), bibliography(project)
     models_named = ModelsNamed(project, runs, codes)
     for document in documents:
         found += _typed(document, names)
-        found += _unknown_references(document, bibliography)
-        found += _broken(document)
+        found += unknown_references(document, works)
+        found += broken(document)
         found += _undescribed(document)
         if not document.is_script:
             if document.path.suffix != ".ipynb":
@@ -105,28 +104,6 @@ def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]
     order = {document.file: number for number, document in enumerate(documents)}
     return sorted(
         set(apply(found, given, checked)), key=lambda finding: (order.get(finding.file, len(order)), finding)
-    )
-
-
-def stopping(project: Project, files: Sequence[Path] | None = None) -> list[Finding]:
-    """What stops a render, without what is allowed: what no bibliography holds, and broken Divs.
-
-    Engines go on after an open Div: all that follows would depend on the claim of a `.when-claim`. And what
-    they don't take for a Div they print: every branch of a `.when-claim` would be there.
-
-    Args:
-        files: Only in these articles (None: in all).
-    """
-    bibliography = _bibliography(project)
-    chosen = article_files(project) if files is None else files
-    documents = [read_document(project, path) for path in chosen if path.suffix != ".ipynb"]
-    found = [finding for document in documents for finding in _unknown_references(document, bibliography)]
-    found += [finding for document in documents for finding in _broken(document)]
-    given = {document.file: allowances(document)[0] for document in documents}
-    return sorted(
-        finding
-        for finding in apply(found, given, set())
-        if finding.rule in ("reference", "unclosed", "not-a-div")
     )
 
 
@@ -194,34 +171,6 @@ def _typed(document: Document, names: Names) -> Iterator[Finding]:
             )
 
 
-def _unknown_references(document: Document, bibliography: set[str] | None) -> Iterator[Finding]:
-    for citation in document.scan.citations if bibliography is not None else ():
-        assert bibliography is not None
-        if citation.cross_reference or citation.key in bibliography:
-            continue
-        near = nearest(citation.key, bibliography)
-        yield Finding(
-            document.file,
-            *document.place(citation.start),
-            "reference",
-            f"no bibliography holds '{citation.key}'" + (f" — did you mean '{near[0]}'?" if near else ""),
-            "add it to the bibliography; an @ that is none is written \\@",
-            text=citation.key,
-        )
-
-
-def _broken(document: Document) -> Iterator[Finding]:
-    for start, what in document.scan.unclosed:
-        hint = (
-            "end it with >}}"
-            if document.scan.text.startswith("{{<", start)
-            else "every ::: {…} ends with :::"
-        )
-        yield Finding(document.file, *document.place(start), "unclosed", what, hint)
-    for start, why in document.scan.not_divs:
-        yield Finding(document.file, *document.place(start), "not-a-div", why, HINTS[why])
-
-
 def _undescribed(document: Document) -> Iterator[Finding]:
     for image in document.scan.images:
         if not image.described:
@@ -232,11 +181,3 @@ def _undescribed(document: Document) -> Iterator[Finding]:
                 "this picture says nothing to those who can't see it",
                 'write ![what it shows](…), or ![caption](…){fig-alt="what it shows"}',
             )
-
-
-def _bibliography(project: Project) -> set[str] | None:
-    """The keys of all bibliographies; None if there is none to look into."""
-    files = sorted(project.paper.rglob("*.bib"))
-    if not files:
-        return None
-    return {key for file in files for key in _ENTRY.findall(read_text(file, project.shown(file)))}

@@ -7,11 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mechscope.articles.documents import Document
+from mechscope.articles.finding import Finding
+from mechscope.articles.markdown import scan
+from mechscope.articles.sources import FRONT_MATTER, Shortcode, included, pages_with
 from mechscope.project import Project
-from mechscope.publish.sources import FRONT_MATTER, Shortcode, included, pages_with
-from mechscope.review.lint.documents import Document
-from mechscope.review.lint.finding import Finding
-from mechscope.review.lint.markdown import scan
 from mechscope.review.lint.names import Names
 from mechscope.review.lint.numerals import numerals
 

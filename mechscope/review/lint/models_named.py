@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from mechscope.articles.documents import Document
+from mechscope.articles.finding import Finding
+from mechscope.articles.reading_order import parts_with_condition, printed_in
+from mechscope.articles.sources import Shortcode, fenced
 from mechscope.pipeline.runs import Runs
 from mechscope.pipeline.shelf import parse_key
 from mechscope.project import Project
-from mechscope.publish.shown import parts_with_condition, printed_in
-from mechscope.publish.sources import Shortcode, fenced
-from mechscope.review.lint.documents import Document
-from mechscope.review.lint.finding import Finding
 
 _SIZE = re.compile(r"\d+(?:\.\d+)?[KMBT]?", re.IGNORECASE)
 _COMMON = frozenset(

@@ -26,11 +26,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from mechscope.articles.markdown import COUNTED, MARK, NAME, Block, Scan
 from mechscope.review.lint.formulas import stated, worded
-from mechscope.review.lint.markdown import Block, Scan
 from mechscope.review.lint.names import Names, coordinates, glued
-from mechscope.review.lint.reading import MARK, NAME, Reading, read
-from mechscope.review.lint.terms import COUNTED, any_of, decided
+from mechscope.review.lint.reading import Reading, read
+from mechscope.review.lint.terms import any_of, decided
 
 _ONES = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 _TEENS = ["ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"]

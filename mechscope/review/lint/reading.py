@@ -13,14 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-MARK = "\ufffc"
-"""Stands in a mask for what may be a number: a shortcode, math, what is marked as given."""
-
-NAME = "\ufffb"
-"""Stands in a mask for what is printed but is neither prose nor a number: code, citations, addresses."""
-
-GONE = "\ufff9"
-"""Stands in a mask for what is not printed and parts no words: marks of emphasis, tags, comments."""
+from mechscope.articles.markdown import MARK, NAME
 
 _ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]\w*);")
 _RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻"

@@ -6,6 +6,12 @@ import ast
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from mechscope.articles.citations import citation_problems
+from mechscope.articles.documents import Document
+from mechscope.articles.finding import Finding
+from mechscope.articles.markdown import MARK
+from mechscope.articles.reading_order import parts_with_condition
+from mechscope.articles.sources import Shortcode
 from mechscope.errors import MechscopeError, UnknownName
 from mechscope.ledger.criterion import operand_names
 from mechscope.ledger.schema import LedgerFile
@@ -13,12 +19,6 @@ from mechscope.ledger.store import read_ledger
 from mechscope.pipeline.recording import written_out
 from mechscope.pipeline.shelf import NoResults, Shelf, parse_key, runs_with_results
 from mechscope.project import Project
-from mechscope.publish.citations import citation_problems
-from mechscope.publish.shown import parts_with_condition
-from mechscope.publish.sources import Shortcode
-from mechscope.review.lint.documents import Document
-from mechscope.review.lint.finding import Finding
-from mechscope.review.lint.reading import MARK
 
 _WHERE = re.compile(r"(?P<file>[^\n]*?):(?P<line>\d+):(?P<column>\d+): (?P<message>[\s\S]*)")
 Ledgers = Mapping[tuple[str, str], LedgerFile]

@@ -9,22 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from mechscope.review.lint.reading import NAME
+from mechscope.articles.markdown import COUNTED, NAME
 
 
 def any_of(words: Iterable[str] | str) -> str:
     """A pattern for one of several words."""
     return "(?:" + "|".join(words.split() if isinstance(words, str) else words) + ")"
 
-
-COUNTED = any_of(
-    """heads? layers? blocks? neurons? features? latents? dimensions? directions? components? circuits?
-    edges? nodes? parameters? positions? subspaces? clusters? groups? hits? tokens? words? topics?
-    prompts? sentences? texts? items? pairs? cases? documents? samples?
-    times percent per\\s+cent percentage points? nats? bits? deviations?
-    orders\\s+of\\s+magnitude errors? hours? minutes? seconds? days? weeks? epochs?"""
-)
-"""What experiments count or measure in; not labels, methods, models, questions, which authors choose."""
 
 _NO_COUNT = rf"(?!\s+(?:[a-z-]+\s+)?(?:{COUNTED}|steps|completions|answers|checkpoints|updates|iterations|batches|characters|images|people)\b)"
 _NO_RESULT = rf"(?![\d.-]*\d|\s*(?:%|percent|per\s+cent|±)|\s+(?:out\s+)?of\s+(?:the\s+|its\s+|our\s+|all\s+)?\d){_NO_COUNT}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
+from mechscope.articles.documents import Document
+from mechscope.articles.finding import Finding
 from mechscope.ledger.schema import Statistic
-from mechscope.review.lint.documents import Document
-from mechscope.review.lint.finding import Finding
 from mechscope.review.lint.records import Ledgers, recorded_at
 
 

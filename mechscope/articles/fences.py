@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from mechscope.publish.sources import DIV, QUOTED
+from mechscope.articles.sources import DIV, QUOTED
 
 GLUED = "the line before this ::: is text, so this is no Div but text as well"
 INDENTED = "this ::: is not indented as the text around it, so it is text as well"

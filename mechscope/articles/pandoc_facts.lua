@@ -1,4 +1,4 @@
--- What Pandoc reads in texts: `pandoc lua reading.lua`, a JSON list of texts on standard input, a JSON list of lists of
+-- What Pandoc reads in texts: `pandoc lua pandoc_facts.lua`, a JSON list of texts on standard input, a JSON list of lists of
 -- facts on standard output. A fact has a `kind`, the `text` by which its place is found, and what else reading.py says.
 
 local WORD = "\xF3[\xB0-\xBF][\x80-\xBF][\x80-\xBF]" -- what reading.py puts for each shortcode

@@ -17,10 +17,10 @@ from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 
+from mechscope.articles.markdown import Block, Scan, scan
 from mechscope.errors import InvalidInput
 from mechscope.files import lines_of, read_text
 from mechscope.project import Project
-from mechscope.review.lint.markdown import Block, Scan, scan
 from mechscope.syntax import not_python, parse, read_source
 
 _CELL = re.compile(r"#\s?%%+(?P<rest>.*)$")

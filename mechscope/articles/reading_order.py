@@ -10,10 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mechscope.errors import MechscopeError
-from mechscope.pipeline.shelf import Found, Shelf
-from mechscope.project import Project
-from mechscope.publish.sources import (
+from mechscope.articles.sources import (
     CONDITIONS,
     DIV,
     FRONT_MATTER,
@@ -26,6 +23,9 @@ from mechscope.publish.sources import (
     included,
     offset_of,
 )
+from mechscope.errors import MechscopeError
+from mechscope.pipeline.shelf import Found, Shelf
+from mechscope.project import Project
 
 _DIV_END = re.compile(r"^[ \t]*(?:>[ \t]*)*:{3,}[ \t]*$", re.MULTILINE)
 _DIV_NAMED = re.compile(r"^[ \t]*(?:>[ \t]*)*:{3,}[ \t]*[A-Za-z][\w-]*[ \t]*:*[ \t]*$", re.MULTILINE)

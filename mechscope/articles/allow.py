@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mechscope.articles.documents import Document
+from mechscope.articles.finding import RULES, Finding
+from mechscope.articles.sources import FRONT_MATTER
 from mechscope.errors import nearest
-from mechscope.publish.sources import FRONT_MATTER
-from mechscope.review.lint.documents import Document
-from mechscope.review.lint.finding import RULES, Finding
 
 _COMMENT = re.compile(r"<!--\s*lint:(?P<said>[\s\S]*?)-->")
 _LINE_COMMENT = re.compile(r"(?:^|(?<=\s))#[ \t]*lint:(?P<said>.*)$", re.MULTILINE)

@@ -7,11 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, UnknownName
-from mechscope.pipeline.shelf import NoResults, Shelf
-from mechscope.project import Project
-from mechscope.publish.shown import printed_in
-from mechscope.publish.sources import (
+from mechscope.articles.reading_order import printed_in
+from mechscope.articles.sources import (
     CLAIM_PARTS,
     CONDITIONS,
     KIND_OF_SHORTCODE,
@@ -21,6 +18,9 @@ from mechscope.publish.sources import (
     Shortcode,
     included,
 )
+from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, UnknownName
+from mechscope.pipeline.shelf import NoResults, Shelf
+from mechscope.project import Project
 
 _OPTIONS = {"stat": ("part",), "claim": ("part",), "when-claim": ("key", "is")}
 

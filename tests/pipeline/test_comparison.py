@@ -10,10 +10,10 @@ from click.testing import CliRunner, Result
 
 from mechscope.cli import cli
 from mechscope.errors import UnknownName
+from mechscope.pipeline.comparison import RunComparison, compare_runs
 from mechscope.pipeline.schedule import Order, run_analyses
 from mechscope.project import Project
 from mechscope.publish.prerender import prepare
-from mechscope.review.compare import RunComparison, compare_runs
 from tests.throwaway import copy_of, edit, make_project, script
 
 SCORES = script(

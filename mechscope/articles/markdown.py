@@ -13,18 +13,34 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mechscope.files import lines_of
-from mechscope.publish.sources import (
+from mechscope.articles import embedded
+from mechscope.articles.fences import read_fences
+from mechscope.articles.sources import (
     FRONT_MATTER,
     QUOTED,
     SHORTCODE,
     attributes,
     fenced,
 )
-from mechscope.review.lint import embedded
-from mechscope.review.lint.fences import read_fences
-from mechscope.review.lint.reading import GONE, MARK, NAME
-from mechscope.review.lint.terms import COUNTED
+from mechscope.files import lines_of
+
+MARK = "\ufffc"
+"""Stands in a mask for what may be a number: a shortcode, math, what is marked as given."""
+
+NAME = "\ufffb"
+"""Stands in a mask for what is printed but is neither prose nor a number: code, citations, addresses."""
+
+GONE = "\ufff9"
+"""Stands in a mask for what is not printed and parts no words: marks of emphasis, tags, comments."""
+
+COUNTED = (
+    r"(?:heads?|layers?|blocks?|neurons?|features?|latents?|dimensions?|directions?|components?|circuits?"
+    r"|edges?|nodes?|parameters?|positions?|subspaces?|clusters?|groups?|hits?|tokens?|words?|topics?"
+    r"|prompts?|sentences?|texts?|items?|pairs?|cases?|documents?|samples?"
+    r"|times|percent|per\s+cent|percentage|points?|nats?|bits?|deviations?"
+    r"|orders\s+of\s+magnitude|errors?|hours?|minutes?|seconds?|days?|weeks?|epochs?)"
+)
+"""What experiments count or measure in; not labels, methods, models, questions, which authors choose."""
 
 CROSS_REFERENCES = (
     "fig",

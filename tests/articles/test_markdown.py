@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mechscope.review.lint.markdown import heading_identifier, scan
-from mechscope.review.lint.reading import GONE, MARK, NAME, read
+from mechscope.articles.markdown import GONE, MARK, NAME, heading_identifier, scan
+from mechscope.review.lint.reading import read
 
 PIECES = [
     *"ab1 \n`~$*_[](){}<>!@#:|\\-.\"'=/",

@@ -8,13 +8,13 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
+from mechscope.articles.documents import Document
+from mechscope.articles.finding import Finding
+from mechscope.articles.markdown import scan
+from mechscope.articles.sources import Shortcode, included, pages_with, shortcodes_in
 from mechscope.files import read_text
 from mechscope.pipeline.shelf import parse_key
 from mechscope.project import Project
-from mechscope.publish.sources import Shortcode, included, pages_with, shortcodes_in
-from mechscope.review.lint.documents import Document
-from mechscope.review.lint.finding import Finding
-from mechscope.review.lint.markdown import scan
 
 _ELSEWHERE = re.compile(r"[A-Za-z][\w+.-]*:|//")
 _SOURCES = (".qmd", ".md", ".ipynb")

@@ -6,20 +6,22 @@ private character stands for each shortcode, as in the built-in engine.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from mechscope.articles.sources import FRONT_MATTER, SHORTCODE, article_text, fenced, line_and_column
 from mechscope.errors import RenderFailed
 from mechscope.project import Project
-from mechscope.publish.sources import FRONT_MATTER, SHORTCODE, article_text, fenced, line_and_column
 
-_SCRIPT = Path(__file__).with_name("reading.lua")
+_SCRIPT = Path(__file__).with_name("pandoc_facts.lua")
 _FIRST = 0xF0000
 
 Kind = Literal[
@@ -79,10 +81,28 @@ def read_articles(project: Project, files: Iterable[Path]) -> dict[str, Article]
     }
 
 
+@cache
+def pandoc_binary() -> str:
+    """The Pandoc of pypandoc_binary, else the one on PATH.
+
+    Raises:
+        RenderFailed: There is none.
+    """
+    package = importlib.util.find_spec("pypandoc")
+    for folder in (package.submodule_search_locations or []) if package else []:
+        for name in ("pandoc", "pandoc.exe"):
+            if (path := Path(folder) / "files" / name).is_file():
+                return str(path)
+    found = shutil.which("pandoc")
+    if not found:
+        raise RenderFailed(
+            "The built-in engine needs Pandoc, and there is none.", hint="pip install pypandoc_binary"
+        )
+    return found
+
+
 @lru_cache(maxsize=8)
 def _facts(texts: tuple[str, ...]) -> tuple[tuple[Fact, ...], ...]:
-    from mechscope.publish.pandoc.convert import pandoc_binary
-
     readable = [_for_pandoc(text) for text in texts]
     done = subprocess.run(
         [pandoc_binary(), "lua", str(_SCRIPT)],

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mechscope.articles.sources import pages_with, shortcodes, shortcodes_in
 from mechscope.errors import InvalidInput
 from mechscope.project import Project
-from mechscope.publish.sources import pages_with, shortcodes, shortcodes_in
 
 TEXT = """\
 ---

@@ -10,8 +10,8 @@ from typing import Any
 import pypandoc
 import pytest
 
-from mechscope.review.lint.fences import GLUED, HINTS, INDENTED, UNREADABLE
-from mechscope.review.lint.markdown import scan
+from mechscope.articles.fences import GLUED, HINTS, INDENTED, UNREADABLE
+from mechscope.articles.markdown import scan
 
 DIV = "::: {.a}\nin\n:::\n"
 INDENTED_DIV = "  ::: {.a}\n  in\n  :::\n"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from mechscope.articles.reading_order import ABSTRACT, shown_in
+from mechscope.articles.sources import shortcodes_in
 from mechscope.pipeline.shelf import Shelf
 from mechscope.project import Project
-from mechscope.publish.shown import ABSTRACT, shown_in
-from mechscope.publish.sources import shortcodes_in
 
 PAGE = "paper/articles/x.qmd"
 CLAIM = "topic_geometry.abstraction"
