@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from mechscope.pipeline.schedule import Outcome
+    from mechscope.pipeline.outcome import Outcome
     from mechscope.project import Project
 
 _LINES, _FEWEST = 24, 3

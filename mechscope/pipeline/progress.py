@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from mechscope.pipeline.schedule import Outcome
+from mechscope.pipeline.outcome import Outcome
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

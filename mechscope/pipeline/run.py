@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mechscope.errors import AnalysisFailed
+from mechscope.pipeline.outcome import Outcome
 from mechscope.pipeline.progress import reporter
-from mechscope.pipeline.schedule import Order, Outcome, run_analyses
+from mechscope.pipeline.schedule import Order, run_analyses
 from mechscope.project import Project
 
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from mechscope.errors import AnalysisFailed, InvalidInput, MechscopeError, UnknownName
 from mechscope.files import hash_text, recover_folder, why_not, write_atomically
@@ -29,6 +29,7 @@ from mechscope.pipeline.cores import analyses_at_a_time
 from mechscope.pipeline.devices import chosen_device, device_name
 from mechscope.pipeline.freshness import State, failed_before, failed_notebook, look
 from mechscope.pipeline.lock import results_lock
+from mechscope.pipeline.outcome import Outcome
 from mechscope.pipeline.runs import Places, check_parameters, load_places, load_runs, parse_overrides
 from mechscope.pipeline.scripts import Analysis, read_analysis, survey_analyses
 from mechscope.pipeline.sizes import oversized
@@ -39,52 +40,6 @@ _FAILED_BEFORE = (
     "{name} in run {run} failed before from the same inputs, and was not run again; "
     "the notebook is kept in {kept}"
 )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How it went with an analysis in a run.
-
-    Attributes:
-        run: SHARED for what is the same in all runs.
-        what: ran, was fresh, failed, or could not run because one that it needs failed.
-        detail: Why it ran, or what went wrong.
-        applicability: "does not apply: …" or "applies in part: …", where it says so; that is no failure.
-        seconds: How long it took.
-        folder: Where the results are, shown relative to the project.
-        replaced: Files of the results that had been edited by hand, and that the run wrote anew.
-        large: Which files of the results are so large that they hurt the repository, a sentence each.
-    """
-
-    run: str
-    analysis: str
-    what: Literal["ran", "fresh", "failed", "blocked"]
-    detail: str = ""
-    seconds: float = 0.0
-    folder: str = ""
-    replaced: tuple[str, ...] = ()
-    large: tuple[str, ...] = ()
-    applicability: str = ""
-
-    @property
-    def succeeded(self) -> bool:
-        return self.what in ("ran", "fresh")
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What somebody should know although it succeeded, a sentence each."""
-        return (*([self.loss] if self.loss else []), *self.large)
-
-    @property
-    def loss(self) -> str:
-        """That an edit is gone, as a sentence; empty where there was none."""
-        if not self.replaced:
-            return ""
-        return (
-            f"{self.run}:{self.analysis} ran anew, and what had been edited by hand in "
-            f"{' and '.join(self.replaced)} is gone; to change what is found, change "
-            f"analyses/{self.analysis}.py"
-        )
 
 
 class Reporter(Protocol):

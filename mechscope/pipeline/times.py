@@ -15,7 +15,7 @@ from mechscope.files import lines_of
 from mechscope.project import Project
 
 if TYPE_CHECKING:
-    from mechscope.pipeline.schedule import Outcome
+    from mechscope.pipeline.outcome import Outcome
 
 
 def _log(project: Project) -> Path:

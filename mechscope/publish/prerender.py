@@ -28,7 +28,7 @@ from mechscope.publish.refused import check_constructs
 
 if TYPE_CHECKING:
     from mechscope.pipeline.freshness import State
-    from mechscope.pipeline.schedule import Outcome
+    from mechscope.pipeline.outcome import Outcome
 
 Mode = Literal["run", "check", "skip"]
 """Of stale analyses: run them; fail and name them; don't look."""

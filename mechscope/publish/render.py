@@ -31,7 +31,7 @@ from mechscope.publish.quarto import find_quarto
 from mechscope.publish.staging import clear_staging
 
 if TYPE_CHECKING:
-    from mechscope.pipeline.schedule import Outcome
+    from mechscope.pipeline.outcome import Outcome
 
 ENGINES = ("quarto", "pandoc")
 

@@ -25,8 +25,9 @@ from mechscope.pipeline.displayed import UNREADABLE, unrecorded
 from mechscope.pipeline.fingerprint import why_stale
 from mechscope.pipeline.freshness import NEVER_RUN, State, look
 from mechscope.pipeline.lock import results_lock
+from mechscope.pipeline.outcome import Outcome
 from mechscope.pipeline.runs import Places, Runs, check_parameters, load_runs
-from mechscope.pipeline.schedule import Outcome, Reporter, Silent
+from mechscope.pipeline.schedule import Reporter, Silent
 from mechscope.pipeline.scripts import Analysis, Survey, survey_analyses
 from mechscope.pipeline.shelf import runs_with_results
 from mechscope.project import SHARED, Project

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from mechscope.pipeline.outcome import Outcome
 from mechscope.pipeline.progress import Bars, Lines, passed
-from mechscope.pipeline.schedule import Outcome
 
 
 @pytest.mark.parametrize("screen", [Lines(), Bars()])

@@ -20,9 +20,10 @@ from mechscope.errors import InvalidInput, ModelUnavailable
 from mechscope.ledger import read_ledger
 from mechscope.pipeline.freshness import look
 from mechscope.pipeline.lock import results_lock
+from mechscope.pipeline.outcome import Outcome
 from mechscope.pipeline.run import failures
 from mechscope.pipeline.runs import load_places
-from mechscope.pipeline.schedule import Order, Outcome, Silent, run_analyses
+from mechscope.pipeline.schedule import Order, Silent, run_analyses
 from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
 from tests.throwaway import changes, commit, copy_of, edit, make_project, script

@@ -11,8 +11,8 @@ from mechscope.cli import cli
 from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, RenderFailed, UnknownName
 from mechscope.ledger.store import ledger_text
 from mechscope.pipeline.freshness import look
+from mechscope.pipeline.outcome import Outcome
 from mechscope.pipeline.runs import load_places
-from mechscope.pipeline.schedule import Outcome
 from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
 from mechscope.publish.hooks import main

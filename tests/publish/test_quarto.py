@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from mechscope.errors import InvalidInput, RenderFailed, UnknownName
+from mechscope.pipeline.outcome import Outcome
 from mechscope.pipeline.profiles import profile_text
 from mechscope.pipeline.runs import declare_run, load_runs
-from mechscope.pipeline.schedule import Outcome
 from mechscope.project import Project
 from mechscope.publish.entrance import write_entrance
 from mechscope.publish.offline import remove_foreign_scripts
