@@ -8,7 +8,7 @@ names one rule or several, separated by commas, and always a reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mechscope.articles.documents import Document
@@ -61,10 +61,25 @@ def allowances(document: Document) -> tuple[list[Allowance], list[Finding]]:
     return found, problems
 
 
-def apply(findings: Sequence[Finding], given: dict[str, list[Allowance]], checked: set[str]) -> list[Finding]:
-    """The findings that nothing allows, and a warning for each allowance (of `checked` rules) without use."""
+def apply(
+    findings: Sequence[Finding],
+    given: dict[str, list[Allowance]],
+    checked: set[str],
+    numbers: Mapping[str, Collection[int]],
+) -> list[Finding]:
+    """The findings that nothing allows, and a warning for each allowance (of `checked` rules) without use.
+
+    Args:
+        numbers: The lines of each file with numbers. To allow one of them is never without use: whether it is
+            taken for a result is learned, and may change.
+    """
     left: list[Finding] = []
-    used: set[tuple[str, Allowance]] = set()
+    used = {
+        (file, one)
+        for file, several in given.items()
+        for one in several
+        if "numeral" in one.rules and any(one.first <= line <= one.last for line in numbers.get(file, ()))
+    }
     for finding in findings:
         allowing = [
             one

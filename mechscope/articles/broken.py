@@ -38,7 +38,7 @@ def stopping(project: Project, files: Sequence[Path] | None = None) -> list[Find
     given = {document.file: allowances(document)[0] for document in documents}
     return sorted(
         finding
-        for finding in apply(found, given, set())
+        for finding in apply(found, given, set(), {})
         if finding.rule in ("reference", "unclosed", "not-a-div")
     )
 

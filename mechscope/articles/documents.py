@@ -215,7 +215,7 @@ def _markdown_of_notebook(raw: str, shown: str) -> tuple[list[str], list[int]]:
 
 def _records_of(raw: str, tree: ast.Module) -> Scan:
     """The literal texts of records, each a block of prose."""
-    found = Scan(raw)
+    found = Scan("")
     mask = ["\n" if char == "\n" else " " for char in raw]
     starts = _line_starts(raw)
     lines = raw.split("\n")
@@ -237,5 +237,5 @@ def _records_of(raw: str, tree: ast.Module) -> Scan:
                     body = re.sub(r"\{\{|\}\}|\{[^{}]*\}", lambda value: "\ufffc" * len(value.group()), body)
                 mask[literal.start("body") : literal.end("body")] = body
             found.blocks.append(Block(start, end))
-    found.prose = "".join(mask)
+    found.text = found.prose = "".join(mask)
     return found

@@ -79,10 +79,7 @@ _ALONE = re.compile(
     [\s|\])]*(?:{_MEASURE}|nats|bits|ms|s|%|correct|right|solved)?\s*$""",
     re.VERBOSE,
 )
-_WORDS = re.compile(
-    r"[^\W\d_][^\W\d_ -]*(?:[ |:\t-]+[^\W\d_]+)*[ |:\t]+[-+−\d.,%|± \teE]*\d[-+−\d.,%|± \teE]*$"
-)
-_COMMIT = re.compile(r"(?=\d*[a-f])(?=[a-f]*\d)[\da-f]{7,40}")
+_PRINTED_NUMBER = re.compile(r"(?<![\w.])[-−+]?(?:\d[\d,]*)?\.?\d+(?:[eE][-+]?\d+)?(?!\w|\.\d)(?:\s?%)?")
 _REMARK = re.compile(rf"\#+\s*(?:->|→|=>|>|prints:?|gives:?|=|:)?\s*(?P<number>{_DECIMAL})\s*$")
 _QUOTED = re.compile(r""""((?:\\.|[^"\\\n])*)"|'((?:\\.|[^'\\\n])*)'|`((?:\\.|[^`\\])*)`""")
 _WRITTEN = re.compile(
@@ -206,32 +203,23 @@ def dot(text: str) -> str:
 
 def code(text: str) -> str:
     """Code: only what it states as a result, as `loss=3.17`, or a line of its output that is but a number."""
-    return _numbers(text, words=False)
-
-
-def output(text: str) -> str:
-    """What a program printed, or seems to: as code, and also lines like "ablated  2.914"."""
-    return _numbers(text, words=True)
-
-
-def inline_code(text: str) -> str:
-    """Code in a sentence; a commit ("283e839") is no number."""
-    return _blanked(text) if _COMMIT.fullmatch(text) else _numbers(text, words=True)
-
-
-def _numbers(text: str, *, words: bool) -> str:
     kept = list(_blanked(text))
     offset = 0
     for line in lines_of(text, keepends=True):
         content = line.rstrip("\n")
         matches = list(_STATED.finditer(content))
         matches += [match for match in (_ALONE.match(content), _REMARK.search(content)) if match]
-        spans = [match.span("number") for match in matches]
-        if words and _WORDS.fullmatch(content.strip()):
-            spans += [match.span() for match in _NUMBER.finditer(content)]
-        for start, end in spans:
+        for start, end in (match.span("number") for match in matches):
             kept[offset + start : offset + end] = content[start:end]
         offset += len(line)
+    return "".join(kept)
+
+
+def output(text: str) -> str:
+    """Numbers that a program printed, or in code in a sentence; none in a name or a commit ("283e839")."""
+    kept = list(_blanked(text))
+    for match in _PRINTED_NUMBER.finditer(text):
+        kept[match.start() : match.end()] = match.group()
     return "".join(kept)
 
 

@@ -417,7 +417,7 @@ class _Scanner:
                 self._blank(start, end, MARK)
             elif match["ticks"]:
                 body = match["code"]
-                shown = embedded.RAW.get(match["format"] or "", embedded.inline_code)(
+                shown = embedded.RAW.get(match["format"] or "", embedded.output)(
                     re.sub(r"^\{?[A-Za-z]+\}?\s(?=[\d.]+$)", _spaces, body)
                 )
                 self._aside(*match.span("code"), shown)

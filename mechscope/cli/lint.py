@@ -23,6 +23,7 @@ mechscope lint paper/articles/next-word.qmd one article
 def lint(context: click.Context, files: tuple[Path, ...], form: str, notes: bool) -> None:
     """Typed numbers, unknown keys, prose that a result could contradict, dead links, missing alt texts.
 
+    A typed number is found if it looks like a measured result to a linear probe on SmolLM2-135M.
     A number that was chosen, not measured, is marked: [20]{.given} in a sentence, ::: {.given} around
     paragraphs, ## Design {.given} on a section. Anything else can be allowed where it stands, with a reason:
 

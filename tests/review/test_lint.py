@@ -17,7 +17,7 @@ from mechscope.errors import InvalidInput
 from mechscope.ledger.schema import Claim, Findings, Inputs, LedgerFile, Statistic, StatisticText, Tolerance
 from mechscope.ledger.store import findings_hash, ledger_text
 from mechscope.project import Project
-from mechscope.review.lint import RULES, Finding, has_errors, lint, main_json, main_text
+from mechscope.review.lint import RULES, Finding, has_errors, lint, main_json, main_text, probe
 from tests.throwaway import edit, make_project, script
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -110,6 +110,14 @@ def write_ledger(
     folder = project.found(run, "topics")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "ledger.json").write_text(ledger_text(ledger), encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def every_number_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here it is tested where numbers are looked for; which of them are results: see `test_lint_corpus`."""
+    monkeypatch.setattr(
+        probe, "scores", lambda queries, kept=None: [[1.0] * len(spans) for _, spans in queries]
+    )
 
 
 @pytest.fixture
@@ -444,6 +452,23 @@ def test_a_finding_is_allowed_with_a_reason(paper: Project, text: str) -> None:
     assert add(paper, text) == []
 
 
+def test_allowing_a_number_that_is_taken_for_no_result_is_not_idle(
+    paper: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "scores", lambda asked, kept=None: [[-1.0] * len(spans) for _, spans in asked])
+    assert add(paper, "Of 17 heads. <!-- lint: allow numeral because it is a quotation -->") == []
+    (idle,) = add(paper, "Of heads. <!-- lint: allow numeral because it is a quotation -->")
+    assert idle.rule == "allow" and "nothing here needs 'numeral'" in idle.message
+
+
+def test_a_fraction_in_a_record_s_text_is_explained_by_the_code_s_number(paper: Project) -> None:
+    edit(
+        paper.analyses / "topics.py", "There are more than 10", "Half of a twentieth of a third: more than 10"
+    )
+    edit(paper.analyses / "topics.py", 'criterion="n > 10"', 'criterion="n / 2 > 10 * 0.05"')
+    assert said(lint(paper)) == [("numeral", "a third")]
+
+
 def test_an_allowance_ends_with_its_line_or_paragraph(paper: Project) -> None:
     text = (
         "Of 17 heads. <!-- lint: allow numeral because quoted -->\n18 more.\n\n"
@@ -504,7 +529,7 @@ def test_only_the_files_asked_for_are_read(paper: Project) -> None:
 )
 def test_a_number_that_a_value_from_elsewhere_prints_is_found(paper: Project, where: str) -> None:
     path = paper.root / where
-    value = "result:\n  best: 0.87\n  version: 2.1\n"
+    value = "result:\n  best: 0.87\n  name: none\n"
     if where.endswith(".qmd"):
         edit(path, "title: Home", f"title: Home\n{value.rstrip()}")
         edit(path, "See", "{{< include articles/_part.qmd >}}\n\nSee")
@@ -517,7 +542,7 @@ def test_a_number_that_a_value_from_elsewhere_prints_is_found(paper: Project, wh
         f"The best is {{{{< {name} result.best >}}}}.\n\nIt is [{{{{< {name} result.best >}}}}]{{.given}}"
     )
     part = paper.paper / "articles" / "_part.qmd"
-    part.write_text(f"{said_here} in {{{{< {name} result.version >}}}}.\n", encoding="utf-8")
+    part.write_text(f"{said_here} in {{{{< {name} result.name >}}}}.\n", encoding="utf-8")
     (finding,) = lint(paper)
     assert (finding.rule, finding.text, finding.line) == ("numeral", "0.87", 1) and where in finding.message
     assert finding.file == "paper/articles/_part.qmd"

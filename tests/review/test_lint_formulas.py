@@ -54,8 +54,8 @@ def test_math_states_a_value_only_as_a_number_or_after_a_relation(math: str, exp
     ("math", "number"), [("p < 0.01", "0.01"), (r"x = y \\ z = 12", "12"), (r"\text{at } 14", "14")]
 )
 def test_the_place_is_that_of_the_number(math: str, number: str) -> None:
-    place = stated(math)
-    assert place and math[slice(*place)].strip() == number
+    (place,) = stated(math)
+    assert math[slice(*place)].strip() == number
 
 
 @pytest.mark.parametrize(

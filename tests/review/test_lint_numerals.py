@@ -1,53 +1,31 @@
-"""Typed numbers: a corpus with known answers, and what must hold for any text."""
+"""Which numbers of a text are judged at all, and where they stand."""
 
 from __future__ import annotations
 
-import csv
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mechscope.articles.markdown import scan
+from mechscope.review.lint import probe
 from mechscope.review.lint.names import Names
 from mechscope.review.lint.numerals import numerals, value_of
 
-CORPUS = Path(__file__).with_name("numerals.csv")
-"""Sentences, and the typed numbers in each, separated by " | "."""
 NAMES = Names(["Gemma 3", "Gemma 3 270M"])
+
+
+@pytest.fixture(autouse=True)
+def every_number_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here it is tested which numbers are looked at; which of them are results: see `test_lint_corpus`."""
+    monkeypatch.setattr(
+        probe, "scores", lambda queries, kept=None: [[1.0] * len(spans) for _, spans in queries]
+    )
 
 
 def flagged(text: str) -> list[str]:
     return [number.text for number in numerals(scan(text), NAMES)]
-
-
-def corpus() -> list[tuple[str, list[str]]]:
-    with CORPUS.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [(row["sentence"], row["flagged"].split(" | ") if row["flagged"] else []) for row in rows]
-
-
-def test_the_corpus_has_enough_of_both_kinds() -> None:
-    with_numbers = [sentence for sentence, numbers in corpus() if numbers]
-    assert len(corpus()) >= 120 and len(with_numbers) >= 60 and len(corpus()) - len(with_numbers) >= 45
-
-
-@pytest.mark.parametrize(("sentence", "expected"), corpus())
-def test_exactly_the_typed_numbers_of_the_corpus_are_found(sentence: str, expected: list[str]) -> None:
-    assert flagged(sentence) == expected
-
-
-def test_the_corpus_gives_the_same_answers_as_one_text() -> None:
-    text = "\n\n".join(sentence for sentence, _ in corpus())
-    assert flagged(text) == [number for _, numbers in corpus() for number in numbers]
-
-
-@pytest.mark.parametrize("index", range(len(corpus())))
-def test_marking_what_was_found_as_given_leaves_nothing_in_the_corpus(index: int) -> None:
-    sentence, _ = corpus()[index]
-    assert flagged(all_given(sentence)) == []
 
 
 def all_given(text: str) -> str:
@@ -67,7 +45,7 @@ PIECES = st.one_of(
         ["heads", "labels", "the", "of", "in", "model", "GPT-2", "topics.", "it.", "(see", "x),"]
     ),
     st.sampled_from(
-        ["**bold**", "*n*", "`code 5`", "@fig-a-1", "{{< stat a.b >}}", "[a link](b-2.qmd)", "—", "\n"]
+        ["**bold**", "*n*", "`code`", "@fig-a-1", "{{< stat a.b >}}", "[a link](b-2.qmd)", "—", "\n"]
     ),
     st.sampled_from(
         ["\n\n", "\n\n- ", "\n\n1. ", "\n\n## ", "\n\n> ", "\n\n| a | ", "\n\n::: {.note}\n\n", "\n\n:::\n\n"]
@@ -136,7 +114,11 @@ def test_number_words_are_found_whatever_their_case_and_across_lines() -> None:
         ("thirty-two thousand", 32000),
         ("a dozen", 12),
         ("two dozen", 24),
-        ("a third", None),
+        ("a third", 1 / 3),
+        ("half", 0.5),
+        ("five sixths", 5 / 6),
+        ("a twentieth", 0.05),
+        ("twice", None),
         ("L5H3", None),
     ],
 )
@@ -153,21 +135,6 @@ def test_values_of_typed_numbers(text: str, expected: float | None) -> None:
     ],
 )
 def test_what_a_citation_says_of_us_is_ours(text: str, expected: list[str]) -> None:
-    assert flagged(text) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ('The model reads "There are 12 eggs in the box" and goes on.', []),
-        ('"The war lasted from 1732 to 17" is the prompt.', []),
-        ('We look at the token "42".', []),
-        ('The accuracy is "42".', ["42"]),
-        ('He said "it works in 12 cases of all".', ["12"]),
-        ('The prompt "It works" gives 0.7, the text "It is 93% right" less.', ["0.7", "93%"]),
-    ],
-)
-def test_what_a_model_is_given_to_read_is_no_result(text: str, expected: list[str]) -> None:
     assert flagged(text) == expected
 
 

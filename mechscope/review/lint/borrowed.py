@@ -10,7 +10,7 @@ from typing import Any
 from mechscope.articles.documents import Document
 from mechscope.articles.finding import Finding
 from mechscope.articles.markdown import scan
-from mechscope.articles.sources import FRONT_MATTER, Shortcode, included, pages_with
+from mechscope.articles.sources import FRONT_MATTER, SHORTCODE, Shortcode, included, pages_with
 from mechscope.project import Project
 from mechscope.review.lint.names import Names
 from mechscope.review.lint.numerals import numerals
@@ -45,21 +45,31 @@ def value_findings(
             value = _looked_up(settings(path), key.split("."))
             if value is None:
                 continue
-            said = f"{key.rpartition('.')[2]}: {value}"  # its name says what it is, as in "version: 2.1"
-            typed = numerals(scan(said), names)
+            typed = _typed_in(document, code, str(value), names)
             if typed:
                 yield Finding(
                     code.file,
                     code.line,
                     code.column,
                     "numeral",
-                    f"'{typed[0].text}' is typed in {project.shown(path)}, from where this prints it: "
+                    f"'{typed}' is typed in {project.shown(path)}, from where this prints it: "
                     "it comes from no ledger and isn't marked as given",
                     "cite it with {{< stat KEY >}}; or mark what was chosen, not measured:  "
                     f"[{{{{< {code.name} {key} >}}}}]{{.given}}",
-                    text=typed[0].text,
+                    text=typed,
                 )
                 break
+
+
+def _typed_in(document: Document, code: Shortcode, value: str, names: Names) -> str:
+    """The typed number in a value, judged in the paragraph that prints it; "" if there is none."""
+    text, start = document.scan.text, document.offset(code.line, code.column)
+    written = SHORTCODE.match(text, start)
+    end = written.end() if written else start
+    before = text[text.rfind("\n\n", 0, start) + 1 : start].lstrip("\n")
+    found = numerals(scan(before + value + text[end:].split("\n\n")[0]), names)
+    place = len(before)
+    return next((n.text for n in found if n.place < place + len(value) and n.stop > place), "")
 
 
 def _is_given(document: Document, code: Shortcode) -> bool:

@@ -44,8 +44,8 @@ _SIDE = re.compile(
 )
 
 
-def stated(math: str) -> tuple[int, int] | None:
-    """Where the first number stands that math states, as a result would be; None if it relates symbols.
+def stated(math: str) -> list[tuple[int, int]]:
+    """Where the numbers stand that math states, as results would be; none if it relates symbols.
 
     Args:
         math: What stands between the dollars.
@@ -64,13 +64,18 @@ def stated(math: str) -> tuple[int, int] | None:
         body = pattern.sub(lambda match: " " * len(match.group()), body)
     for match in powers:  # 10^{-3} is a number, not a symbol with an index
         body = body[: match.start()] + "9" * (match.end() - match.start()) + body[match.end() :]
-    places = sorted(
-        [*_alone(body), *_decimals(body), *_beside_relations(body), *_in_brackets(body), *_fractions(math)]
-    )
-    if not places:
-        return None
-    start, end = places[0]
-    return start + len(body[start:end]) - len(body[start:end].lstrip()), end
+    found = {
+        *_alone(body),
+        *_decimals(body),
+        *_beside_relations(body),
+        *_in_brackets(body),
+        *_fractions(math),
+    }
+    places: list[tuple[int, int]] = []
+    for start, end in sorted(found, key=lambda place: (place[0], -place[1])):
+        if not places or start >= places[-1][1]:
+            places.append((start, end))
+    return [(start + len(body[start:end]) - len(body[start:end].lstrip()), end) for start, end in places]
 
 
 def worded(math: str) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Digits that name something: models, versions, dates, references. Nothing here is a result."""
+"""Names of this project and of known models that hold digits apart from letters, as "Gemma 3 270M"."""
 
 from __future__ import annotations
 
@@ -6,70 +6,36 @@ import re
 from collections.abc import Iterable
 
 from mechscope.project import Project
-from mechscope.review.lint.terms import TERMS, bounds, ends, glossed, imagined
 
 _WORD = re.compile(r"(?<![\w.])[^\W\d_](?:\w|[-‑.](?=\w)|[\^~](?=\w)|(?<=\w)[\^~](?!\w))*")
-_COORDINATE = re.compile(
-    r"L\d+\.?[HNF]\d+|L\d+\.\d+|[aA]\d+\.[hH]\d+|L(?:[3-9]|\d\d+)|H\d\d+|MLP-?\d+|N\d\d+"
+_GLUED = re.compile(r"(?:(?<=-)|(?<=[^\W\d])-?)(?:0\.\d+|\d+(?:\.\d+)?\s?%)")
+"""A share that hangs on a word ("AUROC-0.93"), unlike a number in a name ("top-50", "Qwen2.5-0.5B")."""
+
+COORDINATE = re.compile(
+    r"(?<![\w.])(?:L\d+\.?[HNF]\d+|L\d+\.\d+|[aA]\d+\.[hH]\d+|L(?:[3-9]|\d\d+)|H\d\d+|MLP-?\d+|N\d\d+)(?![\w.]*\w)"
 )
-_HEAD = re.compile(
-    r"(?<!\b[Pp]er\s[Hh]ead\s)(?<=\b[Hh]ead\s)(?!0\.\d\d)\d{1,2}\.\d{1,2}\b(?!\.?\d"
-    r"|\s?(?:%|[×±]|(?:percent|nats|bits|logits?|points|times|more|less)\b))"
-)
-"""A head by layer and number, as "head 9.6"; several of them ("heads 9.6 and 9.9") are what was found."""
-_GLUED = re.compile(
-    r"(?<=[^\W\d])(?<![vV])-?(?P<number>(?<![\d.])0\.\d+(?![\d.]*[A-Za-z\d])(?:\s?%)?|\d+(?:\.\d+)?\s?%)"
-)
-_FOUND = re.compile(
-    r"\b(?:is|are|was|were|be|peaks?|rises?|begins?|ends?|happens?|appears?)\s+(?:at\s+|in\s+|by\s+|after\s+|before\s+|with\s+)?"
-    r"(?:the\s+)?(?:heads?\s+|layers?\s+|neurons?\s+|blocks?\s+)?$"
-)
+"""A head, neuron or layer; to say which one it is can be a result."""
 
 
 class Names:
-    """Finds the names in a text.
+    """Finds known names, and words with digits that begin with a letter ("top-50", "float32").
 
     Args:
-        known: Names of this project that hold digits apart from letters ("Gemma 3 270M").
+        known: Names that hold digits apart from letters.
     """
 
     def __init__(self, known: Iterable[str] = ()) -> None:
-        literal = [
-            rf"(?<!\w){re.escape(name)}(?![\w.]*\d|\w)" for name in sorted(known, key=len, reverse=True)
-        ]
-        self._patterns = [
-            re.compile("|".join(patterns)) for patterns in (literal, *TERMS.values()) if patterns
-        ]
+        names = [rf"(?<!\w){re.escape(name)}(?![\w.]*\d|\w)" for name in sorted(known, key=len, reverse=True)]
+        self._pattern = re.compile("|".join(names) or r"(?!)")
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """Where names stand; a word with digits that begins with a letter is one ("top-50", "L0H3")."""
-        found = [match.span() for pattern in self._patterns for match in pattern.finditer(text)]
-        found += [*bounds(text), *ends(text), *glossed(text), *imagined(text)]
-        results = [*coordinates(text), *glued(text)]
-        return found + [
-            match.span()
-            for match in (*_WORD.finditer(text), *_HEAD.finditer(text))
-            if re.search(r"\d", match.group())
-            and not any(match.start() <= start < match.end() for start, _ in results)
-        ]
+        """Where names stand."""
+        words = [match for match in _WORD.finditer(text) if _is_name(match.group())]
+        return [match.span() for match in (*self._pattern.finditer(text), *words)]
 
 
-def glued(text: str) -> list[tuple[int, int]]:
-    """Where a share hangs on a word ("AUROC-0.93"), unlike in a name ("Qwen2.5-0.5B", "v0.3.1")."""
-    return [match.span("number") for match in _GLUED.finditer(text)]
-
-
-def coordinates(text: str) -> list[tuple[int, int]]:
-    """Where a sentence says which head, neuron or layer it is, as "the best one is L5H3": a result.
-
-    Elsewhere such a name only says what is spoken of.
-    """
-    return [
-        match.span()
-        for match in (*_WORD.finditer(text), *_HEAD.finditer(text))
-        if (_COORDINATE.fullmatch(match.group()) or match.re is _HEAD)
-        and _FOUND.search(text, max(0, match.start() - 30), match.start())
-    ]
+def _is_name(word: str) -> bool:
+    return bool(re.search(r"\d", word)) and not COORDINATE.fullmatch(word) and not _GLUED.search(word)
 
 
 def project_names(project: Project) -> Names:

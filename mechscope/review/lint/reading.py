@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -51,6 +52,10 @@ class Reading:
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where what is read from `start` to `end` is written."""
         return self.places[start], self.places[end - 1] + 1 if end > start else self.places[start]
+
+    def place(self, written: int) -> int:
+        """Where in `text` that is read which is written from `written` on."""
+        return min(bisect_left(self.places, written), len(self.text))
 
 
 def read(text: str, start: int = 0, end: int | None = None) -> Reading:
