@@ -42,22 +42,12 @@ COUNTED = (
 )
 """What experiments count or measure in; not labels, methods, models, questions, which authors choose."""
 
-CROSS_REFERENCES = (
-    "fig",
-    "tbl",
-    "sec",
-    "eq",
-    "lst",
-    "thm",
-    "lem",
-    "cor",
-    "prp",
-    "def",
-    "exm",
-    "alg",
-    "tip",
-    "nte",
+CROSS_REFERENCES = frozenset(
+    {"fig", "tbl", "eq", "sec", "lst", "thm", "lem", "cor", "prp", "cnj", "def", "exm", "exr", "alg"}
+    | {"sol", "rem", "prf", "nte", "tip", "wrn", "imp", "cau"}
 )
+"""What an identifier begins with ("fig-a") that Quarto numbers and `@fig-a` refers to."""
+
 """What identifiers of Quarto's cross-references begin with, before a hyphen."""
 
 _YAML_PROSE = {

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from mechscope.articles.markdown import CROSS_REFERENCES
 from mechscope.articles.pandoc_facts import Article, Fact, read_articles
 from mechscope.articles.reading_order import Shown, hidden_parts, shown_in
 from mechscope.articles.sources import (
@@ -25,12 +26,6 @@ from mechscope.project import Project
 
 Problem = tuple[str, str]
 """What is wrong, with its place; what to do."""
-
-CROSS_REFERENCES = frozenset(
-    {"fig", "tbl", "eq", "sec", "lst", "thm", "lem", "cor", "prp", "cnj", "def", "exm", "exr", "alg"}
-    | {"sol", "rem", "prf", "nte", "tip", "wrn", "imp", "cau"}
-)
-"""What an identifier begins with ("fig-a") that Quarto numbers and `@fig-a` refers to."""
 
 _PIPES = re.compile(
     r"^[ \t>]*(?=.*\|)\|?[ \t]*:?-+:?[ \t]*(?:[|+][ \t]*:?-+:?[ \t]*)*\|?[ \t]*$", re.MULTILINE

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mechscope.articles.markdown import GONE, MARK, NAME, heading_identifier, scan
+from mechscope.articles.markdown import CROSS_REFERENCES, GONE, MARK, NAME, heading_identifier, scan
 from mechscope.review.lint.reading import read
 
 PIECES = [
@@ -157,6 +157,13 @@ def test_links_and_pictures_are_noted_even_where_numbers_are_given() -> None:
     found = scan("::: {.given}\n[a](b.md#c) ![](d.png) [e][f]\n\n[f]: g.html\n:::\n\n<img src='h.png'>")
     assert {link.target for link in found.links} == {"b.md#c", "d.png", "g.html", "h.png"}
     assert [image.described for image in found.images] == [False, False]
+
+
+@pytest.mark.parametrize("kind", sorted(CROSS_REFERENCES))
+def test_what_quarto_numbers_is_referred_to_and_not_cited(kind: str) -> None:
+    (reference,) = scan(f"As @{kind}-heads shows.").citations
+    assert reference.cross_reference and reference.key == f"{kind}-heads"
+    assert {"fig", "tbl", "lst", "thm", "exr", "nte", "tip", "wrn", "imp", "cau"} <= CROSS_REFERENCES
 
 
 def test_citations_are_told_from_cross_references_and_addresses() -> None:
