@@ -27,7 +27,7 @@ NAMES = Names(["Gemma 3", "Gemma 3 270M", "SmolLM2-135M"])
 MARKED = re.compile(r"⟦(?P<kind>[mn])\|(?P<number>[^⟦⟧]+)⟧")
 PENALTY = 300.0
 """Of the squares of the weights, for states of unit variance; chosen by `--unseen`."""
-SAFER = 0.5
+SAFER = 0.25
 """Added to the bias: a number that nobody can trace does more harm than a false alarm."""
 
 

@@ -44,7 +44,7 @@ def test_typed_results_of_unseen_fragments_are_found_with_few_false_alarms(
     recall, precision = found / (found + len(missed)), found / (found + len(alarms))
     report = f"recall {recall:.3f}, precision {precision:.3f}\nmissed: {missed}\nalarms: {alarms}"
     assert len(unseen) > 500 and 200 < found + len(missed) < 300
-    assert recall > 0.88 and precision > 0.8, report
+    assert recall > 0.86 and precision > 0.84, report
 
 
 def test_no_unseen_fragment_is_learned_from(unseen: list[tuple[str, str | None]]) -> None:
@@ -57,7 +57,7 @@ def test_labels_of_the_corpus_stand_where_they_were_written() -> None:
     assert fragment.labels == ((3, 5, False), (12, 13, True))
     known = fragments()
     kinds = [is_result for fragment in known for *_, is_result in fragment.labels]
-    assert sum(kinds) > 3000 and len(kinds) - sum(kinds) > 5000
+    assert sum(kinds) > 4000 and len(kinds) - sum(kinds) > 7000
 
 
 def _lines(text: str, start: int, end: int) -> set[int]:
