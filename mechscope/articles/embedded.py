@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from mechscope.files import lines_of
 
 _DECIMAL = r"[-−+]?(?:\d[\d,]*)?\.\d+(?:[eE][-+]?\d+)?\s*%?|[-−+]?\d+(?:[eE][-+]?\d+|\s*%)"
-_NUMBER = re.compile(_DECIMAL)
 _LENGTH = (
     r"(?<![\w.])-?\d*\.?\d+\s*(?:pt|px|em|ex|rem|cm|mm|in|fr|deg|vh|vw|bp|pc|sp|dp|baselineskip"
     r"|\\(?:text|line|column|paper|page)(?:width|height)|\\(?:hsize|vsize|baselineskip|parskip|parindent))(?![\w])"
