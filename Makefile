@@ -7,6 +7,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# Files of tests that run at a time, each on one core; each may hold models of a gigabyte and more.
+JOBS   ?= 2
 
 .PHONY: paper test check environment clean help
 
@@ -18,7 +20,7 @@ paper: environment
 	$(BIN)/mechscope render --all-runs
 
 test: check
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 check: environment
 	$(BIN)/ruff check .
