@@ -18,6 +18,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from mechscope.articles.markdown import scan
+from mechscope.files import hash_content, hash_value
 from mechscope.review.lint.names import Names
 from mechscope.review.lint.numerals import queries, written
 from mechscope.review.lint.probe import LAYER, WEIGHTS, states
@@ -48,14 +49,20 @@ def read_fragment(marked: str) -> Fragment:
     return Fragment(text + marked[end:], tuple(labels))
 
 
-def fragments() -> list[Fragment]:
+def fragments(name: str = "*") -> list[Fragment]:
+    """Those of one file, or of all."""
     lines = [
         line
-        for file in sorted(CORPUS.glob("*.jsonl"))
+        for file in sorted(CORPUS.glob(f"{name}.jsonl"))
         for line in file.read_text("utf-8").split("\n")
         if line
     ]
     return [read_fragment(json.loads(line)["text"]) for line in lines]
+
+
+def corpus_hash() -> str:
+    """Of all that is learned from."""
+    return hash_value({file.name: hash_content(file) for file in CORPUS.glob("*.jsonl")})
 
 
 def examples(known: list[Fragment]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -113,6 +120,7 @@ def main() -> None:
         return
     direction, bias = learn(values, results)
     learned = {
+        "corpus": corpus_hash(),
         "layer": LAYER,
         "bias": round(bias + SAFER, 4),
         "direction": [round(float(w), 6) for w in direction],

@@ -467,6 +467,8 @@ def test_a_fraction_in_a_record_s_text_is_explained_by_the_code_s_number(paper: 
     )
     edit(paper.analyses / "topics.py", 'criterion="n > 10"', 'criterion="n / 2 > 10 * 0.05"')
     assert said(lint(paper)) == [("numeral", "a third")]
+    edit(paper.analyses / "topics.py", "of a third: more", "of 0.02: more")
+    assert said(lint(paper)) == [("numeral", "0.02")]  # 50 in the code explains a fiftieth in words only
 
 
 def test_an_allowance_ends_with_its_line_or_paragraph(paper: Project) -> None:

@@ -47,6 +47,21 @@ def test_typed_results_of_unseen_fragments_are_found_with_few_false_alarms(
     assert recall > 0.86 and precision > 0.84, report
 
 
+@pytest.mark.parametrize(("name", "least"), [("numbers", 0.93), ("articles", 0.9)])
+def test_most_results_that_were_learned_from_are_found_those_in_disguise_too(name: str, least: float) -> None:
+    known = [fragment for fragment in fragments(name) if fragment.labels]
+    scans = [scan(fragment.text) for fragment in known]
+    taken = results([(scanned, written(scanned, NAMES)) for scanned in scans])
+    verdicts = [
+        (is_result, any(number.place < end and number.stop > start for number in numbers))
+        for fragment, numbers in zip(known, taken, strict=True)
+        for start, end, is_result in fragment.labels
+    ]
+    found = sum(is_result and is_taken for is_result, is_taken in verdicts)
+    assert found / sum(is_result for is_result, _ in verdicts) >= least
+    assert found / sum(is_taken for _, is_taken in verdicts) >= 0.93
+
+
 def test_no_unseen_fragment_is_learned_from(unseen: list[tuple[str, str | None]]) -> None:
     assert not {text for text, _ in unseen} & {fragment.text for fragment in fragments()}
 

@@ -95,6 +95,21 @@ def test_a_number_inside_something_longer_is_placed_at_its_own_line(text: str) -
     assert text.count("\n", 0, number.place) == text.count("\n", 0, text.index("0.93"))
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("We found XLII heads.", "XLII"),
+        ("Accuracy_0.93 is what it reaches.", "0.93"),
+        ("AUROC0.93 is good.", "0.93"),
+        ("We found ca.12 heads.", "12"),
+        ("O.93 is the AUROC.", "O.93"),
+        ("It is &#48;.９３ here.", "&#48;.９３"),
+    ],
+)
+def test_a_number_in_disguise_is_looked_at(text: str, number: str) -> None:
+    assert flagged(text) == [number]
+
+
 def test_a_cross_reference_excuses_nothing() -> None:
     assert flagged("As @fig-heads shows, 17 heads do it.") == ["17"]
 
@@ -118,6 +133,7 @@ def test_number_words_are_found_whatever_their_case_and_across_lines() -> None:
         ("half", 0.5),
         ("five sixths", 5 / 6),
         ("a twentieth", 0.05),
+        ("two and a half", None),
         ("twice", None),
         ("L5H3", None),
     ],

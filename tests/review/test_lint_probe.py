@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mechscope.review.lint import probe
-from tests.review.learn_probe import learn
+from tests.review.learn_probe import corpus_hash, learn
 
 SETTINGS = "We trained with a batch size of 64 for 2000 steps."
 RESULT = "The probe reached an accuracy of 0.93 on held-out texts."
@@ -17,6 +17,12 @@ RESULT = "The probe reached an accuracy of 0.93 on held-out texts."
 def query(text: str, *numbers: str) -> probe.Query:
     places = [text.index(number) for number in numbers]
     return text, [(place, place + len(number)) for place, number in zip(places, numbers, strict=True)]
+
+
+def test_the_direction_was_learned_from_the_corpus_as_it_is() -> None:
+    weights = probe._weights()
+    assert weights["corpus"] == corpus_hash(), "python -m tests.review.learn_probe"
+    assert weights["layer"] == probe.LAYER and len(weights["direction"]) % 3 == 0
 
 
 def test_a_setting_is_no_result_and_a_measured_value_is() -> None:
@@ -47,6 +53,12 @@ def test_scores_are_kept_and_a_damaged_file_is_made_anew(
     first = probe.scores([query(RESULT, "0.93")], kept)
     monkeypatch.setattr(probe, "states", lambda queries: pytest.fail("judged again"))
     assert probe.scores([query(RESULT, "0.93")], kept) == first
+
+
+def test_where_nothing_can_be_kept_numbers_are_judged_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    kept = tmp_path / "file" / "lint.json"
+    assert probe.scores([query(RESULT, "0.93")], kept) == probe.scores([query(RESULT, "0.93")])
 
 
 def test_scores_of_one_file_stay_when_another_is_judged(

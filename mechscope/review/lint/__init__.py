@@ -199,9 +199,10 @@ def _unexplained(document: Document, names: Names) -> Iterator[Numeral]:
         settings = numbers_in_code(document.tree)
         for number in written(document.records, names):
             value = value_of(number.text)
-            if value is None or settings.isdisjoint(
-                {abs(value), 1 / abs(value) if 0 < abs(value) < 1 else None}
-            ):
+            explaining = {abs(value)} if value is not None else set()
+            if value and not re.search(r"\d", number.text):
+                explaining.add(1 / value)  # "half", where the code says n / 2
+            if settings.isdisjoint(explaining):
                 yield number
 
 

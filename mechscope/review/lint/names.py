@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from mechscope.project import Project
 
 _WORD = re.compile(r"(?<![\w.])[^\W\d_](?:\w|[-‑.](?=\w)|[\^~](?=\w)|(?<=\w)[\^~](?!\w))*")
-_GLUED = re.compile(r"(?:(?<=-)|(?<=[^\W\d])-?)(?:0\.\d+|\d+(?:\.\d+)?\s?%)")
-"""A share that hangs on a word ("AUROC-0.93"), unlike a number in a name ("top-50", "Qwen2.5-0.5B")."""
+_GLUED = re.compile(r"(?:(?<=-)|(?<=[^\W\d])-?)(?:0\.\d+|\d+(?:\.\d+)?\s?%)|^ca\.\d")
+"""A share that hangs on a word ("AUROC-0.93"), a number on "ca."; in a name a number is none ("top-50")."""
 
 COORDINATE = re.compile(
     r"(?<![\w.])(?:L\d+\.?[HNF]\d+|L\d+\.\d+|[aA]\d+\.[hH]\d+|L(?:[3-9]|\d\d+)|H\d\d+|MLP-?\d+|N\d\d+)(?![\w.]*\w)"

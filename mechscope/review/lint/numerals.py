@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mechscope.articles.markdown import MARK, NAME, Block, Scan
+from mechscope.articles.markdown import COUNTED, MARK, NAME, Block, Scan
 from mechscope.review.lint import probe
 from mechscope.review.lint.formulas import stated, worded
 from mechscope.review.lint.names import COORDINATE, Names
@@ -90,6 +90,14 @@ _NUMERAL = re.compile(
     r"(?:[eE][-+−]?\d+\b|\^[-−]?\d+\^)?[¼½¾⅐-⅞]?(?:[\u00a0\u202f]?[%‰]|(?:[kKMBG]|x|st|nd|rd|th)\b|×)?"
     r"|[¼½¾⅐-⅞]"
 )
+_GLUED = re.compile(
+    r"(?<=[^\W\d])(?<![vV])(?:0\.\d+(?![\d.]*[A-Za-z\d])(?:\s?%)?|\d+(?:\.\d+)?\s?%)|(?<=\bca\.)\d+(?:\.\d+)?%?"
+)
+"""A share that hangs on a word ("AUROC0.93"), a number after "ca."."""
+_ROMAN = re.compile(
+    r"\b(?=[IVXLC]{2,}\b)(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})(?=\s+(?:[\w'’-]+\s+){0,2}" + COUNTED + r"\b)"
+)
+"""XIV heads."""
 _FIRST_CELL = re.compile(r"\s*\|\s*(\d{1,3})\s*\|")
 _MARK_OF_LIST = re.compile(r"\((\d{1,2})\)")
 
@@ -178,7 +186,8 @@ def written_numbers(text: str, names: Names) -> list[tuple[int, int]]:
     """Where numbers stand in a text, in digits or words, and heads by name ("L5H3"); not in known names."""
     if names_there := names.spans(text):
         text = _filled(text, names_there, NAME)
-    matches = (match for pattern in (_NUMERAL, _WORD, COORDINATE) for match in pattern.finditer(text))
+    patterns = (_NUMERAL, _WORD, COORDINATE, _GLUED, _ROMAN)
+    matches = (match for pattern in patterns for match in pattern.finditer(text))
     return _apart(match.span() for match in matches if match.group().lower() != "one" or _counts(text, match))
 
 
@@ -211,7 +220,7 @@ def value_of(text: str) -> float | None:
         pass
     parts = re.split(r"[\s-]+(?:and[\s-]+)?", plain)
     denominator = _DENOMINATORS.get(parts[-1].removesuffix("s").replace("halve", "half"))
-    if denominator:
+    if denominator and "and" not in plain.split():
         numerator = value_of(" ".join(parts[:-1]) or "one")
         return None if numerator is None else numerator / denominator
     if any(part not in _VALUES and part not in _SCALES for part in parts):

@@ -48,9 +48,10 @@ def passages(scan: Scan) -> Iterator[Passage]:
     for start, end in zip(starts, ends, strict=True):
         context = max(before, start - _BEFORE) if _STRUCTURE.match(text, start) else start
         for first, last in _parts(text, start, end):
-            head = read(text, context, start) if context < start else read(text, start, start)
             near = [span for span in dropped if span[0] < last and span[1] > context]
-            yield Passage(first, last, _without(_joined(head, read(text, first, last)), near))
+            yield Passage(
+                first, last, _without(_joined(read(text, context, start), read(text, first, last)), near)
+            )
         if not _STRUCTURE.match(text, start):
             before = start
 

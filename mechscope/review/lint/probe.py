@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,8 +60,8 @@ def scores(queries: Sequence[Query], kept: Path | None = None) -> list[list[floa
         values = iter((states(list(new.values())) @ direction + bias).tolist())
         known |= {key: [next(values) for _ in spans] for key, (_, spans) in new.items()}
         if kept:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(kept, stable_json({"probe": _version(), "scores": known}))
+            with suppress(OSError):  # a full disk, a folder that is only read: it only saves time
+                write_atomically(kept, stable_json({"probe": _version(), "scores": known}))
     return [known.get(key, []) for key in keys]
 
 
