@@ -101,11 +101,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from mechscope.charts_attention import pattern_grid
-from mechscope.charts_heads import removal_curves, score_map, sender_scatter
-from mechscope.charts_lens import shown_token
-from mechscope.charts_spans import two_scores
-from mechscope.charts_viewer import attention_viewer
+from mechscope import charts
+from mechscope.characters import shown_token
 from mechscope.data.prompts import analysis_file, load_prompts
 from mechscope.errors import refusal
 from mechscope.ledger import Close, Ledger
@@ -303,7 +300,7 @@ for name, kind in KINDS.items():
     )
 ledger.figure(
     "scores",
-    score_map(
+    charts.score_map(
         pd.concat(
             [
                 heads[["layer", "head"]].assign(
@@ -479,7 +476,7 @@ else:
     )
     ledger.figure(
         "removed_by_dose",
-        removal_curves(
+        charts.removal_curves(
             removed[removed["method"] == "mean"].sort_values(["label", "heads"], ascending=[False, True]),
             x_title="heads ablated",
             y_title="share of copying removed",
@@ -625,7 +622,7 @@ else:
     )
     ledger.figure(
         "paths_by_kind",
-        sender_scatter(
+        charts.sender_scatter(
             paths.sort_values("sender"),
             x_title="previous-token score of the sender",
             y_title=f"fall of {receiver}'s induction score",
@@ -878,7 +875,7 @@ else:
     )
     ledger.figure(
         "scores_on_text",
-        two_scores(
+        charts.two_scores(
             pd.DataFrame(
                 {
                     "head": [str(head) for head in category],
@@ -1067,7 +1064,7 @@ else:
     else:
         ledger.figure(
             "patterns",
-            pattern_grid(patterns, titles, tokens, columns=2),
+            charts.pattern_grid(patterns, titles, tokens, columns=2),
             caption="Where some heads attend: each row is a token, and shades those that it attends to. "
             f"{OF_HEADS}",
             alt="Triangular grids of attention weights between the tokens of a sentence, one for each head.",
@@ -1075,7 +1072,7 @@ else:
         )
         ledger.figure(
             "viewer",
-            attention_viewer(patterns, titles, tokens, query=query),
+            charts.attention_viewer(patterns, titles, tokens, query=query),
             caption="What some heads attend to from the token in the frame; point at another token, or tap "
             f"it, to make it that one. {OF_HEADS}",
             alt="A row of tokens for each of a few heads, shaded by how much the head attends to them from "

@@ -104,7 +104,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from mechscope import charts_editing, charts_patching
+from mechscope import charts
 from mechscope.data.prompts import analysis_file, load_prompts, load_words
 from mechscope.ledger import RESAMPLED, Close, Ledger
 from mechscope.lens.ablation import ablation
@@ -690,9 +690,7 @@ record_table(
 record_figure(
     "doses",
     dose_rows,
-    lambda rows: charts_patching.effect_curves(
-        rows, x_title="dose", y_title="share of the way", doubling=True
-    ),
+    lambda rows: charts.effect_curves(rows, x_title="dose", y_title="share of the way", doubling=True),
     caption="How far held-out prompts of the same form move towards the other side (nought is nothing, one "
     "all of the way), by how often the direction of each concept is added in the middle of the model, and "
     "for random directions of the same length (mean over concepts); bands are 95% intervals over prompts.",
@@ -702,7 +700,7 @@ record_figure(
 record_figure(
     "depths",
     depth_rows,
-    lambda rows: charts_patching.effect_curves(
+    lambda rows: charts.effect_curves(
         rows, x_title="depth, as a share of the layers", y_title="share of the way"
     ),
     caption="The same by depth, at the natural dose.",
@@ -712,7 +710,7 @@ record_figure(
 record_figure(
     "trade_off",
     trade_rows,
-    lambda rows: charts_editing.trade_off(
+    lambda rows: charts.trade_off(
         rows, x_title="damage to neutral sentences (KL in nats)", y_title="share of the way"
     ),
     caption="Effect against damage, from the smallest dose to the largest (written beside the first path). "
@@ -1002,7 +1000,7 @@ record_table(
 record_figure(
     "head_matrix",
     cells,
-    lambda rows: charts_editing.loss_matrix(
+    lambda rows: charts.loss_matrix(
         rows, x_title="measured on", y_title="head taken out (chosen for)", value_title="loss"
     ),
     caption="Share of each phenomenon's preference that goes when a head is taken out; each row is the head "

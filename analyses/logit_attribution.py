@@ -89,7 +89,8 @@ import pandas as pd
 import torch
 from statsmodels.stats.proportion import proportion_confint
 
-from mechscope.charts_lens import lens_grid, shown_token, value_by_layer, waterfall
+from mechscope import charts
+from mechscope.characters import shown_token
 from mechscope.data.prompts import analysis_file, load_prompts
 from mechscope.errors import InvalidInput
 from mechscope.ledger import RESAMPLED, Close, Ledger
@@ -243,7 +244,7 @@ cells = pd.DataFrame(
 )
 ledger.figure(
     "lens_grid",
-    lens_grid(cells[["layer", "position", "read", "says", "probability", "rank", "entropy"]]),
+    charts.lens_grid(cells[["layer", "position", "read", "says", "probability", "rank", "entropy"]]),
     caption=f"The logit lens on “{PROMPT}”: the most probable next token at each position after each block. "
     "The top row is the model's own prediction.",
     alt="A grid of tokens by layers; each cell holds the next token that the model would predict there, "
@@ -326,7 +327,7 @@ ledger.statistic("texas_jump_layer", jump, label="Layer that adds most to the lo
 ledger.statistic("texas_jump", float(steps[jump]), label="What it adds", tolerance=ACTIVATION)
 ledger.figure(
     "logit_by_layer",
-    value_by_layer(
+    charts.value_by_layer(
         pd.DataFrame({"layer": last.layers, "value": course, "label": f"logit of {ANSWER.strip()}"}),
         y_title="logit above the mean",
     ),
@@ -349,7 +350,7 @@ shown = [(name, value) for name, value in named if name in big]
 rest = [("all other parts", sum(value for name, value in named if name not in big))] * (len(big) < len(named))
 ledger.figure(
     "waterfall",
-    waterfall(
+    charts.waterfall(
         *zip(*shown, *rest, strict=True),
         total="logit",
         x_title="logit above the mean",
@@ -624,7 +625,7 @@ ranks = lens.rank.double().log10().numpy()
 rank_ends = percentile_interval(weights_of("layers", n) @ ranks.T / n)
 ledger.figure(
     "rank_by_layer",
-    value_by_layer(
+    charts.value_by_layer(
         pd.DataFrame(
             {
                 "label": "rank of the right capital",
@@ -981,7 +982,7 @@ for label, matrix in (
 by_layer = pd.concat(rows, ignore_index=True)
 ledger.figure(
     "fact_by_layer",
-    value_by_layer(by_layer, x_title="layer", y_title="adds to the logit difference"),
+    charts.value_by_layer(by_layer, x_title="layer", y_title="adds to the logit difference"),
     caption="What the heads and the MLP of each layer add to the logit difference between the right capital "
     "and another: means over all prompts, with 95% intervals.",
     alt="Two curves over the layers, heads and MLPs, with interval bands: what each adds to the right answer.",  # noqa: E501

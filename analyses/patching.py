@@ -86,7 +86,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mechscope import charts, charts_patching
+from mechscope import charts
 from mechscope.data.prompts import analysis_file, load_prompts
 from mechscope.errors import InvalidInput, refusal
 from mechscope.ledger import RESAMPLED, Close, Ledger
@@ -476,7 +476,7 @@ ledger.table(
 for direction, verb, effects in (("denoising", "restoring", denoised), ("noising", "spoiling", noised)):
     ledger.figure(
         f"roles_{direction}",
-        charts_patching.effect_curves(
+        charts.effect_curves(
             roles[roles["direction"] == direction].reset_index(drop=True),
             x_title="before block",
             y_title="effect",
@@ -628,7 +628,7 @@ for name, value, label, tolerance in (
 components = pd.concat(shown_parts, ignore_index=True)
 ledger.figure(
     "components",
-    charts_patching.effect_curves(
+    charts.effect_curves(
         components.drop(columns="component"), x_title="block", y_title="effect of the block's output"
     ),
     caption="Mean effect of restoring what a single block's attention or MLP adds, at the changed token and "
@@ -817,7 +817,7 @@ ledger.figure(
 )  # fmt: skip
 ledger.figure(
     "approximation",
-    charts_patching.approximation_scatter(
+    charts.approximation_scatter(
         pd.DataFrame(
             [
                 {
@@ -933,7 +933,7 @@ ledger.statistic("map_corrupt", mapped.corrupt, label="Its corrupted prompt")
 moves = taken_over(effects.T[[one.changed(0)[0], -1]])
 ledger.figure(
     "map",
-    charts_patching.patching_heatmap(effects, tokens),
+    charts.patching_heatmap(effects, tokens),
     caption=f"Effect of restoring the residual stream before a block at one token of “{mapped.clean}” in "
     f"the run on “{mapped.corrupt}”.",
     alt="Heat map of layers by tokens"

@@ -98,7 +98,7 @@ import pandas as pd
 import torch
 from scipy.stats import hypergeom
 
-from mechscope import charts_superposition as charts
+from mechscope import charts
 from mechscope.data.prompts import analysis_file, load_prompts
 from mechscope.ledger import EXACT, Close, Ledger, Passage
 from mechscope.lens.answers import answer_tokens

@@ -73,7 +73,7 @@ import zlib
 import numpy as np
 import pandas as pd
 
-from mechscope import charts_attention
+from mechscope import charts
 from mechscope.ledger import Close, Ledger
 from mechscope.lens.attention import head_scores
 from mechscope.lens.repeats import repeated_tokens
@@ -356,7 +356,7 @@ ledger.claim(
 )
 ledger.figure(
     "curves",
-    charts_attention.training_curves(
+    charts.training_curves(
         curves,
         panels={
             "late": "late loss (nats)",

@@ -31,3 +31,12 @@ def visible(text: str, brackets: int = 1) -> str:
 def has_unseen(text: str) -> bool:
     """Whether `visible` would change the text."""
     return _UNSEEN.search(text) is not None
+
+
+def shown_token(token: str) -> str:
+    """A token without the spaces around it; white space itself as it would be written in code.
+
+    Characters that no chart can draw are there by number: a form feed is "<U+000C>".
+    """
+    seen = visible(token)
+    return seen.strip() or repr(seen)[1:-1].replace(" ", "␣")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mechscope.characters import has_unseen, visible
+from mechscope.characters import has_unseen, shown_token, visible
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,12 @@ def test_what_is_visible_can_be_written_and_stays_as_it_is(text: str) -> None:
     seen.encode()
     assert visible(seen) == seen
     assert not any(ord(letter) < 32 and letter not in "\t\n\r" for letter in seen)
+
+
+def test_white_space_is_shown_as_it_would_be_written() -> None:
+    assert [shown_token(token) for token in (" a", " ", "\n")] == ["a", "␣", "\\n"]
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x01", "\x0c", "\x1b", "\x85", "\u2028", "\ufffe", "\ud800"])
+def test_a_token_that_no_chart_can_draw_is_shown_by_its_number(character: str) -> None:
+    assert shown_token(f" {character}a") == f"<U+{ord(character):04X}>a"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from mechscope.charts_lens import lens_grid, value_by_layer, waterfall
+from mechscope.charts import lens_grid, value_by_layer, waterfall
 from mechscope.ledger.drawing import draw
 from mechscope.ledger.formatting import MINUS, format_value
 from mechscope.look.findings import Look, differing_heads, largest_parts, shared_parts, summary

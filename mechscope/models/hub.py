@@ -10,8 +10,7 @@ from pathlib import Path
 
 from mechscope.errors import ModelUnavailable, UnknownName
 from mechscope.models.embedded import embedded_is_here
-from mechscope.models.legacy import is_legacy
-from mechscope.models.registry import EMBEDDED, Model, hub_names, weight_files
+from mechscope.models.registry import EMBEDDED, Model, hub_names, is_legacy, weight_files
 
 PATIENCE = 4.0
 """Seconds within which the hub must answer at all."""

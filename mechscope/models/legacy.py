@@ -11,19 +11,13 @@ from typing import TYPE_CHECKING, cast
 
 from mechscope.errors import ModelMismatch, ModelUnavailable
 from mechscope.models.chatter import quiet
+from mechscope.models.hub import require_hub
 from mechscope.models.registry import Model
 from mechscope.models.selfcheck import SENTENCE
 
 if TYPE_CHECKING:
     import torch
     from transformer_lens.model_bridge import TransformerBridge
-
-_OWNERS = ("NeelNanda", "ArthurConmy", "Baidicoot")
-
-
-def is_legacy(model: Model) -> bool:
-    """Whether a model is kept in TransformerLens' own format (TransformerLens, too, tells by the owner)."""
-    return model.kind == "hub" and model.repo.split("/")[0] in _OWNERS
 
 
 def load_legacy(model: Model, device: str, dtype: torch.dtype, folded: bool) -> TransformerBridge:
@@ -34,8 +28,6 @@ def load_legacy(model: Model, device: str, dtype: torch.dtype, folded: bool) -> 
         ModelMismatch: The weights predict an English sentence no better than chance.
     """
     from transformer_lens import HookedTransformer
-
-    from mechscope.models.hub import require_hub
 
     if model.revision:
         raise ModelUnavailable(

@@ -14,9 +14,9 @@ from mechscope.files import lines_of
 from mechscope.models import selfcheck
 from mechscope.models.chatter import quiet
 from mechscope.models.embedded import ensure_dequantised
-from mechscope.models.legacy import is_legacy, load_legacy
+from mechscope.models.legacy import load_legacy
 from mechscope.models.memory import require_memory
-from mechscope.models.registry import Model, find_model
+from mechscope.models.registry import Model, find_model, is_legacy
 from mechscope.models.tokenizers import from_folder, load_tokenizer
 
 if TYPE_CHECKING:

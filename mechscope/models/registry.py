@@ -144,6 +144,11 @@ _GEMMA = Model(
 EMBEDDED: dict[str, Model] = {model.name: model for model in (_SMOLLM2, _GEMMA)}
 
 
+def is_legacy(model: Model) -> bool:
+    """Whether a model is kept in TransformerLens' own format (TransformerLens, too, tells by the owner)."""
+    return model.kind == "hub" and model.repo.split("/")[0] in ("NeelNanda", "ArthurConmy", "Baidicoot")
+
+
 def find_model(name: str) -> Model:
     """The model that `name` means: an embedded one, a folder, or one on the hub.
 

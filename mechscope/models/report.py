@@ -6,8 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from mechscope.models.embedded import embedded_is_here
-from mechscope.models.legacy import is_legacy
-from mechscope.models.registry import EMBEDDED, Model, find_model, hub_names, source_hash
+from mechscope.models.registry import EMBEDDED, Model, find_model, hub_names, is_legacy, source_hash
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from transformer_lens import HookedTransformer
 
 from mechscope.errors import ModelMismatch, ModelUnavailable
 from mechscope.models import hub, load_model
-from mechscope.models.legacy import is_legacy
-from mechscope.models.registry import find_model
+from mechscope.models.registry import find_model, is_legacy
 
 
 class Loaded:

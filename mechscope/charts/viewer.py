@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from mechscope.charts import NEUTRAL, PALETTE, WIDTH, themed
-from mechscope.charts_lens import shown_token
+from mechscope.characters import shown_token
+from mechscope.charts.theme import NEUTRAL, PALETTE, WIDTH, themed
 from mechscope.errors import InvalidInput
 
 QUERY = "query"

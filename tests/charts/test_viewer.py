@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import vl_convert
 
-from mechscope.charts_viewer import QUERY, attention_viewer
+from mechscope.charts.viewer import QUERY, attention_viewer
 from mechscope.errors import InvalidInput
 
 TOKENS = ["The", " cat", " sat", ",", " cat", "<i>", "\n"]
