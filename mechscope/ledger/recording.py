@@ -43,6 +43,7 @@ from mechscope.ledger.schema import (
 )
 from mechscope.ledger.specification import specification
 from mechscope.ledger.values import interval, plain, share, whole
+from mechscope.stats.estimates import Estimate, Missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,9 +94,11 @@ class Ledger:
 
     Args:
         analysis: The analysis' name, which is its script's name without `.py`.
+        tolerance: How much measured numbers (floats) may differ in a rerun where a record says nothing else;
+            for statistics, figures, passages and columns of tables.
     """
 
-    def __init__(self, analysis: str) -> None:
+    def __init__(self, analysis: str, *, tolerance: Tolerance = FLOAT32) -> None:
         _check_name("analysis", analysis)
         expected = os.environ.get("MECHSCOPE_ANALYSIS")
         if expected and expected != analysis:
@@ -104,6 +107,7 @@ class Ledger:
                 hint=f'Ledger("{expected}")',
             )
         self.analysis = analysis
+        self._tolerance = tolerance
         self._kinds: dict[str, str] = {}
         self._statistics: dict[str, Statistic] = {}
         self._absent: set[str] = set()
@@ -112,11 +116,11 @@ class Ledger:
         self,
         name: str,
         value: Any,
-        *,
         label: str,
+        *,
         format: str | None = None,
         ci: tuple[Any, Any] | None = None,
-        level: float = 0.95,
+        level: float | None = None,
         n: int | None = None,
         p: float | None = None,
         test: str = "",
@@ -129,21 +133,36 @@ class Ledger:
 
         Args:
             name: Its name in keys and criteria.
-            value: A number or a text; None when it could not be measured (then say why in `because`).
+            value: A number or a text; an `Estimate`, which brings its interval, test, n and resamples along;
+                `Missing` where it does not apply to this model (see `does_not_apply`); None when it could not
+                be measured (then say why in `because`).
             label: What it is, as a phrase that can head a table row.
             format: A Python format specification; default ",d" for integers and ".2f" for floats.
-            ci: Ends of the interval at `level`.
+            ci: Ends of the interval at `level` (default 0.95).
             n: Number of independent items behind it.
             p: p-value of `test`, above 0 (a permutation p-value counts the observed arrangement).
             test: What was tested and how ("permutation of labels within levels, two-sided").
             resamples: Number of permutations or bootstrap resamples drawn.
             unit: Printed after the value ("nats", "%").
-            tolerance: How much a rerun may differ; default `EXACT` for integers and texts, else `FLOAT32`.
+            tolerance: How much a rerun may differ; default `EXACT` for integers and texts, else the ledger's.
 
         Raises:
-            InvalidRecord: Duplicate name, non-finite value, interval ends out of order, p outside (0, 1], an
-                n that is no number of items, a level that is no share.
+            InvalidRecord: Something beside an `Estimate` that it says itself; duplicate name, non-finite
+                value, interval ends out of order, p outside (0, 1], an n that is no number of items, a level
+                that is no share.
         """
+        if isinstance(value, Missing):
+            return self.does_not_apply(value.because, name)
+        if isinstance(value, Estimate):
+            beside = {"ci": ci, "level": level, "n": n, "p": p, "test": test or None, "resamples": resamples}
+            if said := [word for word, given in beside.items() if given is not None]:
+                raise InvalidRecord(
+                    f"statistic '{name}' is an Estimate and gets {' and '.join(said)} beside it.",
+                    hint="an Estimate says it itself:  dataclasses.replace(estimate, n=…)",
+                )
+            ci = None if value.low is None else (value.low, value.high)
+            level, n, p, test = value.level, value.n, value.p, value.test
+            value, resamples = value.value, value.resamples
         value = plain(value, f"statistic '{name}'")
         if isinstance(value, bool):
             raise InvalidRecord(
@@ -155,7 +174,7 @@ class Ledger:
                 hint='because="why it could not be measured"',
             )
         ends = None if ci is None else interval(ci, f"interval of '{name}'")
-        level = share(level, f"level of '{name}'", "a share:  level=0.95")
+        level = share(0.95 if level is None else level, f"level of '{name}'", "a share:  level=0.95")
         if p is not None:
             hint = "a permutation p-value is (1 + exceedances) / (permutations + 1)"
             p = share(p, f"p-value of '{name}'", hint)
@@ -164,7 +183,7 @@ class Ledger:
         unit = visible(unit)
         spec = format if format is not None else (",d" if isinstance(value, int) else ".2f")
         text = statistic_text(value, spec=spec, unit=unit, ci=ends, level=level, p=p, n=count)
-        default = FLOAT32 if isinstance(value, float) else EXACT
+        default = self._tolerance if isinstance(value, float) else EXACT
         self._record(
             "statistics",
             name,
@@ -225,7 +244,7 @@ class Ledger:
                 "missing or of another type",
             )
         by_column = {"*": tolerance} if isinstance(tolerance, Tolerance) else dict(tolerance or {})
-        by_column.setdefault("*", FLOAT32)
+        by_column.setdefault("*", self._tolerance)
         record = _checked(
             Figure,
             caption=caption,
@@ -277,7 +296,7 @@ class Ledger:
                 kind=column.kind,
                 format=specs.get(column.name, {"int": ",d", "float": ".3g"}.get(column.kind, "")),
                 tolerance=tolerances.get(
-                    column.name, tolerances.get("*", FLOAT32) if column.kind == "float" else EXACT
+                    column.name, tolerances.get("*", self._tolerance) if column.kind == "float" else EXACT
                 ),
             )
             for column in read
@@ -340,7 +359,7 @@ class Ledger:
             caption=_sentence("caption", where, caption),
             passages=texts,
             largest=largest_value(texts),
-            tolerance=tolerance or FLOAT32,
+            tolerance=tolerance or self._tolerance,
             cell=_OWN_CELL,
         )
         self._record("passages", name, record)

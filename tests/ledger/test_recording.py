@@ -10,7 +10,8 @@ import mechscope.ledger.recording as recording
 from mechscope.errors import InvalidRecord, MechscopeError, UnknownName
 from mechscope.ledger import EXACT, Close, Ledger, Passage, RecordPayload
 from mechscope.ledger.display import record_html
-from mechscope.ledger.schema import Claim, Figure, Passages, Statistic, Table
+from mechscope.ledger.schema import Absent, Claim, Figure, Passages, Statistic, Table
+from mechscope.stats.estimates import Estimate, Missing
 
 BARS = pd.DataFrame({"x": ["a", "b"], "y": [1.0, 2.0]})
 
@@ -217,3 +218,44 @@ def test_a_script_that_records_under_another_name_is_refused(monkeypatch: pytest
     monkeypatch.setenv("MECHSCOPE_ANALYSIS", "topic_geometry")
     with pytest.raises(InvalidRecord, match="is the analysis 'topic_geometry'"):
         Ledger("topic_geometri")
+
+
+def test_an_estimate_brings_its_interval_test_and_n_along(
+    ledger: Ledger, recorded: list[tuple[RecordPayload, Statistic]]
+) -> None:
+    estimate = Estimate(1.5, 1.0, 2.0, level=0.9, p=0.01, test="sign flips", n=12, resamples=999)
+    ledger.statistic("gain", estimate, "Gain", unit="nats")
+    apart = {"ci": (1.0, 2.0), "level": 0.9, "p": 0.01, "test": "sign flips", "n": 12, "resamples": 999}
+    Ledger("other").statistic("gain", 1.5, label="Gain", unit="nats", **apart)
+    assert recorded[0][1] == recorded[1][1]
+
+
+@pytest.mark.parametrize(
+    "beside", [{"ci": (1.0, 2.0)}, {"level": 0.9}, {"p": 0.1}, {"test": "x"}, {"n": 3}, {"resamples": 9}]
+)
+def test_what_an_estimate_says_itself_is_not_said_beside_it(ledger: Ledger, beside: dict) -> None:
+    with pytest.raises(InvalidRecord, match=f"gets {next(iter(beside))} beside it"):
+        ledger.statistic("gain", Estimate(1.5), "Gain", **beside)
+
+
+def test_a_missing_estimate_is_recorded_as_what_does_not_apply(
+    ledger: Ledger, recorded: list[tuple[RecordPayload, Absent]]
+) -> None:
+    ledger.statistic("gain", Missing("two layers are needed, and this model has 1"), "Gain")
+    payload, record = recorded[0]
+    assert (payload.kind, record.because) == ("absent", "two layers are needed, and this model has 1")
+
+
+def test_a_ledgers_tolerance_is_that_of_every_measured_number_that_has_none_of_its_own(
+    recorded: list[tuple[RecordPayload, object]],
+) -> None:
+    noisy = Close(rtol=0.01, because="float32 activations")
+    ledger = Ledger("demo", tolerance=noisy)
+    ledger.statistic("share", 0.3, "Share")
+    ledger.statistic("count", 3, "Count")
+    ledger.figure("bars", bar_chart(), caption="Bars.", alt="Two bars.")
+    ledger.table("rows", BARS, key="x", caption="Rows.")
+    ledger.passages("texts", [Passage.of(["a"], [1.0])], caption="Texts.")
+    share, count, figure, table, passages = (record for _, record in recorded)
+    assert share.tolerance == figure.tolerance["*"] == passages.tolerance == noisy
+    assert (count.tolerance, [column.tolerance for column in table.columns]) == (EXACT, [EXACT, noisy])

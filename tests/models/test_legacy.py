@@ -9,7 +9,7 @@ import torch
 from transformer_lens import HookedTransformer
 
 from mechscope.errors import ModelMismatch, ModelUnavailable
-from mechscope.models import hub, load_model
+from mechscope.models import legacy, load_model
 from mechscope.models.registry import find_model, is_legacy
 
 
@@ -34,7 +34,7 @@ def replace_loader(monkeypatch: pytest.MonkeyPatch, loss: float) -> list[tuple[s
         calls.append((name, options))
         return Loaded(loss)
 
-    monkeypatch.setattr(hub, "require_hub", lambda model: None)
+    monkeypatch.setattr(legacy, "require_hub", lambda model: None)
     monkeypatch.setattr(HookedTransformer, "from_pretrained_no_processing", boot)
     return calls
 

@@ -1,0 +1,173 @@
+"""What is estimated, with what is known about it; and the seeded draws that intervals and tests are made of.
+
+draws = Draws(seed, resamples)
+ledger.statistic("gain", draws.mean("gain", values), "Gain of the second copy", unit="nats")
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from mechscope.errors import InvalidInput
+from mechscope.stats.resampling import (
+    Interval,
+    PermutationTest,
+    bootstrap_weights,
+    percentile_interval,
+    permuted_within,
+)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One number and what is known about it; `Ledger.statistic` takes it as its value.
+
+    Attributes:
+        value: The number.
+        low: Lower end of its interval; None where there is none.
+        high: Upper end.
+        level: Of the interval.
+        p: p-value of `test`.
+        test: What was tested and how ("sign flips over rows, two-sided").
+        n: Number of independent items behind it.
+        resamples: Number of permutations or bootstrap resamples drawn.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    level: float = 0.95
+    p: float | None = None
+    test: str = ""
+    n: int | None = None
+    resamples: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        value: float | None = None,
+        *,
+        interval: Interval | None = None,
+        test: PermutationTest | None = None,
+        by: str = "",
+        unit: int = 0,
+        n: int | None = None,
+    ) -> Estimate:
+        """Put together what functions of `stats` return, for one of their units (a layer, a head).
+
+        Args:
+            value: Default: what the test observed.
+            by: What was tested and how; needed for the test's p-value to be stated.
+            n: Number of independent items.
+
+        Raises:
+            InvalidInput: There is no value: neither one of its own nor a test's.
+        """
+        if value is None:
+            if test is None:
+                raise InvalidInput("an estimate needs a value, or a test that observed one.")
+            value = float(test.observed[unit])
+        drawn = interval or test
+        return cls(
+            value=float(value),
+            low=float(interval.low[unit]) if interval else None,
+            high=float(interval.high[unit]) if interval else None,
+            level=interval.level if interval else 0.95,
+            p=float(test.p[unit]) if test and by else None,
+            test=by,
+            n=n,
+            resamples=drawn.resamples if drawn else None,
+        )
+
+    @classmethod
+    def of_draws(
+        cls, value: float, draws: Float[np.ndarray, " draw"], *, n: int | None = None, level: float = 0.95
+    ) -> Estimate:
+        """A value and its percentile interval from bootstrap draws of it.
+
+        Raises:
+            InvalidInput: A draw that is not finite.
+        """
+        ends = percentile_interval(np.asarray(draws)[:, None], level)
+        return cls.of(value, interval=ends, n=n)
+
+    def tested(self, p: float, test: str) -> Estimate:
+        """The same with a p-value, and what was tested and how."""
+        return dataclasses.replace(self, p=float(p), test=test)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """No estimate, and why; recorded as "does not apply" where an estimate would stand.
+
+    Attributes:
+        because: What is needed, and what this model has instead.
+    """
+
+    because: str
+
+
+@dataclass(frozen=True)
+class Draws:
+    """All that an analysis draws: a generator for each name, so that no record moves another's draws.
+
+    Attributes:
+        seed: The analysis' seed.
+        resamples: Number of permutations, and of bootstrap resamples.
+    """
+
+    seed: int
+    resamples: int = 10_000
+
+    def rng(self, name: str) -> np.random.Generator:
+        """The generator of one purpose; the same name gives the same draws."""
+        return np.random.default_rng([self.seed, zlib.crc32(name.encode())])
+
+    def weights(
+        self, name: str, items: int | Sequence[int] | Int[np.ndarray, " item"]
+    ) -> Float[np.ndarray, "draw item"]:
+        """Bootstrap multiplicities of `items`: so many of them, or the stratum of each."""
+        strata = np.zeros(items, dtype=np.int64) if isinstance(items, int) else np.asarray(items)
+        return bootstrap_weights(strata, self.resamples, self.rng(name)).astype(np.float64)
+
+    def permuted(
+        self,
+        name: str,
+        labels: Int[np.ndarray, " item"],
+        within: Int[np.ndarray, " item"] | None = None,
+    ) -> Int[np.ndarray, "draw item"]:
+        """Labels shuffled among the items of each level of `within` (None: among all)."""
+        return permuted_within(labels, within, self.resamples, self.rng(name))
+
+    def mean(
+        self,
+        name: str,
+        values: Float[np.ndarray, " item"],
+        *,
+        over: Float[np.ndarray, " item"] | None = None,
+        strata: Sequence[int] | Int[np.ndarray, " item"] | None = None,
+    ) -> Estimate:
+        """The mean over items, or the ratio of two means over the same items, with its bootstrap interval.
+
+        Args:
+            over: What the mean is a share of; resampled together with `values`.
+            strata: Items are resampled within these; None: all together.
+
+        Raises:
+            InvalidInput: A stratum with a single item, or a resample without a value.
+        """
+        values = np.asarray(values, dtype=np.float64)
+        n = len(values)
+        weights = self.weights(name, n if strata is None else strata)
+        if over is None:
+            return Estimate.of_draws(float(values.mean()), weights @ values / n, n=n)
+        over = np.asarray(over, dtype=np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            draws = (weights @ values) / (weights @ over)
+        return Estimate.of_draws(float(values.sum() / over.sum()), draws, n=n)
