@@ -108,7 +108,8 @@ from mechscope.errors import refusal
 from mechscope.ledger import Close, Ledger
 from mechscope.lens.ablation import Ablation, CopyingLoss, ablation, copying_loss
 from mechscope.lens.attention import attention_patterns, categories, head_scores
-from mechscope.lens.components import Head, all_heads, layers_without_window
+from mechscope.lens.core.components import Head, all_heads, layers_without_window
+from mechscope.lens.core.tokens import tokenise
 from mechscope.lens.path_patching import composition
 from mechscope.lens.repeats import RepeatedTokens, repeated_tokens
 from mechscope.lens.spans import (
@@ -120,7 +121,6 @@ from mechscope.lens.spans import (
     span_scores,
     spans_of_copies,
 )
-from mechscope.lens.texts import tokenise
 from mechscope.models import load_model
 from mechscope.stats.multiple import holm
 from mechscope.stats.resampling import (

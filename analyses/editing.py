@@ -108,8 +108,9 @@ from mechscope import charts
 from mechscope.data.prompts import analysis_file, load_prompts, load_words
 from mechscope.ledger import RESAMPLED, Close, Ledger
 from mechscope.lens.ablation import ablation
-from mechscope.lens.answers import answer_tokens
-from mechscope.lens.components import Head, all_heads
+from mechscope.lens.core.components import Head, all_heads
+from mechscope.lens.core.forward import read_last_position
+from mechscope.lens.core.tokens import answer_tokens, fits, tokenise
 from mechscope.lens.edited import (
     ablation_estimates,
     continue_greedily,
@@ -117,9 +118,7 @@ from mechscope.lens.edited import (
     edited_logits,
     read_streams,
 )
-from mechscope.lens.last_position import read_last_position
 from mechscope.lens.steering import mean_difference_direction, steer
-from mechscope.lens.texts import fits, tokenise
 from mechscope.models import load_model
 from mechscope.stats.resampling import bootstrap_weights, percentile_interval
 

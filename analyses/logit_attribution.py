@@ -96,11 +96,10 @@ from mechscope.errors import InvalidInput
 from mechscope.ledger import RESAMPLED, Close, Ledger
 from mechscope.lens.answers import score_answers
 from mechscope.lens.attribution import attribute, attribute_neurons
-from mechscope.lens.last_position import read_last_position
+from mechscope.lens.core.forward import read_last_position
+from mechscope.lens.core.readout import soft_cap
+from mechscope.lens.core.tokens import tokenise, unreadable
 from mechscope.lens.logit_lens import logit_by_layer, logit_lens
-from mechscope.lens.readable import unreadable
-from mechscope.lens.readout import soft_cap
-from mechscope.lens.texts import tokenise
 from mechscope.models import load_model
 from mechscope.stats.paired_shares import compare_paired_shares
 from mechscope.stats.resampling import bootstrap_weights, percentile_interval

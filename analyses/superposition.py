@@ -101,8 +101,8 @@ from scipy.stats import hypergeom
 from mechscope import charts
 from mechscope.data.prompts import analysis_file, load_prompts
 from mechscope.ledger import EXACT, Close, Ledger, Passage
-from mechscope.lens.answers import answer_tokens
-from mechscope.lens.components import n_neurons_of, norm_behind_mlp
+from mechscope.lens.core.components import n_neurons_of, norm_behind_mlp
+from mechscope.lens.core.tokens import TokenisedTexts, answer_tokens, fits, readable_pieces, tokenise
 from mechscope.lens.directions import of_some_length, output_directions, random_cosine_density, spread
 from mechscope.lens.geometry import dominance, without_dimensions
 from mechscope.lens.neuron_ablation import TextLosses, ablate_neurons
@@ -117,8 +117,6 @@ from mechscope.lens.neuron_texts import (
     topic_counts,
 )
 from mechscope.lens.neurons import HISTOGRAM_EDGES, neuron_statistics, topics_among_top
-from mechscope.lens.texts import TokenisedTexts, fits, tokenise
-from mechscope.lens.token_text import readable_pieces
 from mechscope.lens.toy_superposition import ToyRecipe, dimensionality, represented, train_toys
 from mechscope.models import load_model
 from mechscope.stats.auroc import auroc, mean_auroc_interval, mean_auroc_resampled, mean_auroc_test

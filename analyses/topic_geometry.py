@@ -97,6 +97,8 @@ import torch
 from mechscope import charts
 from mechscope.data.prompts import PromptSet, analysis_file, load_prompts, load_words
 from mechscope.ledger import RESAMPLED, Close, Ledger
+from mechscope.lens.core.forward import read_last_position
+from mechscope.lens.core.tokens import shared_ending, tokenise, unreadable
 from mechscope.lens.geometry import (
     cluster,
     cosines,
@@ -105,10 +107,7 @@ from mechscope.lens.geometry import (
     off_diagonal,
     without_dimensions,
 )
-from mechscope.lens.last_position import read_last_position
 from mechscope.lens.next_tokens import log_mass, shared_top, top_tokens, words_as_tokens
-from mechscope.lens.readable import shared_ending, unreadable
-from mechscope.lens.texts import tokenise
 from mechscope.models import load_model
 from mechscope.stats.multiple import holm
 from mechscope.stats.pairs import (

@@ -62,7 +62,7 @@ def _offered(module: str) -> set[str]:
 TABLES = _tables()
 PUBLIC = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for pattern in ("lens/*.py", "stats/*.py", "charts/*.py", "data/*.py")
+    for pattern in ("lens/core/*.py", "lens/*.py", "stats/*.py", "charts/*.py", "data/*.py")
     for path in sorted((ROOT / "mechscope").glob(pattern))
     if not path.name.startswith("_")
 ]

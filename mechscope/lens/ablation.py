@@ -23,13 +23,13 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, UnknownName
-from mechscope.lens.components import Head, Mlp, mlp_written, require_components
+from mechscope.lens.core.components import Head, Mlp, mlp_written, require_components
+from mechscope.lens.core.forward import Hook
+from mechscope.lens.core.room import rows_at_once
+from mechscope.lens.core.tokens import first_counted
 from mechscope.lens.repeats import RepeatedTokens
-from mechscope.lens.room import rows_at_once
-from mechscope.lens.texts import first_counted
 
 Method = Literal["zero", "mean", "resample"]
-Hook = tuple[str, Callable[[Tensor, Any], Tensor]]
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ class CopyingLoss:
 
     Both are means over tokens 2 … L of a copy, so that they are about the same tokens; the first token of the
     second copy cannot be foreseen. Without a BOS they are over tokens 3 … L: the second token of the first
-    copy is predicted at the first position of the row, an attention sink (see `mechscope.lens.texts`).
+    copy is predicted at the first position of the row, an attention sink (see `mechscope.lens.core.tokens`).
 
     Attributes:
         first: In the first copy: nothing to copy from.

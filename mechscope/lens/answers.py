@@ -11,9 +11,10 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
-from mechscope.lens.readout import read_positions, soft_cap
-from mechscope.lens.room import rows_at_once
-from mechscope.lens.texts import Padding, TokenisedTexts, batches, tokenise
+from mechscope.lens.core.forward import read_positions
+from mechscope.lens.core.readout import soft_cap
+from mechscope.lens.core.room import rows_at_once
+from mechscope.lens.core.tokens import Padding, TokenisedTexts, answer_tokens, batches, tokenise
 
 
 @dataclass(frozen=True)
@@ -48,30 +49,6 @@ class AnswerScores:
     def known(self) -> Bool[Tensor, " text"]:
         """Whether the model, always taking the most probable token, would write the answer."""
         return self.worst_rank == 1
-
-
-def answer_tokens(bridge: TransformerBridge, answers: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """Token ids of answers; a leading space belongs to the answer (" Austin").
-
-    Some tokenizers put a space before every text. So an answer that begins with one is tokenised behind a
-    word, where it has that one only.
-
-    Raises:
-        InvalidInput: An answer without tokens.
-    """
-    if not len(answers):
-        return ()  # tokenizers fail on none
-    word, *behind = bridge.tokenizer(["a", *(f"a{answer}" for answer in answers)], add_special_tokens=False)[
-        "input_ids"
-    ]
-    alone = bridge.tokenizer(list(answers), add_special_tokens=False)["input_ids"]
-    found = []
-    for answer, whole, ids in zip(answers, behind, alone, strict=True):
-        if not ids:
-            raise InvalidInput(f"the answer {answer!r} has no tokens.", hint='write it as " Austin"')
-        spaced = answer.startswith(" ") and whole[: len(word)] == word and len(whole) > len(word)
-        found.append(tuple(whole[len(word) :] if spaced else ids))
-    return tuple(found)
 
 
 def rank_of(logits: Float[Tensor, "item vocab"], ids: Int[Tensor, " item"]) -> Int[Tensor, " item"]:

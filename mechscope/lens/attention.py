@@ -26,10 +26,10 @@ from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, UnknownName
-from mechscope.lens.components import Head, require_components
+from mechscope.lens.core.components import Head, require_components
+from mechscope.lens.core.room import rows_at_once
+from mechscope.lens.core.tokens import Padding, TokenisedTexts, batches
 from mechscope.lens.repeats import RepeatedTokens
-from mechscope.lens.room import rows_at_once
-from mechscope.lens.texts import Padding, TokenisedTexts, batches
 
 Category = Literal[
     "induction",
@@ -60,7 +60,7 @@ def attention_patterns(
 
     Args:
         bridge: The model, in eval mode.
-        tokenised: From `mechscope.lens.texts.tokenise`; a BOS there is part of the pattern.
+        tokenised: From `mechscope.lens.core.tokens.tokenise`; a BOS there is part of the pattern.
         heads: Which heads, in the order of the answer.
         padding: How rows of one batch are brought to one length; the answer does not depend on it.
         batch_size: Texts in a batch; default as many as memory has room for.

@@ -1,9 +1,9 @@
 """Direct logit attribution: a logit as an exact sum over embedding, heads, MLPs, neurons and biases.
 
 The stream after the last block is a sum of what every component wrote, and a logit is linear in it once the
-final norm's scale is frozen (see `mechscope.lens.readout`). Where a norm stands behind a block's attention or
-MLP (Gemma's sandwich norms), its scale is frozen too, and every head's part goes through it. The sum is
-compared with the model's own logit on every call (Elhage et al. 2021; Wang et al. 2022).
+final norm's scale is frozen (see `mechscope.lens.core.readout`). Where a norm stands behind a block's
+attention or MLP (Gemma's sandwich norms), its scale is frozen too, and every head's part goes through it. The
+sum is compared with the model's own logit on every call (Elhage et al. 2021; Wang et al. 2022).
 
 A model with folded norms (`load_model(name, folded=True)`) is taken as it is. Parts of centred logits and of
 logit differences stay what they were, but for the value biases: folding moves them from the heads into their
@@ -23,26 +23,18 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, ModelMismatch, UnknownName
-from mechscope.lens.components import (
+from mechscope.lens.core.components import (
     mlp_output,
     n_neurons,
     neuron_weights,
     norm_behind_attention,
     norm_behind_mlp,
-)
-from mechscope.lens.readout import (
-    last_only,
-    make_readout,
-    norm_bias,
-    read_logit,
-    read_positions,
     require_layers,
-    require_tokens,
-    soft_cap,
-    through_norm,
 )
-from mechscope.lens.room import rows_at_once
-from mechscope.lens.texts import Padding, TokenisedTexts, batches
+from mechscope.lens.core.forward import last_only, read_positions
+from mechscope.lens.core.readout import make_readout, norm_bias, read_logit, soft_cap, through_norm
+from mechscope.lens.core.room import rows_at_once
+from mechscope.lens.core.tokens import Padding, TokenisedTexts, batches, require_tokens
 
 _SUMS = 50
 """How many roundings of float32 or better, relative to all that was added up, a sum may lose: half precision

@@ -20,6 +20,7 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, UnknownName
+from mechscope.lens.core.room import rows_at_once
 from mechscope.lens.patching import (
     Component,
     Direction,
@@ -33,7 +34,6 @@ from mechscope.lens.patching import (
     _Run,
     component_hook,
 )
-from mechscope.lens.room import rows_at_once
 
 
 @dataclass(frozen=True)

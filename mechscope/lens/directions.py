@@ -17,8 +17,8 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
-from mechscope.lens.components import norm_behind_mlp
-from mechscope.lens.readout import norm_gain, require_layers
+from mechscope.lens.core.components import norm_behind_mlp, require_layers
+from mechscope.lens.core.readout import norm_gain
 
 
 def output_directions(

@@ -21,11 +21,11 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, ModelMismatch
-from mechscope.lens.patching import starting_at
-from mechscope.lens.readout import require_hooks, require_layers, require_tokens, soft_cap
-from mechscope.lens.room import rows_at_once
-from mechscope.lens.steering import Hook
-from mechscope.lens.texts import TokenisedTexts
+from mechscope.lens.core.components import require_layers
+from mechscope.lens.core.forward import Hook, require_hooks, starting_at
+from mechscope.lens.core.readout import soft_cap
+from mechscope.lens.core.room import rows_at_once
+from mechscope.lens.core.tokens import TokenisedTexts, require_tokens
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def edited_logits(
     Args:
         start: The pass starts before this block; its stream must have been kept.
         edit: Hooks; each sees a batch of as many rows as `rows` has: how much memory that takes is yours to
-            choose (`mechscope.lens.room.rows_at_once`).
+            choose (`mechscope.lens.core.room.rows_at_once`).
         rows: Which texts, in which order, repeated as often as wanted; default all of them once.
 
     Raises:

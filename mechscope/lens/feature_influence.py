@@ -20,9 +20,9 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
+from mechscope.lens.core.room import rows_at_once
+from mechscope.lens.core.tokens import TokenisedTexts, batches
 from mechscope.lens.dictionaries import Dictionary, require_folded
-from mechscope.lens.room import rows_at_once
-from mechscope.lens.texts import TokenisedTexts, batches
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ def feature_influence(
 ) -> Influence:
     """Measure all three for some features; both dictionaries read the stream after their block.
 
-    Special tokens, padding and, without a BOS, each text's first token (see `mechscope.lens.texts`) count
-    neither as the source's tokens nor as the target's.
+    Special tokens, padding and, without a BOS, each text's first token (see
+    `mechscope.lens.core.tokens`) count neither as the source's tokens nor as the target's.
 
     Raises:
         InvalidInput: Layers that are not there or not in order, features that are not there, or an

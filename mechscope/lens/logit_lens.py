@@ -17,18 +17,11 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.lens.answers import rank_of
-from mechscope.lens.readout import (
-    last_only,
-    make_readout,
-    norm_bias,
-    read_positions,
-    require_tokens,
-    residual_hook,
-    through_norm,
-    unembed,
-)
-from mechscope.lens.room import rows_at_once
-from mechscope.lens.texts import Padding, TokenisedTexts, batches, first_counted
+from mechscope.lens.core.components import residual_hook
+from mechscope.lens.core.forward import last_only, read_positions
+from mechscope.lens.core.readout import make_readout, norm_bias, through_norm, unembed
+from mechscope.lens.core.room import rows_at_once
+from mechscope.lens.core.tokens import Padding, TokenisedTexts, batches, first_counted, require_tokens
 
 Positions = Literal["last", "all"]
 

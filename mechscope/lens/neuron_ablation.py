@@ -11,11 +11,11 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
-from mechscope.lens.components import n_neurons
+from mechscope.lens.core.components import n_neurons
+from mechscope.lens.core.forward import Hook
+from mechscope.lens.core.room import rows_at_once
+from mechscope.lens.core.tokens import TokenisedTexts
 from mechscope.lens.edited import edited_logits, read_streams
-from mechscope.lens.room import rows_at_once
-from mechscope.lens.steering import Hook
-from mechscope.lens.texts import TokenisedTexts
 
 
 def ablate_neurons(

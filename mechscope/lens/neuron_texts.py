@@ -12,12 +12,11 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
-from mechscope.lens.components import n_neurons, neuron_weights
+from mechscope.lens.core.components import n_neurons, neuron_weights
+from mechscope.lens.core.forward import last_only, read_positions
+from mechscope.lens.core.room import rows_at_once
+from mechscope.lens.core.tokens import Padding, TokenisedTexts, ValuedText, batches, tokenise, valued_text
 from mechscope.lens.neurons import NeuronStatistics
-from mechscope.lens.readout import last_only, read_positions
-from mechscope.lens.room import rows_at_once
-from mechscope.lens.texts import Padding, TokenisedTexts, batches, tokenise
-from mechscope.lens.token_text import ValuedText, valued_text
 
 _CELLS = 40_000_000  # units × draws × topics held at a time: 160 MB of float32
 

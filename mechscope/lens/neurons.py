@@ -17,9 +17,9 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, ModelMismatch
-from mechscope.lens.components import n_neurons
-from mechscope.lens.room import rows_at_once
-from mechscope.lens.texts import Batch, Padding, TokenisedTexts, batches
+from mechscope.lens.core.components import n_neurons
+from mechscope.lens.core.room import rows_at_once
+from mechscope.lens.core.tokens import Batch, Padding, TokenisedTexts, batches
 
 _SIZES = tuple(2.0**power for power in range(-6, 7))
 HISTOGRAM_EDGES: tuple[float, ...] = (*(-size for size in reversed(_SIZES)), 0.0, *_SIZES)
@@ -33,7 +33,7 @@ _EDGES = torch.tensor(HISTOGRAM_EDGES)
 @dataclass(frozen=True)
 class NeuronStatistics:
     """What each neuron does over all tokens of the texts that count: padding, special tokens and, without a
-    BOS, each text's first token are left out (see `mechscope.lens.texts`).
+    BOS, each text's first token are left out (see `mechscope.lens.core.tokens`).
 
     Attributes:
         layers: Which blocks these are.

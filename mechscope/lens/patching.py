@@ -22,10 +22,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -35,13 +33,20 @@ from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, UnknownName
-from mechscope.lens.components import attention_written, mlp_written
-from mechscope.lens.room import rows_at_once
-from mechscope.lens.texts import tokenise
+from mechscope.lens.core.components import attention_written, mlp_written
+from mechscope.lens.core.forward import starting_at
+from mechscope.lens.core.room import rows_at_once
+from mechscope.lens.core.tokens import tokenise
 
 Component = Literal["residual", "attention", "mlp", "heads"]
+
+
 Direction = Literal["denoising", "noising"]
+
+
 Score = Literal["logit_difference", "kl"]
+
+
 _Hook = tuple[str, Callable[[Tensor, Any], Tensor | None]]
 
 
@@ -398,51 +403,6 @@ def patching_map(
     for (pair, row, place), effect in zip(at, found.effects.tolist(), strict=True):
         maps[pair][row, place] = effect
     return PatchingMap(component, tuple(maps))
-
-
-@contextmanager
-def starting_at(bridge: TransformerBridge, layer: int) -> Iterator[None]:
-    """Within this context a forward pass skips the blocks before `layer` (their hooks do not fire).
-
-    Give block `layer` its input through a hook on `blocks.{layer}.hook_resid_pre`; without one it gets the
-    embeddings. TransformerBridge has no `start_at_layer` of its own.
-    """
-    skipped = [bridge.blocks[number] for number in range(layer)]
-    width = _output_width(bridge)
-
-    def pass_through(hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor | tuple[Tensor | None, ...]:
-        return hidden_states if width is None else (hidden_states, *[None] * (width - 1))
-
-    for block in skipped:
-        block.__dict__["forward"] = pass_through
-    try:
-        yield
-    finally:
-        for block in skipped:
-            del block.__dict__["forward"]
-
-
-_WIDTHS: WeakKeyDictionary[TransformerBridge, int | None] = WeakKeyDictionary()
-
-
-def _output_width(bridge: TransformerBridge) -> int | None:
-    """How many values a block returns in a tuple; None where it returns the stream itself.
-
-    Architectures differ, and a model that expects a tuple would take the first row of a bare tensor. A pass
-    over one token tells.
-    """
-    if bridge not in _WIDTHS:
-
-        def look(module: Any, args: Any, output: Any) -> None:
-            _WIDTHS[bridge] = len(output) if isinstance(output, tuple) else None
-
-        handle = bridge.blocks[0].register_forward_hook(look)
-        try:
-            with torch.no_grad():  # not inference_mode: what modules keep must serve gradients later
-                bridge(torch.zeros(1, 1, dtype=torch.long, device=bridge.cfg.device), return_type="logits")
-        finally:
-            handle.remove()
-    return _WIDTHS[bridge]
 
 
 @dataclass(frozen=True)

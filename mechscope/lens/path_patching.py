@@ -22,7 +22,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformers import DynamicCache
 
 from mechscope.errors import InvalidInput, ModelMismatch, UnknownName
-from mechscope.lens.components import (
+from mechscope.lens.core.components import (
     Head,
     attention_output,
     attention_written,
@@ -30,8 +30,8 @@ from mechscope.lens.components import (
     norm_behind_attention,
     require_components,
 )
+from mechscope.lens.core.room import rows_at_once
 from mechscope.lens.repeats import RepeatedTokens
-from mechscope.lens.room import rows_at_once
 
 Into = Literal["key", "query"]
 

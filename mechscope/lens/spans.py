@@ -19,10 +19,10 @@ from transformer_lens.model_bridge import TransformerBridge
 from mechscope.errors import InvalidInput
 from mechscope.lens.ablation import Ablation, CopyingLoss
 from mechscope.lens.attention import attention_patterns
-from mechscope.lens.components import all_heads
+from mechscope.lens.core.components import all_heads
+from mechscope.lens.core.room import rows_at_once
+from mechscope.lens.core.tokens import TokenisedTexts, special_ids, tokenise
 from mechscope.lens.repeats import RepeatedTokens
-from mechscope.lens.room import rows_at_once
-from mechscope.lens.texts import TokenisedTexts, special_ids, tokenise
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def repeated_spans(
         bridge: The model; only its tokenizer is used.
         texts: The texts.
         spans: One a text, without the space before it.
-        prepend_bos: As in `mechscope.lens.texts.tokenise`.
+        prepend_bos: As in `mechscope.lens.core.tokens.tokenise`.
 
     Raises:
         InvalidInput: Another number of spans than of texts; a span that does not come exactly twice as the
@@ -152,8 +152,8 @@ def span_loss(
 
     Both are means over the span's tokens but the first, which says that the span has come at all. Where a
     span begins a text without a BOS, its second token doesn't count either: it is predicted at the first
-    position, an attention sink (see `mechscope.lens.texts`). The unembedding is run at the positions that
-    predict them only. All texts are padded on the right to the longest one, which is how long the rows of an
+    position, an attention sink (see `mechscope.lens.core.tokens`). The unembedding is run only where they are
+    predicted. All texts are padded on the right to the longest one, which is how long the rows of an
     ablation's reference set must be (`spans.width`).
 
     Args:
@@ -244,7 +244,7 @@ def joined_rows(
         bridge: The model; only its tokenizer is used.
         texts: The texts, in order.
         width: Tokens in a row, the BOS included where there is one.
-        prepend_bos: As in `mechscope.lens.texts.tokenise`.
+        prepend_bos: As in `mechscope.lens.core.tokens.tokenise`.
 
     Raises:
         InvalidInput: No texts, rows longer than the model's context, or too few tokens for a single row.

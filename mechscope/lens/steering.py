@@ -8,7 +8,7 @@ direction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,10 +17,9 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
+from mechscope.lens.core.components import require_layers
+from mechscope.lens.core.forward import Hook
 from mechscope.lens.dictionaries import Dictionary, require_folded
-from mechscope.lens.readout import require_layers
-
-Hook = tuple[str, Callable[[Tensor, Any], Tensor]]
 
 
 def mean_difference_direction(

@@ -21,8 +21,8 @@ from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
-from mechscope.lens.room import rows_at_once
-from mechscope.lens.texts import first_counted
+from mechscope.lens.core.room import rows_at_once
+from mechscope.lens.core.tokens import first_counted
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ class PeriodicLoss:
 
     Attributes:
         early: Tokens of the first stretch, which nothing foretells: from the third on, for the second is
-            predicted at the first position, an attention sink in most models (see `mechscope.lens.texts`).
+            predicted at the first position, an attention sink in most models (`mechscope.lens.core.tokens`).
         late: Tokens of later stretches, from the second token of the second stretch on.
     """
 

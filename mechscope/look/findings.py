@@ -10,9 +10,9 @@ from transformer_lens.model_bridge import TransformerBridge
 from mechscope.errors import InvalidInput
 from mechscope.lens.answers import score_answers
 from mechscope.lens.attribution import Neuron, attribute, attribute_neurons
+from mechscope.lens.core.readout import soft_cap
+from mechscope.lens.core.tokens import tokenise
 from mechscope.lens.logit_lens import logit_lens
-from mechscope.lens.readout import soft_cap
-from mechscope.lens.texts import tokenise
 from mechscope.look.tokens import quoted, token_reader
 
 

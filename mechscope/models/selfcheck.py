@@ -153,7 +153,7 @@ def _require_sums(bridge: TransformerBridge, tokens: Int[Tensor, "1 pos"], model
     """A block's output is its input, what attention writes and what the MLP writes, and nothing else."""
     import torch
 
-    from mechscope.lens.components import attention_written, mlp_written
+    from mechscope.lens.core.components import attention_written, mlp_written
 
     bound = _RESIDUAL[str(bridge.cfg.dtype).removeprefix("torch.")]
     layers = range(bridge.cfg.n_layers)

@@ -12,7 +12,7 @@ import torch
 from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.model_bridge import TransformerBridge
 
-from mechscope.lens.components import Head
+from mechscope.lens.core.components import Head
 
 VOCABULARY = 40
 CONTEXT = 64

@@ -8,7 +8,7 @@ import torch
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.lens.ablation import ablation, copying_loss
-from mechscope.lens.components import Head, Mlp, all_heads
+from mechscope.lens.core.components import Head, Mlp, all_heads
 from mechscope.lens.repeats import repeated_tokens
 from tests.lens.planted import BOS, INDUCTION, PREVIOUS, VOCABULARY, planted_model
 

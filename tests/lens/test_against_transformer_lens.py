@@ -12,7 +12,7 @@ from transformer_lens.tools.analysis.attribution_patching import attribution_pat
 from transformer_lens.tools.analysis.direct_path_patching import get_act_patch_direct_path
 
 from mechscope.lens.attribution_patching import attribution_map
-from mechscope.lens.components import Head, all_heads
+from mechscope.lens.core.components import Head, all_heads
 from mechscope.lens.patching import Pair, Site, encode_pairs, patch_sites
 from mechscope.lens.path_patching import PathPatcher
 from mechscope.lens.repeats import repeated_tokens

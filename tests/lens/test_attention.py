@@ -17,9 +17,9 @@ from mechscope.lens.attention import (
     entropies,
     head_scores,
 )
-from mechscope.lens.components import Head, Mlp, all_heads, require_components
+from mechscope.lens.core.components import Head, Mlp, all_heads, require_components
+from mechscope.lens.core.tokens import TokenisedTexts, tokenise
 from mechscope.lens.repeats import repeated_tokens
-from mechscope.lens.texts import TokenisedTexts, tokenise
 from tests.lens.planted import BOS, INDUCTION, PREVIOUS, planted_model
 
 

@@ -10,8 +10,8 @@ from transformer_lens.tools.analysis import direct_logit_attribution
 
 from mechscope.errors import InvalidInput, ModelMismatch, UnknownName
 from mechscope.lens.attribution import attribute, attribute_neurons
+from mechscope.lens.core.tokens import tokenise
 from mechscope.lens.logit_lens import logit_by_layer
-from mechscope.lens.texts import tokenise
 
 ANSWERS = torch.tensor([5, 9, 40, 4, 62, 17])
 OTHERS = torch.tensor([6, 3, 12, 61, 8, 20])

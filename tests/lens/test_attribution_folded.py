@@ -9,7 +9,7 @@ import torch
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.lens.attribution import attribute, attribute_neurons
-from mechscope.lens.texts import tokenise
+from mechscope.lens.core.tokens import tokenise
 
 ANSWERS = torch.tensor([5, 9, 40, 4, 62, 17])
 OTHERS = torch.tensor([6, 3, 12, 61, 8, 20])

@@ -24,8 +24,8 @@ from transformers import (
 )
 
 from mechscope.lens.attribution import attribute, attribute_neurons
+from mechscope.lens.core.tokens import tokenise
 from mechscope.lens.logit_lens import logit_by_layer
-from mechscope.lens.texts import tokenise
 from tests.lens.conftest import WORDS
 from tests.lens.tiny import boot, in_float64, make_telling
 

@@ -8,7 +8,7 @@ import torch
 from scipy.integrate import quad
 
 from mechscope.errors import InvalidInput
-from mechscope.lens.components import n_neurons_of
+from mechscope.lens.core.components import n_neurons_of
 from mechscope.lens.directions import of_some_length, output_directions, random_cosine_density, spread
 
 

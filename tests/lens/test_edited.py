@@ -5,7 +5,8 @@ import torch
 
 from mechscope.errors import InvalidInput, ModelMismatch, UnknownName
 from mechscope.lens.ablation import ablation
-from mechscope.lens.components import Head
+from mechscope.lens.core.components import Head
+from mechscope.lens.core.tokens import tokenise
 from mechscope.lens.edited import (
     ablation_estimates,
     continue_greedily,
@@ -15,7 +16,6 @@ from mechscope.lens.edited import (
     read_streams,
 )
 from mechscope.lens.steering import steer
-from mechscope.lens.texts import tokenise
 
 TEXTS = ["w1 w2 w3 w4 w5", "w6 w7", "w8 w9 w10"]
 

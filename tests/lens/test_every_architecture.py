@@ -17,7 +17,7 @@ from mechscope.lens.answers import score_answers
 from mechscope.lens.attention import attention_patterns, categories, head_scores
 from mechscope.lens.attribution import attribute, attribute_neurons
 from mechscope.lens.attribution_patching import attribution_map
-from mechscope.lens.components import (
+from mechscope.lens.core.components import (
     Head,
     Mlp,
     all_heads,
@@ -26,17 +26,17 @@ from mechscope.lens.components import (
     mlp_output,
     mlp_written,
 )
+from mechscope.lens.core.forward import read_last_position
+from mechscope.lens.core.readout import soft_cap, unembed
+from mechscope.lens.core.tokens import tokenise
 from mechscope.lens.edited import continue_greedily, edited_logits, read_streams
-from mechscope.lens.last_position import read_last_position
 from mechscope.lens.logit_lens import logit_by_layer, logit_lens
 from mechscope.lens.neuron_ablation import ablate_neurons
 from mechscope.lens.neurons import neuron_statistics
 from mechscope.lens.patching import Pair, Site, encode_pairs, pair_scores, patch_sites, patching_map
 from mechscope.lens.path_patching import composition
-from mechscope.lens.readout import soft_cap, unembed
 from mechscope.lens.repeats import repeated_tokens
 from mechscope.lens.steering import steer
-from mechscope.lens.texts import tokenise
 from tests.lens.architectures import ARCHITECTURES, Made, make
 
 TEXTS = ["w1 w2", "w3", "w4 w5 w6 w7 w8", "w9 w10 w11"]

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from mechscope.errors import InvalidInput
+from mechscope.lens.core.tokens import tokenise
 from mechscope.lens.feature_influence import PlainDictionary, feature_influence
-from mechscope.lens.texts import tokenise
 
 
 def dictionary(bridge, seed, n=6):

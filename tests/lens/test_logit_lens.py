@@ -5,9 +5,10 @@ import torch
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.lens.answers import rank_of, score_answers
+from mechscope.lens.core.forward import read_positions, require_hooks
+from mechscope.lens.core.readout import soft_cap, unembed
+from mechscope.lens.core.tokens import batches, tokenise
 from mechscope.lens.logit_lens import LogitLens, logit_by_layer, logit_lens
-from mechscope.lens.readout import read_positions, require_hooks, soft_cap, unembed
-from mechscope.lens.texts import batches, tokenise
 
 ANSWERS = torch.tensor([5, 9, 40, 4, 62, 17])
 OTHERS = torch.tensor([6, 3, 12, 61, 8, 20])

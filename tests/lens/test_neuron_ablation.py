@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from mechscope.errors import InvalidInput, UnknownName
+from mechscope.lens.core.tokens import tokenise
 from mechscope.lens.neuron_ablation import TextLosses, ablate_neurons
-from mechscope.lens.texts import tokenise
 
 TEXTS = ["w1 w2 w3 w4 w5 w6", "w7 w8 w9 w4", "w10 w11 w12 w13 w1 w2 w3"]
 

@@ -10,7 +10,8 @@ from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedT
 
 from mechscope.errors import InvalidInput
 from mechscope.ledger import Ledger, recording
-from mechscope.lens import token_text
+from mechscope.lens.core import tokens
+from mechscope.lens.core.tokens import TokenisedTexts, tokenise
 from mechscope.lens.neuron_texts import (
     among_top,
     last_token_neurons,
@@ -23,7 +24,6 @@ from mechscope.lens.neuron_texts import (
     topic_counts,
 )
 from mechscope.lens.neurons import neuron_statistics
-from mechscope.lens.texts import TokenisedTexts, tokenise
 
 LABELS = np.repeat(np.arange(4), 5)
 
@@ -190,6 +190,6 @@ def test_a_neurons_passages_are_recorded_as_they_come(bridge, texts, monkeypatch
 
 def test_a_piece_of_several_tokens_has_the_value_that_is_farthest_from_0(bridge, monkeypatch):
     pieces = [("é", slice(0, 2)), ("!", slice(2, 3))]
-    monkeypatch.setattr(token_text, "readable_pieces", lambda *_: pieces)
-    made = token_text.valued_text(bridge, [1, 2, 3], torch.tensor([0.5, -2.0, 1.00004]), title="T")
-    assert made == token_text.ValuedText(("é", "!"), (-2.0, 1.0), "T")
+    monkeypatch.setattr(tokens, "readable_pieces", lambda *_: pieces)
+    made = tokens.valued_text(bridge, [1, 2, 3], torch.tensor([0.5, -2.0, 1.00004]), title="T")
+    assert made == tokens.ValuedText(("é", "!"), (-2.0, 1.0), "T")

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from mechscope.errors import InvalidInput
+from mechscope.lens.core.tokens import tokenise
 from mechscope.lens.neurons import HISTOGRAM_EDGES, neuron_statistics, topics_among_top
-from mechscope.lens.texts import tokenise
 
 
 @pytest.mark.parametrize("padding", ["left", "right", "none"])

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mechscope.errors import InvalidInput, UnknownName
+from mechscope.lens.core.forward import starting_at
 from mechscope.lens.patching import (
     Pair,
     Site,
@@ -16,7 +17,6 @@ from mechscope.lens.patching import (
     pair_scores,
     patch_sites,
     patching_map,
-    starting_at,
 )
 
 PAIRS = [

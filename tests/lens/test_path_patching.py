@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mechscope.errors import InvalidInput, UnknownName
-from mechscope.lens.components import Head, all_heads
+from mechscope.lens.core.components import Head, all_heads
 from mechscope.lens.path_patching import PathPatcher, composition
 from mechscope.lens.repeats import repeated_tokens
 from tests.lens.planted import BOS, INDUCTION, PREVIOUS, planted_model

@@ -13,6 +13,7 @@ from torch import Tensor
 from mechscope.errors import InvalidInput
 from mechscope.lens.ablation import copying_loss
 from mechscope.lens.attention import head_scores
+from mechscope.lens.core.tokens import TokenisedTexts, batches, first_counted, tokenise
 from mechscope.lens.feature_influence import PlainDictionary, feature_influence
 from mechscope.lens.logit_lens import logit_lens
 from mechscope.lens.neuron_ablation import TextLosses
@@ -20,7 +21,6 @@ from mechscope.lens.neuron_texts import neuron_passages, token_activations
 from mechscope.lens.neurons import neuron_statistics
 from mechscope.lens.repeats import repeated_tokens
 from mechscope.lens.spans import span_loss, span_scores, spans_of_copies
-from mechscope.lens.texts import TokenisedTexts, batches, first_counted, tokenise
 from mechscope.lens.training import periodic_loss
 
 TEXTS = ["w1 w2 w3 w4", "w5 w6", "w7 w8 w9 w10 w11"]

@@ -13,8 +13,8 @@ import torch
 from mechscope.lens.answers import score_answers
 from mechscope.lens.attention import head_scores
 from mechscope.lens.attribution import attribute
+from mechscope.lens.core.tokens import tokenise
 from mechscope.lens.repeats import repeated_tokens
-from mechscope.lens.texts import tokenise
 
 pytestmark = [pytest.mark.hub, pytest.mark.weights]
 

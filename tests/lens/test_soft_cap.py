@@ -10,9 +10,9 @@ from transformers import Gemma2Config, Gemma2ForCausalLM
 from mechscope.errors import InvalidInput
 from mechscope.lens.answers import score_answers
 from mechscope.lens.attribution import attribute, attribute_neurons
+from mechscope.lens.core.readout import soft_cap
+from mechscope.lens.core.tokens import tokenise
 from mechscope.lens.logit_lens import logit_by_layer, logit_lens
-from mechscope.lens.readout import soft_cap
-from mechscope.lens.texts import tokenise
 from tests.lens.conftest import WORDS
 from tests.lens.tiny import boot, make_telling
 

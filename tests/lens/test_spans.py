@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mechscope.errors import InvalidInput
 from mechscope.lens.ablation import ablation, copying_loss
-from mechscope.lens.components import Head, all_heads
+from mechscope.lens.core.components import Head, all_heads
+from mechscope.lens.core.tokens import TokenisedTexts
 from mechscope.lens.repeats import repeated_tokens
 from mechscope.lens.spans import (
     RepeatedSpans,
@@ -22,7 +23,6 @@ from mechscope.lens.spans import (
     span_scores,
     spans_of_copies,
 )
-from mechscope.lens.texts import TokenisedTexts
 from tests.lens.planted import INDUCTION, PREVIOUS, VOCABULARY, planted_model
 
 TEXTS = [

@@ -18,9 +18,9 @@ from sae_lens.config import SAETrainerConfig
 from sae_lens.training.sae_trainer import SAETrainer
 
 from mechscope.errors import InvalidInput
+from mechscope.lens.core.tokens import TokenisedTexts, tokenise
 from mechscope.lens.dictionaries import require_folded
 from mechscope.lens.feature_influence import Influence, PlainDictionary, feature_influence
-from mechscope.lens.texts import TokenisedTexts, tokenise
 
 WIDTH, STEPS, BATCH = 48, 250, 256
 SOURCE_LAYER, TARGET_LAYER = 0, 2

@@ -14,15 +14,17 @@ import pytest
 import torch
 from transformer_lens.model_bridge import TransformerBridge
 
-import mechscope.lens
+import mechscope.lens.core
 from mechscope.errors import InvalidInput
-from mechscope.lens import room
 from mechscope.lens.ablation import ablation, copying_loss
 from mechscope.lens.answers import score_answers
 from mechscope.lens.attention import attention_patterns, head_scores
 from mechscope.lens.attribution import attribute, attribute_neurons
 from mechscope.lens.attribution_patching import attribution_map
-from mechscope.lens.components import Head, Mlp, all_heads, n_neurons
+from mechscope.lens.core import room
+from mechscope.lens.core.components import Head, Mlp, all_heads, n_neurons
+from mechscope.lens.core.forward import read_last_position
+from mechscope.lens.core.tokens import tokenise
 from mechscope.lens.edited import (
     ablation_estimates,
     continue_greedily,
@@ -31,7 +33,6 @@ from mechscope.lens.edited import (
     read_streams,
 )
 from mechscope.lens.feature_influence import feature_influence
-from mechscope.lens.last_position import read_last_position
 from mechscope.lens.logit_lens import logit_by_layer, logit_lens
 from mechscope.lens.neuron_ablation import TextLosses, ablate_neurons
 from mechscope.lens.neuron_texts import last_token_neurons, token_activations
@@ -41,7 +42,6 @@ from mechscope.lens.path_patching import composition
 from mechscope.lens.repeats import repeated_tokens
 from mechscope.lens.spans import span_loss, span_scores, spans_of_copies
 from mechscope.lens.steering import ablate_direction, steer
-from mechscope.lens.texts import tokenise
 from mechscope.lens.training import periodic_loss
 from mechscope.models import load_model
 from tests.lens.architectures import ARCHITECTURES, make
@@ -176,7 +176,7 @@ def test_with_room_for_one_row_the_answers_are_those_of_all_rows_at_once(bridge,
     sizes = []
     plain = room.rows_at_once
     monkeypatch.setattr(room, "free_memory", lambda device: 1)
-    for module in vars(mechscope.lens).values():
+    for module in (*vars(mechscope.lens).values(), *vars(mechscope.lens.core).values()):
         if hasattr(module, "rows_at_once"):
             monkeypatch.setattr(
                 module, "rows_at_once", lambda *a, **k: sizes.append(plain(*a, **k)) or sizes[-1]
@@ -225,7 +225,7 @@ _FACTORIES = {"zeros", "ones", "empty", "full", "arange", "tensor", "eye", "lins
 def test_a_hook_makes_no_tensor_on_another_device_than_its_value():
     """Inside a function that gets a hook's value, a new tensor names its device."""
     wrong = []
-    for path in Path(mechscope.lens.__path__[0]).glob("*.py"):
+    for path in Path(mechscope.lens.__path__[0]).rglob("*.py"):
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(function, ast.FunctionDef) or "hook" not in [a.arg for a in function.args.args]:
                 continue

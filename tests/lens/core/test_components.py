@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from transformers import AutoConfig
 
-from mechscope.lens.components import layers_without_window
+from mechscope.lens.core.components import layers_without_window
 
 KINDS: list[tuple[str, dict[str, Any], tuple[int, ...]]] = [
     ("llama", {}, (0, 1, 2, 3)),

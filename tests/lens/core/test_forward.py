@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from mechscope.errors import InvalidInput, ModelMismatch
-from mechscope.lens.last_position import read_last_position
-from mechscope.lens.texts import tokenise
+from mechscope.lens.core.forward import read_last_position
+from mechscope.lens.core.tokens import tokenise
 
 
 def read(bridge, tokenised, **options):

@@ -1,26 +1,158 @@
-"""What a model holds and predicts after the last token of each text, in one pass over all texts.
+"""A forward pass that reads what is asked for, where it is asked for, and computes nothing else.
 
-The pass hooks only what is asked for and keeps only the last position. When next-token distributions are
-wanted, only the last position goes into the unembedding (over half of a forward pass of a model with a large
-vocabulary); when they are not, the pass ends after the last block.
+Only the positions whose logits are wanted go into the unembedding (over half of a forward pass of a model
+with a large vocabulary). When none are, the pass ends after the last block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformer_lens.model_bridge import TransformerBridge
 
-from mechscope.errors import InvalidInput, ModelMismatch
-from mechscope.lens.components import attention_output
-from mechscope.lens.room import rows_at_once
-from mechscope.lens.texts import Batch, Padding, TokenisedTexts, batches
+from mechscope.errors import InvalidInput, ModelMismatch, UnknownName
+from mechscope.lens.core.components import attention_output
+from mechscope.lens.core.room import rows_at_once
+from mechscope.lens.core.tokens import Batch, Padding, TokenisedTexts, batches
+
+Hook = tuple[str, Callable[[Tensor, Any], Tensor]]
+
+
+def require_hooks(bridge: TransformerBridge, names: Sequence[str]) -> None:
+    """Refuse hook names that the model does not have.
+
+    Raises:
+        UnknownName: The nearest names that it has are proposed.
+    """
+    valid = bridge.hook_dict
+    for name in names:
+        if name not in valid:
+            raise UnknownName("hook", name, valid, hint="bridge.hook_dict lists the names of this model")
+
+
+class _PassEnds(Exception):
+    """Raised by the last hook when nothing behind it is wanted."""
+
+
+@contextmanager
+def starting_at(bridge: TransformerBridge, layer: int) -> Iterator[None]:
+    """Within this context a forward pass skips the blocks before `layer` (their hooks do not fire).
+
+    Give block `layer` its input through a hook on `blocks.{layer}.hook_resid_pre`; without one it gets the
+    embeddings. TransformerBridge has no `start_at_layer` of its own.
+    """
+    skipped = [bridge.blocks[number] for number in range(layer)]
+    width = _output_width(bridge)
+
+    def pass_through(hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor | tuple[Tensor | None, ...]:
+        return hidden_states if width is None else (hidden_states, *[None] * (width - 1))
+
+    for block in skipped:
+        block.__dict__["forward"] = pass_through
+    try:
+        yield
+    finally:
+        for block in skipped:
+            del block.__dict__["forward"]
+
+
+_WIDTHS: WeakKeyDictionary[TransformerBridge, int | None] = WeakKeyDictionary()
+
+
+def _output_width(bridge: TransformerBridge) -> int | None:
+    """How many values a block returns in a tuple; None where it returns the stream itself.
+
+    Architectures differ, and a model that expects a tuple would take the first row of a bare tensor. A pass
+    over one token tells.
+    """
+    if bridge not in _WIDTHS:
+
+        def look(module: Any, args: Any, output: Any) -> None:
+            _WIDTHS[bridge] = len(output) if isinstance(output, tuple) else None
+
+        handle = bridge.blocks[0].register_forward_hook(look)
+        try:
+            with torch.no_grad():  # not inference_mode: what modules keep must serve gradients later
+                bridge(torch.zeros(1, 1, dtype=torch.long, device=bridge.cfg.device), return_type="logits")
+        finally:
+            handle.remove()
+    return _WIDTHS[bridge]
+
+
+def read_positions(
+    bridge: TransformerBridge,
+    batch: Batch,
+    hooks: Sequence[str],
+    positions: Bool[Tensor, "batch pos"],
+    *,
+    logits: bool,
+) -> dict[str, Tensor]:
+    """What stands at some positions of a batch, read off in one pass.
+
+    Args:
+        hooks: Canonical hook names; values have the batch and the position as their first two dimensions.
+        positions: Where to read; items come row by row.
+        logits: Also run the unembedding, on these positions only, and return its output (before soft-capping)
+            as "unembed.hook_out". Without it the pass ends after the last block.
+
+    Returns:
+        By hook name, a tensor of shape (item, …).
+
+    Raises:
+        UnknownName: A hook that the model does not have.
+    """
+    require_hooks(bridge, hooks)
+    device = bridge.cfg.device
+    rows, places = (index.to(device) for index in positions.nonzero(as_tuple=True))
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Callable[[Tensor, Any], None]:
+        def hook(value: Tensor, hook: Any) -> None:
+            # Parts that do not depend on the text (positions) come once for all rows.
+            found[name] = value.expand(len(batch.ids), *value.shape[1:])[rows, places].detach()
+
+        return hook
+
+    def cut_down(value: Tensor, hook: Any) -> Tensor:
+        return value[rows, places].unsqueeze(1)
+
+    def keep_logits(value: Tensor, hook: Any) -> None:
+        found["unembed.hook_out"] = value[:, 0].detach()
+        raise _PassEnds
+
+    def end(value: Tensor, hook: Any) -> None:
+        raise _PassEnds
+
+    wanted: list[tuple[str, Callable[..., Any]]] = [(name, keep(name)) for name in hooks]
+    if logits:
+        wanted += [("unembed.hook_in", cut_down), ("unembed.hook_out", keep_logits)]
+    else:
+        wanted.append((f"blocks.{bridge.cfg.n_layers - 1}.hook_resid_post", end))
+    try:
+        with torch.inference_mode(), bridge.hooks(fwd_hooks=wanted):
+            bridge(batch.ids.to(device), attention_mask=batch.attended.to(device), return_type="logits")
+    except _PassEnds:
+        pass
+    missing = [name for name in hooks if name not in found]
+    if missing:
+        raise ModelMismatch(f"the hook {missing[0]} did not fire in a forward pass of this model.")
+    return found
+
+
+def last_only(batch: Batch) -> Bool[Tensor, "batch pos"]:
+    """The last token of each row."""
+    chosen = torch.zeros_like(batch.scored)
+    chosen[torch.arange(len(batch.last)), batch.last] = True
+    return chosen
+
 
 _Hook = tuple[str, Callable[[Tensor, Any], Tensor | None]]
 
@@ -42,10 +174,6 @@ class LastPosition:
     log_probs: Float[Tensor, "text vocab"] | None
 
 
-class _PassEnds(Exception):
-    """Raised by the last hook when nothing behind it is wanted."""
-
-
 def read_last_position(
     bridge: TransformerBridge,
     tokenised: TokenisedTexts,
@@ -61,7 +189,7 @@ def read_last_position(
 
     Args:
         bridge: The model, in eval mode, without compatibility mode's folding unless that is what you want.
-        tokenised: From `mechscope.lens.texts.tokenise`.
+        tokenised: From `mechscope.lens.core.tokens.tokenise`.
         residuals: Keep the residual stream after every block.
         heads: Keep every head's output.
         log_probs: Keep the next-token distribution (4 bytes × texts × vocabulary).

@@ -7,7 +7,7 @@ what is added to the stream, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -181,3 +181,20 @@ def _layer(bridge: TransformerBridge, layer: int) -> int:
             hint=f"layers of {bridge.cfg.model_name} go from 0 to {bridge.cfg.n_layers - 1}",
         )
     return layer
+
+
+def require_layers(bridge: TransformerBridge, layers: Sequence[int]) -> None:
+    """Refuse layers that the model does not have.
+
+    Raises:
+        InvalidInput: A layer below 0 or beyond the last one; the valid range is named.
+    """
+    last = bridge.cfg.n_layers - 1
+    for layer in layers:
+        if not 0 <= layer <= last:
+            raise InvalidInput(f"there is no layer {layer}: this model has layers 0 to {last}.")
+
+
+def residual_hook(layer: int) -> str:
+    """The residual stream after block `layer`; −1 stands for what goes into block 0 (the embedding)."""
+    return "blocks.0.hook_resid_pre" if layer < 0 else f"blocks.{layer}.hook_resid_post"

@@ -1,5 +1,4 @@
-"""From the end of the residual stream to a logit: the final norm with its scale frozen, the unembedding, and
-the readings at chosen positions that both the logit lens and attribution start from.
+"""From the end of the residual stream to a logit: the final norm with its scale frozen, and the unembedding.
 
 A logit is linear in the residual stream once the final norm's scale is taken as it was in the pass: with x
 the stream after the last block, w the norm's gain, b its bias and u a column of W_U,
@@ -8,129 +7,16 @@ logit = (x − mean x)·(w ∘ u) / scale + b·u + b_U (LayerNorm; RMSNorm has n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from mechscope.errors import InvalidInput, ModelMismatch, UnknownName
-from mechscope.lens.texts import Batch
-
-
-def require_layers(bridge: TransformerBridge, layers: Sequence[int]) -> None:
-    """Refuse layers that the model does not have.
-
-    Raises:
-        InvalidInput: A layer below 0 or beyond the last one; the valid range is named.
-    """
-    last = bridge.cfg.n_layers - 1
-    for layer in layers:
-        if not 0 <= layer <= last:
-            raise InvalidInput(f"there is no layer {layer}: this model has layers 0 to {last}.")
-
-
-def require_hooks(bridge: TransformerBridge, names: Sequence[str]) -> None:
-    """Refuse hook names that the model does not have.
-
-    Raises:
-        UnknownName: The nearest names that it has are proposed.
-    """
-    valid = bridge.hook_dict
-    for name in names:
-        if name not in valid:
-            raise UnknownName("hook", name, valid, hint="bridge.hook_dict lists the names of this model")
-
-
-def require_tokens(bridge: TransformerBridge, ids: Sequence[int]) -> None:
-    """Refuse token ids outside the vocabulary.
-
-    Raises:
-        InvalidInput: The valid range is named.
-    """
-    size = bridge.W_U.shape[1]
-    for token in ids:
-        if not 0 <= token < size:
-            raise InvalidInput(f"there is no token {token}: the vocabulary has ids 0 to {size - 1}.")
-
-
-class _PassEnds(Exception):
-    """Raised by the last hook when nothing behind it is wanted."""
-
-
-def read_positions(
-    bridge: TransformerBridge,
-    batch: Batch,
-    hooks: Sequence[str],
-    positions: Bool[Tensor, "batch pos"],
-    *,
-    logits: bool,
-) -> dict[str, Tensor]:
-    """What stands at some positions of a batch, read off in one pass.
-
-    Args:
-        hooks: Canonical hook names; values have the batch and the position as their first two dimensions.
-        positions: Where to read; items come row by row.
-        logits: Also run the unembedding, on these positions only, and return its output (before soft-capping)
-            as "unembed.hook_out". Without it the pass ends after the last block.
-
-    Returns:
-        By hook name, a tensor of shape (item, …).
-
-    Raises:
-        UnknownName: A hook that the model does not have.
-    """
-    require_hooks(bridge, hooks)
-    device = bridge.cfg.device
-    rows, places = (index.to(device) for index in positions.nonzero(as_tuple=True))
-    found: dict[str, Tensor] = {}
-
-    def keep(name: str) -> Callable[[Tensor, Any], None]:
-        def hook(value: Tensor, hook: Any) -> None:
-            # Parts that do not depend on the text (positions) come once for all rows.
-            found[name] = value.expand(len(batch.ids), *value.shape[1:])[rows, places].detach()
-
-        return hook
-
-    def cut_down(value: Tensor, hook: Any) -> Tensor:
-        return value[rows, places].unsqueeze(1)
-
-    def keep_logits(value: Tensor, hook: Any) -> None:
-        found["unembed.hook_out"] = value[:, 0].detach()
-        raise _PassEnds
-
-    def end(value: Tensor, hook: Any) -> None:
-        raise _PassEnds
-
-    wanted: list[tuple[str, Callable[..., Any]]] = [(name, keep(name)) for name in hooks]
-    if logits:
-        wanted += [("unembed.hook_in", cut_down), ("unembed.hook_out", keep_logits)]
-    else:
-        wanted.append((f"blocks.{bridge.cfg.n_layers - 1}.hook_resid_post", end))
-    try:
-        with torch.inference_mode(), bridge.hooks(fwd_hooks=wanted):
-            bridge(batch.ids.to(device), attention_mask=batch.attended.to(device), return_type="logits")
-    except _PassEnds:
-        pass
-    missing = [name for name in hooks if name not in found]
-    if missing:
-        raise ModelMismatch(f"the hook {missing[0]} did not fire in a forward pass of this model.")
-    return found
-
-
-def last_only(batch: Batch) -> Bool[Tensor, "batch pos"]:
-    """The last token of each row."""
-    chosen = torch.zeros_like(batch.scored)
-    chosen[torch.arange(len(batch.last)), batch.last] = True
-    return chosen
-
-
-def residual_hook(layer: int) -> str:
-    """The residual stream after block `layer`; −1 stands for what goes into block 0 (the embedding)."""
-    return "blocks.0.hook_resid_pre" if layer < 0 else f"blocks.{layer}.hook_resid_post"
+from mechscope.errors import InvalidInput
+from mechscope.lens.core.tokens import require_tokens
 
 
 def soft_cap(bridge: TransformerBridge) -> float | None:

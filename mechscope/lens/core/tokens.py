@@ -1,4 +1,4 @@
-"""Texts as tokens, and tokens as batches, with nothing left to a tokenizer's defaults.
+"""Texts as tokens, tokens as batches, with nothing left to a tokenizer's defaults, and tokens as text again.
 
 Padding and special tokens are told apart from text **by position**, never by token id: GPT-2's padding token
 is its BOS token, and a text may contain either.
@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Literal, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
@@ -236,3 +237,128 @@ def _padded(rows: Sequence[int], tokenised: TokenisedTexts, padding: Padding, pa
         counted[at, start + tokenised.first_counted : end] = True
         last[at] = end - 1
     return Batch(torch.tensor(rows), ids, attended, scored, counted, last)
+
+
+def require_tokens(bridge: TransformerBridge, ids: Sequence[int]) -> None:
+    """Refuse token ids outside the vocabulary.
+
+    Raises:
+        InvalidInput: The valid range is named.
+    """
+    size = bridge.W_U.shape[1]
+    for token in ids:
+        if not 0 <= token < size:
+            raise InvalidInput(f"there is no token {token}: the vocabulary has ids 0 to {size - 1}.")
+
+
+def answer_tokens(bridge: TransformerBridge, answers: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    """Token ids of answers; a leading space belongs to the answer (" Austin").
+
+    Some tokenizers put a space before every text. So an answer that begins with one is tokenised behind a
+    word, where it has that one only.
+
+    Raises:
+        InvalidInput: An answer without tokens.
+    """
+    if not len(answers):
+        return ()  # tokenizers fail on none
+    word, *behind = bridge.tokenizer(["a", *(f"a{answer}" for answer in answers)], add_special_tokens=False)[
+        "input_ids"
+    ]
+    alone = bridge.tokenizer(list(answers), add_special_tokens=False)["input_ids"]
+    found = []
+    for answer, whole, ids in zip(answers, behind, alone, strict=True):
+        if not ids:
+            raise InvalidInput(f"the answer {answer!r} has no tokens.", hint='write it as " Austin"')
+        spaced = answer.startswith(" ") and whole[: len(word)] == word and len(whole) > len(word)
+        found.append(tuple(whole[len(word) :] if spaced else ids))
+    return tuple(found)
+
+
+def unreadable(
+    bridge: TransformerBridge, prompts: Sequence[str], answers: Sequence[str] | None = None
+) -> str:
+    """Why the model cannot read these texts, as a reason for `ledger.does_not_apply`; "" when it can.
+
+    Args:
+        prompts: The texts.
+        answers: One for each, if they are to be scored behind their prompts.
+
+    Returns:
+        What is needed and what the model has: room for the longest text, and a token for all of each text. A
+        vocabulary that has none gives its unknown token, about which nothing that an analysis says is true.
+    """
+    rows = _plain(bridge, prompts)
+    if answers is not None:
+        rows = [[*before, *after] for before, after in zip(rows, answer_tokens(bridge, answers), strict=True)]
+    unread = int(answers is not None)  # nothing reads the last token of an answer
+    longest = max(map(len, rows)) + int(bool(bridge.cfg.default_prepend_bos)) - unread
+    if longest > bridge.cfg.n_ctx:
+        return f"a context of {longest} tokens is needed, and this model reads {bridge.cfg.n_ctx}"
+    lacking = [text for text, row in zip(prompts, rows, strict=True) if _has_unknown(bridge, row)]
+    if lacking:
+        behind = "" if answers is None else " or its answer"
+        return (
+            "a token is needed for every word, and this vocabulary lacks one for a part of "
+            f"{len(lacking)} of {len(prompts)} texts ({lacking[0].strip()!r}{behind})"
+        )
+    return ""
+
+
+def shared_ending(rows: Sequence[Sequence[int]]) -> int:
+    """How many tokens at their end all rows have in common."""
+    together = zip(*map(reversed, rows), strict=False)
+    return sum(1 for _ in takewhile(lambda tokens: len(set(tokens)) == 1, together))
+
+
+def _plain(bridge: TransformerBridge, texts: Sequence[str]) -> list[list[int]]:
+    return list(bridge.tokenizer(list(texts), add_special_tokens=False)["input_ids"])
+
+
+def _has_unknown(bridge: TransformerBridge, row: Sequence[int]) -> bool:
+    return bridge.tokenizer.unk_token_id in row or not row
+
+
+_LONGEST = 8  # no character has more bytes than four; a run of broken ones should not swallow a text
+
+
+@dataclass(frozen=True)
+class ValuedText:
+    """A text as readable pieces with a value each, as `ledger.passages` takes it.
+
+    Attributes:
+        tokens: The pieces; most are one token.
+        values: One a piece: of several tokens' values the one that is farthest from 0.
+        title: What the text is called.
+    """
+
+    tokens: tuple[str, ...]
+    values: tuple[float, ...]
+    title: str = ""
+
+
+def valued_text(
+    bridge: TransformerBridge, ids: Sequence[int], values: Float[Tensor, " token"], *, title: str = ""
+) -> ValuedText:
+    """A text and a value for each of its tokens, in readable pieces; values are kept to four decimals."""
+    each = [round(float(value), 4) for value in values]
+    pieces = readable_pieces(bridge, ids)
+    return ValuedText(
+        tuple(piece for piece, _ in pieces), tuple(max(each[part], key=abs) for _, part in pieces), title
+    )
+
+
+def readable_pieces(bridge: TransformerBridge, ids: Sequence[int]) -> list[tuple[str, slice]]:
+    """The text of consecutive tokens, cut only where characters end, and which tokens each piece is.
+
+    A byte-level vocabulary splits rare characters (emoji, Chinese) between tokens; such a token alone decodes
+    to a replacement character, so tokens are joined until their bytes are whole.
+    """
+    pieces: list[tuple[str, slice]] = []
+    start = 0
+    for end in range(1, len(ids) + 1):
+        text = bridge.tokenizer.decode(list(ids[start:end]))
+        if not text.endswith("\ufffd") or end - start == _LONGEST or end == len(ids):
+            pieces.append((text, slice(start, end)))
+            start = end
+    return pieces
