@@ -10,8 +10,10 @@ import dataclasses
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
 
 from mechscope.errors import InvalidInput
@@ -114,6 +116,54 @@ class Missing:
 
 
 @dataclass(frozen=True)
+class Scan:
+    """One statistic of each of several units (layers, heads), with a test over all of them and intervals.
+
+    Attributes:
+        test: What was observed, and how it compares with draws under the null hypothesis.
+        interval: The bootstrap interval of each unit.
+    """
+
+    test: PermutationTest
+    interval: Interval
+
+    def estimate(self, by: str = "", *, unit: int = 0, n: int | None = None) -> Estimate:
+        """One unit by itself, with its own p-value where it is said what was tested and how."""
+        return Estimate.of(interval=self.interval, test=self.test, by=by, unit=unit, n=n)
+
+    @property
+    def largest(self) -> int:
+        """The unit with the largest statistic."""
+        return int(self.test.observed.argmax())
+
+    @property
+    def beyond_chance(self) -> int:
+        """How many units are significant (p < 0.05) with the search over all of them accounted for."""
+        return int((self.test.p_max < 0.05).sum())
+
+    def frame(self, label: str) -> pd.DataFrame:
+        """One row a layer, as `charts.scan_by_layer` takes it, where the units are layers."""
+        return pd.DataFrame(
+            {
+                "layer": np.arange(len(self.test.observed)),
+                "value": self.test.observed,
+                "low": self.interval.low,
+                "high": self.interval.high,
+                "threshold": self.test.threshold,
+                "label": label,
+            }
+        )
+
+
+class _TestOf(Protocol):
+    def __call__(self, *, resamples: int, rng: np.random.Generator) -> PermutationTest: ...
+
+
+class _IntervalOf(Protocol):
+    def __call__(self, *, resamples: int, rng: np.random.Generator) -> Interval: ...
+
+
+@dataclass(frozen=True)
 class Draws:
     """All that an analysis draws: a generator for each name, so that no record moves another's draws.
 
@@ -144,6 +194,19 @@ class Draws:
     ) -> Int[np.ndarray, "draw item"]:
         """Labels shuffled among the items of each level of `within` (None: among all)."""
         return permuted_within(labels, within, self.resamples, self.rng(name))
+
+    def scan(self, name: str, test: _TestOf, interval: _IntervalOf) -> Scan:
+        """A test and an interval of the same statistic, each with draws of its own.
+
+        Args:
+            name: The interval's draws are called so, those of the test "… test".
+            test: A test of `stats` that is told everything but `resamples` and `rng` (`functools.partial`).
+            interval: The interval, in the same way.
+        """
+        return Scan(
+            test(resamples=self.resamples, rng=self.rng(f"{name} test")),
+            interval(resamples=self.resamples, rng=self.rng(name)),
+        )
 
     def mean(
         self,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import partial
 
 import numpy as np
 import pytest
@@ -79,3 +80,39 @@ def test_a_tested_estimate_keeps_everything_else() -> None:
     assert Estimate(1.0, 0.5, 1.5, n=4).tested(0.03, "sign flips") == Estimate(
         1.0, 0.5, 1.5, p=0.03, test="sign flips", n=4
     )
+
+
+def test_a_scan_finds_the_planted_layer_and_each_layer_is_an_estimate_of_its_own() -> None:
+    labels = np.repeat([0, 1], 20)
+    values = np.random.default_rng(5).normal(size=(40, 3))
+    values[labels == 1, 2] += 3
+    scan = Draws(seed=0, resamples=500).scan(
+        "planted",
+        partial(mean_difference_test, values, labels),
+        partial(mean_difference_interval, values, labels, strata=labels),
+    )
+    assert (scan.largest, scan.beyond_chance) == (2, 1)
+    difference = values[labels == 1, 2].mean() - values[labels == 0, 2].mean()
+    layer = scan.estimate("permutation, two-sided", unit=2, n=40)
+    assert layer.value == pytest.approx(difference)
+    assert layer.low is not None and layer.high is not None and layer.low < difference < layer.high
+    assert (layer.p, layer.n, layer.resamples) == (1 / 501, 40, 500)
+    frame = scan.frame("difference")
+    assert frame.loc[2, ["layer", "value", "low", "high", "label"]].tolist() == [
+        2, layer.value, layer.low, layer.high, "difference",
+    ]  # fmt: skip
+    assert (frame["value"] > frame["threshold"]).tolist() == [False, False, True]
+
+
+def test_the_test_and_the_interval_of_a_scan_have_draws_of_their_own() -> None:
+    labels = np.repeat([0, 1], 5)
+    values = np.random.default_rng(6).normal(size=(10, 1))
+    draws = Draws(seed=3, resamples=50)
+    scan = draws.scan(
+        "d",
+        partial(mean_difference_test, values, labels),
+        partial(mean_difference_interval, values, labels, strata=labels),
+    )
+    test = mean_difference_test(values, labels, resamples=50, rng=draws.rng("d test"))
+    ends = mean_difference_interval(values, labels, strata=labels, resamples=50, rng=draws.rng("d"))
+    assert (scan.test.p, scan.interval.low, scan.interval.high) == (test.p, ends.low, ends.high)
