@@ -163,27 +163,27 @@ def hash_value(value: Any) -> str:
     return hash_text(stable_json(value))
 
 
-def read_text(path: Path, shown: str = "") -> str:
+def read_text(path: Path, file: str = "") -> str:
     r"""A text file's content: UTF-8, a byte order mark left out, every line end as `\n`.
 
     Args:
-        shown: How messages call the file.
+        file: How messages call the file.
 
     Raises:
         InvalidInput: It is not UTF-8 text; with the line and the byte.
         OSError: It can't be read.
     """
-    return decoded(path.read_bytes(), shown or str(path))
+    return decoded(path.read_bytes(), file or str(path))
 
 
-def decoded(raw: bytes, shown: str, encoding: str = "utf-8") -> str:
+def decoded(raw: bytes, file: str, encoding: str = "utf-8") -> str:
     """The text that `raw` is, as `read_text` gives it. Raises InvalidInput."""
     if raw.startswith(_WIDE):
-        raise InvalidInput(f"{shown}: this is UTF-16 or UTF-32 text, not UTF-8.", hint=_as_utf8(shown))
+        raise InvalidInput(f"{file}: this is UTF-16 or UTF-32 text, not UTF-8.", hint=_as_utf8(file))
     raw = raw.removeprefix(codecs.BOM_UTF8)
     if b"\0" in raw:
         line = len(lines_of(raw[: raw.index(b"\0")].decode("latin-1") + "."))
-        raise InvalidInput(f"{shown}:{line}: this is no text: it has a NUL byte.", hint=_as_utf8(shown))
+        raise InvalidInput(f"{file}:{line}: this is no text: it has a NUL byte.", hint=_as_utf8(file))
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
@@ -191,13 +191,13 @@ def decoded(raw: bytes, shown: str, encoding: str = "utf-8") -> str:
         before = lines[-1][:-1][-_BEFORE:]
         byte = f"byte 0x{raw[error.start]:02x}" + (f" after {before!r}" if before else "")
         raise InvalidInput(
-            f"{shown}:{len(lines)}: this is not {encoding.upper()} text: {byte}.", hint=_as_utf8(shown)
+            f"{file}:{len(lines)}: this is not {encoding.upper()} text: {byte}.", hint=_as_utf8(file)
         ) from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _as_utf8(shown: str) -> str:
-    spreadsheet = ' (in a spreadsheet: "CSV UTF-8")' if shown.endswith(".csv") else ""
+def _as_utf8(file: str) -> str:
+    spreadsheet = ' (in a spreadsheet: "CSV UTF-8")' if file.endswith(".csv") else ""
     return f"save it again as UTF-8 text{spreadsheet}"
 
 

@@ -48,7 +48,7 @@ class Project:
         """Uncommitted working files: the lock, logs, notebooks of failed runs."""
         return self.root / ".mechscope"
 
-    def found(self, run: str, analysis: str) -> Path:
+    def results_dir(self, run: str, analysis: str) -> Path:
         """The folder with what `analysis` found in `run`; in SHARED, for all runs."""
         return self.results / run / analysis
 
@@ -56,7 +56,7 @@ class Project:
         """The folder with the pages that are generated for `run`."""
         return self.paper / "_generated" / run
 
-    def shown(self, path: Path) -> str:
+    def relative(self, path: Path) -> str:
         """`path` as a person would write it: relative to the root, with forward slashes."""
         try:
             return path.resolve().relative_to(self.root.resolve()).as_posix()

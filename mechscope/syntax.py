@@ -43,11 +43,11 @@ def parse(source: str | bytes, mode: Literal["exec", "eval"] = "exec") -> ast.AS
         raise SyntaxError(str(error)) from error
 
 
-def read_source(path: Path, shown: str) -> str:
+def read_source(path: Path, file: str) -> str:
     """The text of a Python file as Python reads it: with its declared encoding, without a byte order mark.
 
     Args:
-        shown: How messages call the file.
+        file: How messages call the file.
 
     Raises:
         InvalidInput: It can't be read, or is not text in that encoding; with the line and the byte.
@@ -55,16 +55,16 @@ def read_source(path: Path, shown: str) -> str:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise InvalidInput(f"{shown}: this file can't be read: {error.strerror}.") from error
+        raise InvalidInput(f"{file}: this file can't be read: {error.strerror}.") from error
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
     except SyntaxError as error:
-        decoded(raw, shown)  # what can't be read is more to the point than what declares it
-        raise InvalidInput(f"{shown}:1: {error.msg}.", hint="save it again as UTF-8 text") from error
-    return decoded(raw, shown, encoding.removesuffix("-sig"))
+        decoded(raw, file)  # what can't be read is more to the point than what declares it
+        raise InvalidInput(f"{file}:1: {error.msg}.", hint="save it again as UTF-8 text") from error
+    return decoded(raw, file, encoding.removesuffix("-sig"))
 
 
-def not_python(error: SyntaxError, shown: str, text: str = "") -> InvalidInput:
+def not_python(error: SyntaxError, file: str, text: str = "") -> InvalidInput:
     """The message that a file is not Python.
 
     Args:
@@ -75,8 +75,8 @@ def not_python(error: SyntaxError, shown: str, text: str = "") -> InvalidInput:
     written = lines[line - 1].strip() if line and line <= len(lines) else ""
     command = written[:1] in ("%", "!", "?") or written.endswith("?")
     return InvalidInput(
-        f"{shown}{f':{line}' if line else ''}: this is not Python: {error.msg}.",
-        hint=f"'{written}' is a command of IPython; an analysis also runs as python {shown}"
+        f"{file}{f':{line}' if line else ''}: this is not Python: {error.msg}.",
+        hint=f"'{written}' is a command of IPython; an analysis also runs as python {file}"
         if command
         else "",
     )

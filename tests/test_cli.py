@@ -154,7 +154,7 @@ def test_a_new_run_is_declared_in_one_line_with_its_profile_and_run(project: Pro
     assert yaml.safe_load((project.root / "_quarto.yml").read_text())["profile"]["group"] == [
         ["one", "two", "mine"]
     ]
-    assert (project.found("mine", "small") / "ledger.json").is_file()
+    assert (project.results_dir("mine", "small") / "ledger.json").is_file()
 
 
 def test_a_trial_says_what_it_found(project: Project) -> None:
@@ -227,7 +227,7 @@ def test_outside_a_project_the_error_says_what_was_looked_for(tmp_path: Path) ->
 
 
 def test_a_broken_ledger_file_is_stale_not_a_crash_and_a_run_mends_it(project: Project) -> None:
-    path = project.found("one", "small") / "ledger.json"
+    path = project.results_dir("one", "small") / "ledger.json"
     whole = path.read_text()
     path.write_text(whole[: len(whole) // 2])
     assert "ledger.json is not JSON" in mechscope(project, "status").output
@@ -248,7 +248,7 @@ def test_models_are_listed(done: Project) -> None:
 def test_a_render_ends_with_what_it_ran_and_why_and_which_edits_are_gone(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results = project.found("one", "small")
+    results = project.results_dir("one", "small")
     edit(results / "ledger.json", '"Seed"', '"Sneed"')
     rendering = import_module("mechscope.publish.render")
     monkeypatch.setattr(rendering, "_build", lambda *given: RenderedRun("one", (), (), (), 0, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,13 @@ def test_a_layer_is_seen_to_import_the_one_below(source: str, forbidden: str, tm
         "utf-8",
     )
     assert lint_imports(str(settings), no_cache=True) == 1
+
+
+def test_no_two_modules_share_a_name() -> None:
+    """One word, one thing. A command has the name of the module that does its work."""
+    named = Counter(
+        path.stem
+        for path in (ROOT / "mechscope").rglob("*.py")
+        if not path.stem.startswith("__") and path.parent.name not in ("cli", "models")
+    )
+    assert [name for name, count in named.items() if count > 1] == []

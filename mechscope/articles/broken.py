@@ -78,4 +78,4 @@ def bibliography(project: Project) -> set[str] | None:
     files = sorted(project.paper.rglob("*.bib"))
     if not files:
         return None
-    return {key for file in files for key in _ENTRY.findall(read_text(file, project.shown(file)))}
+    return {key for file in files for key in _ENTRY.findall(read_text(file, project.relative(file)))}

@@ -120,23 +120,23 @@ def _our_problems(shelf: Shelf, code: Shortcode, complete: bool) -> Iterator[Mec
         yield InvalidInput(f"{code.where}: {code.name} needs a key.", hint=f"for example {example}")
         return
     try:
-        found = shelf.find(code.key, KIND_OF_SHORTCODE[code.name], where=code.where)
+        keyed = shelf.find(code.key, KIND_OF_SHORTCODE[code.name], where=code.where)
     except LedgerDamaged:
         raise  # one error, not one for each citation
     except MechscopeError as error:
         yield error
         return
-    if complete and found.source is None:
+    if complete and keyed.source is None:
         yield NoResults(
-            f"{code.where}: '{code.key}': {found.analysis} has no results in run '{found.run}' yet.",
-            hint=f"mechscope run {found.analysis} --run {found.run}",
+            f"{code.where}: '{code.key}': {keyed.analysis} has no results in run '{keyed.run}' yet.",
+            hint=f"mechscope run {keyed.analysis} --run {keyed.run}",
         )
         return
     if code.name == "stat":
         part = code.options.get("part", "value")
         if part not in PARTS:
             yield UnknownName("part", part, PARTS, where=code.where)
-        elif not found.absent and not _has_part(found.record, part):
+        elif not keyed.absent and not _has_part(keyed.record, part):
             what = "interval" if part == "ci" else part
             yield InvalidInput(
                 f"{code.where}: '{code.key}' has no {what}.",

@@ -110,25 +110,25 @@ def read_document(project: Project, path: Path) -> Document:
     Raises:
         InvalidInput: It isn't there, isn't UTF-8, or is a script that isn't Python.
     """
-    shown = project.shown(path)
+    file = project.relative(path)
     try:
-        raw = read_source(path, shown) if path.suffix == ".py" else read_text(path, shown)
+        raw = read_source(path, file) if path.suffix == ".py" else read_text(path, file)
     except FileNotFoundError as error:
         raise InvalidInput(
-            f"there is no file {shown}.", hint="mechscope lint   (without FILE: everything)"
+            f"there is no file {file}.", hint="mechscope lint   (without FILE: everything)"
         ) from error
     if path.suffix == ".ipynb":
-        lines, margins = _markdown_of_notebook(raw, shown)
+        lines, margins = _markdown_of_notebook(raw, file)
         text = "\n".join(lines)
-        return Document(path, shown, text, scan(text), margins=tuple(margins))
+        return Document(path, file, text, scan(text), margins=tuple(margins))
     if path.suffix != ".py":
-        return Document(path, shown, raw, scan(raw))
+        return Document(path, file, raw, scan(raw))
     try:
         tree = parse(raw)
     except SyntaxError as error:
-        raise not_python(error, shown, raw) from error
+        raise not_python(error, file, raw) from error
     lines, margins = _markdown_of(raw.split("\n"))
-    return Document(path, shown, raw, scan("\n".join(lines)), _records_of(raw, tree), tuple(margins))
+    return Document(path, file, raw, scan("\n".join(lines)), _records_of(raw, tree), tuple(margins))
 
 
 def record_calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
@@ -182,7 +182,7 @@ def _markdown_of(lines: list[str]) -> tuple[list[str], list[int]]:
     return found, margins
 
 
-def _markdown_of_notebook(raw: str, shown: str) -> tuple[list[str], list[int]]:
+def _markdown_of_notebook(raw: str, file: str) -> tuple[list[str], list[int]]:
     """A notebook's Markdown, each line where its file holds it, and how much stands before it there.
 
     Raises:
@@ -192,7 +192,7 @@ def _markdown_of_notebook(raw: str, shown: str) -> tuple[list[str], list[int]]:
         cells = json.loads(raw)["cells"]
         sources = [cell["source"] for cell in cells if cell["cell_type"] in ("markdown", "raw")]
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise InvalidInput(f"{shown} is not a notebook: {error}.") from error
+        raise InvalidInput(f"{file} is not a notebook: {error}.") from error
     height = raw.count("\n") + 1
     lines, margins = [""] * height, [0] * height
     position = number = 0

@@ -51,7 +51,7 @@ class Links:
                 continue
             for page in pages:
                 if citation.key not in self._identifiers(page):
-                    said = f"{self.project.shown(page)} has nothing named '{citation.key}'"
+                    said = f"{self.project.relative(page)} has nothing named '{citation.key}'"
                     place = document.place(citation.start)
                     hint = f"show the record on that page, or name it with {{#{citation.key}}}"
                     yield Finding(document.file, *place, "dead-link", said, hint, text=f"@{citation.key}")
@@ -69,11 +69,11 @@ class Links:
             if not file.exists() and file.suffix in _MADE_FROM_SOURCES:
                 file = next((made for end in _SOURCES if (made := file.with_suffix(end)).is_file()), file)
             if not file.exists():
-                return f"'{target}' leads nowhere: there is no {self.project.shown(file)}"
+                return f"'{target}' leads nowhere: there is no {self.project.relative(file)}"
         else:
             file = page
         if fragment and file.suffix in (".qmd", ".md") and fragment not in self._identifiers(file):
-            return f"'{target}' leads nowhere: {self.project.shown(file)} has nothing named '{fragment}'"
+            return f"'{target}' leads nowhere: {self.project.relative(file)} has nothing named '{fragment}'"
         return ""
 
     def _read_identifiers(self, page: Path) -> frozenset[str]:
@@ -85,7 +85,7 @@ class Links:
             if file in seen or not file.is_file() or file.suffix not in (".qmd", ".md"):
                 continue
             seen.add(file)
-            found |= scan(read_text(file, self.project.shown(file))).identifiers
+            found |= scan(read_text(file, self.project.relative(file))).identifiers
             for code in shortcodes_in(self.project, [file]):
                 target = included(code, self.project)
                 if target is not None and code.place == "prose":

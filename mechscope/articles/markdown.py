@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mechscope.articles import embedded
+from mechscope.articles import raw_text
 from mechscope.articles.fences import read_fences
 from mechscope.articles.sources import (
     FRONT_MATTER,
@@ -261,7 +261,7 @@ class _Scanner:
         self.breaks: set[int] = set()
         """Lines at which a block of the front matter begins, or its end."""
         self.examples = set(_EXAMPLE.findall(text))
-        self.printed_attributes = embedded.printed_attributes(text)
+        self.printed_attributes = raw_text.printed_attributes(text)
         self.body = 0
 
     def run(self) -> Scan:
@@ -278,7 +278,7 @@ class _Scanner:
         self.found.unclosed += [
             (match.start(), _OPEN_SHORTCODE) for match in re.finditer(r"\{\{<", self._now())
         ]
-        for match in embedded.SETTINGS_OF_LATEX.finditer(self._now()):
+        for match in raw_text.SETTINGS_OF_LATEX.finditer(self._now()):
             self._blank(*match.span())
         self._div_fences()
         for match in _DEFINITION.finditer(self._now()):
@@ -317,8 +317,8 @@ class _Scanner:
         body = code["body"]
         if body.split()[:1] == ["kbd"]:
             self._aside(code.start("body"), code.end("body"))
-        for name, start, end in embedded.attribute_values(body):
-            if embedded.is_shown(name):
+        for name, start, end in raw_text.attribute_values(body):
+            if raw_text.is_shown(name):
                 self._aside(code.start("body") + start, code.start("body") + end)
 
     def _is_given(self, start: int, end: int) -> bool:
@@ -372,12 +372,12 @@ class _Scanner:
         first, last = start + len(lines[0]), end - len(lines[-1] if len(lines) > 1 else "")
         body = self.text[first:last]
         if info and info["raw"]:
-            shown = embedded.RAW.get(info["raw"].lower(), embedded.html)(body)
+            shown = raw_text.RAW.get(info["raw"].lower(), raw_text.html)(body)
             self.found.comments += [
                 (first + match.start(), first + match.end()) for match in _COMMENTS.finditer(body)
             ]
         elif info:
-            shown = embedded.BLOCKS.get(info["language"].lower(), embedded.code)(body)
+            shown = raw_text.BLOCKS.get(info["language"].lower(), raw_text.code)(body)
         else:
             shown = ""
         if shown:
@@ -396,7 +396,7 @@ class _Scanner:
             if match["escape"]:
                 self._blank(start, end)
             elif match["script"]:
-                self._aside(start, end, embedded.hidden_text(match["script"]))
+                self._aside(start, end, raw_text.hidden_text(match["script"]))
                 self._blank(start, end)
             elif match["comment"]:
                 self.found.comments.append((start, end))
@@ -407,7 +407,7 @@ class _Scanner:
                 self._blank(start, end, MARK)
             elif match["ticks"]:
                 body = match["code"]
-                shown = embedded.RAW.get(match["format"] or "", embedded.output)(
+                shown = raw_text.RAW.get(match["format"] or "", raw_text.output)(
                     re.sub(r"^\{?[A-Za-z]+\}?\s(?=[\d.]+$)", _spaces, body)
                 )
                 self._aside(*match.span("code"), shown)
@@ -419,13 +419,13 @@ class _Scanner:
 
     def _tag(self, match: re.Match[str]) -> None:
         tag = match["tag"]
-        name = embedded.tag_name(tag)
-        self._blank(*match.span(), " " if embedded.parts_words(tag) else GONE)
+        name = raw_text.tag_name(tag)
+        self._blank(*match.span(), " " if raw_text.parts_words(tag) else GONE)
         values = {}
-        for attribute, first, last in embedded.attribute_values(tag):
+        for attribute, first, last in raw_text.attribute_values(tag):
             values[attribute] = tag[first:last]
             start = match.start() + first
-            if embedded.is_shown(attribute, name) or attribute in self.printed_attributes:
+            if raw_text.is_shown(attribute, name) or attribute in self.printed_attributes:
                 self._aside(start, match.start() + last)
             elif attribute in ("href", "src"):
                 self.found.links.append(Link(start, values[attribute]))
@@ -497,7 +497,7 @@ class _Scanner:
         for name in settings:
             at = re.compile(rf"(?<![\w-]){re.escape(name)}\s*=\s*[\"']?").search(body)
             if at and (
-                embedded.is_shown(name) or not self.printed_attributes.isdisjoint({name, f"data-{name}"})
+                raw_text.is_shown(name) or not self.printed_attributes.isdisjoint({name, f"data-{name}"})
             ):
                 self._aside(start + at.end(), start + at.end() + len(settings[name]))
         return tuple(word[1:] for word in words if word.startswith(".")), settings
@@ -610,7 +610,7 @@ class _Scanner:
                 self.found.blocks.append(Block(at, end))
                 in_list = False
             elif offset >= self.body and starts and not in_list and _INDENTED.match(self.text, at):
-                self._aside(offset, end, embedded.output(self.text[offset:end]))
+                self._aside(offset, end, raw_text.output(self.text[offset:end]))
                 self._blank(offset, end)
             elif content.lstrip().startswith("|"):
                 close(offset)

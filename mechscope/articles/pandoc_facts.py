@@ -77,7 +77,8 @@ def read_articles(project: Project, files: Iterable[Path]) -> dict[str, Article]
     texts = tuple(article_text(project, path) for path in paths)
     articles = zip(paths, texts, _facts(texts), strict=True)
     return {
-        project.shown(path): Article(path, project.shown(path), text, facts) for path, text, facts in articles
+        project.relative(path): Article(path, project.relative(path), text, facts)
+        for path, text, facts in articles
     }
 
 

@@ -24,7 +24,7 @@ from mechscope.articles.sources import (
     offset_of,
 )
 from mechscope.errors import MechscopeError
-from mechscope.pipeline.shelf import Found, Shelf
+from mechscope.pipeline.shelf import KeyedRecord, Shelf
 from mechscope.project import Project
 
 _DIV_END = re.compile(r"^[ \t]*(?:>[ \t]*)*:{3,}[ \t]*$", re.MULTILINE)
@@ -37,7 +37,7 @@ ABSTRACT = "Abstract"
 
 
 @dataclass(frozen=True)
-class Shown:
+class CitedRecord:
     """A record where a page shows it, or depends on it (`code.name` is then "when-claim").
 
     Attributes:
@@ -46,13 +46,13 @@ class Shown:
     """
 
     code: Shortcode
-    found: Found
+    keyed: KeyedRecord
     section: str
 
     @property
     def kept(self) -> bool:
         """Whether this is prose that depends on a claim, and that the run keeps."""
-        return self.code.name == "when-claim" and self.found.outcome in self.code.listed("is")
+        return self.code.name == "when-claim" and self.keyed.outcome in self.code.listed("is")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class _Outline:
     """From where to where in `text` each condition holds, by the line and column where it is written."""
 
 
-def shown_in(project: Project, shelf: Shelf, codes: Sequence[Shortcode]) -> dict[str, list[Shown]]:
+def cited_by_page(project: Project, shelf: Shelf, codes: Sequence[Shortcode]) -> dict[str, list[CitedRecord]]:
     """By page ("paper/articles/x.qmd"): what it shows in the shelf's run.
 
     Args:
@@ -77,7 +77,7 @@ def shown_in(project: Project, shelf: Shelf, codes: Sequence[Shortcode]) -> dict
         by_file.setdefault(code.file, []).append(code)
     outlines: dict[str, _Outline] = {}
 
-    def walk(file: str, section: str, above: tuple[str, ...]) -> Iterator[Shown]:
+    def walk(file: str, section: str, above: tuple[str, ...]) -> Iterator[CitedRecord]:
         if file not in outlines:
             outlines[file] = _outline_of(project, file, by_file.get(file, ()))
         here = outlines[file]
@@ -87,13 +87,13 @@ def shown_in(project: Project, shelf: Shelf, codes: Sequence[Shortcode]) -> dict
                 continue
             heading = next((text for line, text in reversed(here.headings) if line <= code.line), section)
             target = included(code, project)
-            if target is not None and (part := project.shown(target)) not in above:
+            if target is not None and (part := project.relative(target)) not in above:
                 yield from walk(part, heading, (*above, part))
-            found = _found(shelf, code)
-            if found is not None:
-                yield Shown(code, found, ABSTRACT if code.place == "yaml" else heading)
+            keyed = _found(shelf, code)
+            if keyed is not None:
+                yield CitedRecord(code, keyed, ABSTRACT if code.place == "yaml" else heading)
 
-    pages = [project.shown(path) for path in article_files(project) if not path.name.startswith("_")]
+    pages = [project.relative(path) for path in article_files(project) if not path.name.startswith("_")]
     return {page: list(walk(page, "", (page,))) for page in pages}
 
 
@@ -113,7 +113,7 @@ def printed_in(
         dropped = [code for code in own if code.name == "when-run" and not code.prints_in(run)]
         outline = _outline_of(project, file, dropped) if dropped else _Outline("", [], {})
         read[file] = [code for code in own if not _inside(outline, code, outline.parts)]
-    parts = {project.shown(target) for code in codes if (target := included(code, project))}
+    parts = {project.relative(target) for code in codes if (target := included(code, project))}
     waiting = [file for file in by_file if file not in parts or not file.rpartition("/")[2].startswith("_")]
     reached: set[str] = set()
     while waiting:
@@ -121,7 +121,7 @@ def printed_in(
         if file not in reached:
             reached.add(file)
             waiting += [
-                project.shown(target)
+                project.relative(target)
                 for code in read.get(file, ())
                 if (target := included(code, project)) and code.place == "prose"
             ]
@@ -162,8 +162,8 @@ def _is_dropped(shelf: Shelf, code: Shortcode) -> bool:
     """Whether the shelf's run doesn't print what depends on a condition; not where that can't be known."""
     if code.name == "when-run":
         return not code.prints_in(shelf.run)
-    found = _found(shelf, code)
-    return found is not None and not Shown(code, found, "").kept
+    keyed = _found(shelf, code)
+    return keyed is not None and not CitedRecord(code, keyed, "").kept
 
 
 def _inside(outline: _Outline, code: Shortcode, hidden: Mapping[tuple[int, int], tuple[int, int]]) -> bool:
@@ -175,7 +175,7 @@ def _inside(outline: _Outline, code: Shortcode, hidden: Mapping[tuple[int, int],
     return any(start < offset < end for own, (start, end) in hidden.items() if own != place)
 
 
-def _found(shelf: Shelf, code: Shortcode) -> Found | None:
+def _found(shelf: Shelf, code: Shortcode) -> KeyedRecord | None:
     if not code.key:
         return None
     try:

@@ -116,19 +116,19 @@ def article_text(project: Project, path: Path) -> str:
     Raises:
         InvalidInput: It isn't UTF-8; says where.
     """
-    return read_text(path, project.shown(path))
+    return read_text(path, project.relative(path))
 
 
 def shortcodes_in(project: Project, files: Iterable[Path] | None = None) -> list[Shortcode]:
     """Every shortcode and condition of `files` (default: of all articles)."""
     found: list[Shortcode] = []
     for path in article_files(project) if files is None else files:
-        shown = project.shown(path)
+        file = project.relative(path)
         text = article_text(project, path)
         if path.suffix == ".ipynb":
-            found.extend(_in_notebook(text, shown))
+            found.extend(_in_notebook(text, file))
         else:
-            found.extend(shortcodes(text, shown))
+            found.extend(shortcodes(text, file))
     return found
 
 
@@ -161,7 +161,7 @@ def pages_with(file: str, codes: Iterable[Shortcode], project: Project) -> list[
     for code in codes:
         target = included(code, project)
         if target is not None and code.place == "prose":
-            parents.setdefault(project.shown(target), set()).add(code.file)
+            parents.setdefault(project.relative(target), set()).add(code.file)
     pages, seen, waiting = set(), set(), [file]
     while waiting:
         current = waiting.pop()

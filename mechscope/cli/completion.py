@@ -96,7 +96,7 @@ def _keys_of(project: Project, analysis: str) -> Iterator[str]:
     import yaml
 
     default = yaml.safe_load(read_text(project.runs_file))["default"]
-    ledgers = [project.found(place, analysis) / "ledger.json" for place in (default, SHARED)]
+    ledgers = [project.results_dir(place, analysis) / "ledger.json" for place in (default, SHARED)]
     ledger = json.loads(next(path for path in ledgers if path.is_file()).read_text(encoding="utf-8"))
     for records in ledger["findings"].values():
         yield from (f"{analysis}.{name}" for name in records)

@@ -15,7 +15,7 @@ from mechscope.cli.waiting import steps
 from mechscope.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from mechscope.look.findings import Look
+    from mechscope.look.measure import Look
 
 _PAGE = Path("look.html")
 _EXAMPLES = """
@@ -129,7 +129,7 @@ def _look(
     found = find_model(model)
     with steps() as doing:
         doing("starting PyTorch")
-        from mechscope.look.findings import look_at
+        from mechscope.look.measure import look_at
         from mechscope.models import load_model
 
         fetching = "" if is_here(found) else ", once its weights are fetched (some minutes)"

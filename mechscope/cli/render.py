@@ -39,7 +39,7 @@ def render(
     """Render the site and the PDFs (all articles, or those named), stale analyses first."""
     from mechscope import publish
     from mechscope.publish.prerender import mode_from_environment
-    from mechscope.publish.progress import Screen
+    from mechscope.publish.render_progress import Screen
 
     project = project_of(context)
     with Screen() as screen:
@@ -74,13 +74,13 @@ def _print_rendered(project: Project, done: Rendered, named: bool) -> None:
             )
         if named:
             for page in rendered.pages:
-                click.echo(f"  {project.shown(page)}")
+                click.echo(f"  {project.relative(page)}")
         else:
             count = len(rendered.pages)
             pages = "1 page" if count == 1 else f"{count} pages"
-            click.echo(f"  {pages} in {project.shown(project.site / rendered.run)}")
+            click.echo(f"  {pages} in {project.relative(project.site / rendered.run)}")
         for pdf in rendered.pdfs:
-            click.echo(f"  {project.shown(pdf)}")
+            click.echo(f"  {project.relative(pdf)}")
         click.echo(
             f"  analyses and checks {rendered.preparing:.1f} s, {done.engine} {rendered.rendering:.1f} s"
         )
@@ -92,5 +92,5 @@ def _print_rendered(project: Project, done: Rendered, named: bool) -> None:
         click.echo(f"warning: {behind_words(run, left)}", err=True)
     entrance = project.site / "index.html"
     rest = "; the rest of the site: mechscope render"
-    where = f": {project.shown(entrance)}" if entrance.is_file() else rest
+    where = f": {project.relative(entrance)}" if entrance.is_file() else rest
     click.echo(f"rendered with {done.engine} in {done.seconds:.1f} s{where}")

@@ -142,4 +142,4 @@ def _portable(project: Project, model: str) -> str:
     if not given.is_dir():
         return model
     full = given.resolve()
-    return f"./{project.shown(full)}" if full.is_relative_to(project.root.resolve()) else str(full)
+    return f"./{project.relative(full)}" if full.is_relative_to(project.root.resolve()) else str(full)

@@ -19,7 +19,7 @@ mechscope status --run gemma-3-270m
 @click.pass_context
 def status(context: click.Context, runs: tuple[str, ...]) -> None:
     """What is stale, and why. Exits with 1 if a script can't be read."""
-    from mechscope.pipeline.freshness import look_at_all
+    from mechscope.pipeline.freshness import states_of
     from mechscope.pipeline.runs import Places, check_parameters, load_runs
     from mechscope.pipeline.scripts import survey_analyses
     from mechscope.pipeline.times import rerun_takes
@@ -31,7 +31,7 @@ def status(context: click.Context, runs: tuple[str, ...]) -> None:
     places = Places(declared, survey.analyses)
     places.check(runs)
     chosen = [name for name in runs or declared.runs if name != SHARED]
-    states = look_at_all(project, places, [*chosen, *(name for name in runs if name == SHARED)])
+    states = states_of(project, places, [*chosen, *(name for name in runs if name == SHARED)])
     width = max((len(name) for name in (*survey.analyses, *survey.problems)), default=0)
     for name in [*chosen, *([SHARED] if any(state.run == SHARED for state in states) else [])]:
         mine = [state for state in states if state.run == name]
@@ -53,8 +53,8 @@ def status(context: click.Context, runs: tuple[str, ...]) -> None:
         for broken in survey.problems if name != SHARED else ():
             click.echo(f"  {broken:<{width}}  cannot be read")
     for folder in places.unused(project):
-        shown = project.shown(folder)
-        click.echo(f"{shown} is shown in no run any more; remove it:  git rm -r {shown}")
+        unused = project.relative(folder)
+        click.echo(f"{unused} is shown in no run any more; remove it:  git rm -r {unused}")
     stale = [(state.run, state.analysis) for state in states if not state.fresh]
     takes = rerun_takes(project, stale)
     running = f"; running {'it' if len(stale) == 1 else 'them'} takes {takes}" if takes else ""

@@ -43,7 +43,7 @@ def trace(context: click.Context, what: str | None, run_name: str | None, graph:
     runs.run(run)
     if graph:
         from mechscope.articles.sources import shortcodes_in
-        from mechscope.publish.graph import as_dot, as_json, as_text, build_graph
+        from mechscope.publish.provenance import as_dot, as_json, as_text, build_graph
 
         drawn = build_graph(project, run, shortcodes_in(project))
         click.echo({"text": as_text, "dot": as_dot, "json": as_json}[form](drawn).rstrip("\n"))

@@ -71,13 +71,13 @@ def read_claims(project: Project) -> list[ClaimEntry]:
     if not path.is_file():
         return []
     entries = []
-    for number, line in enumerate(lines_of_lock(read_text(path, project.shown(path))), start=1):
+    for number, line in enumerate(lines_of_lock(read_text(path, project.relative(path))), start=1):
         try:
             entries.append(ClaimEntry.model_validate_json(line))
         except ValidationError as error:
             raise LedgerDamaged(
-                f"{project.shown(path)}:{number} is not an entry of the lock: {error.errors()[0]['msg']}.",
-                hint=f"the file is only ever appended to; restore it:  git checkout {project.shown(path)}",
+                f"{project.relative(path)}:{number} is not an entry of the lock: {error.errors()[0]['msg']}.",
+                hint=f"the file is only ever appended to; restore it:  git checkout {project.relative(path)}",
             ) from error
     return entries
 

@@ -85,14 +85,14 @@ def _changes(logged: str) -> Iterator[Change]:
 def node_of(project: Project, path: str) -> Node | None:
     """The run and the analysis whose ledger lies at `path`, if it is a ledger's."""
     folder, *parts = path.split("/")
-    if folder == project.shown(project.results) and len(parts) == 3 and parts[2] == LEDGER_NAME:
+    if folder == project.relative(project.results) and len(parts) == 3 and parts[2] == LEDGER_NAME:
         return parts[0], parts[1]
     return None
 
 
 def results_ever(project: Project) -> set[Node]:
     """The run and the analysis of every ledger that any ancestor of HEAD has."""
-    known = changes(project, project.shown(project.results)) or []
+    known = changes(project, project.relative(project.results)) or []
     return {node for change in known if change.blob and (node := node_of(project, change.path))}
 
 

@@ -127,11 +127,11 @@ class Notebook(_Part):
         return str(kernel.get("language") or "python") if isinstance(kernel, dict) else "python"
 
 
-def parse_notebook(text: str, shown: str) -> Notebook:
+def parse_notebook(text: str, file: str) -> Notebook:
     """The notebook that a text is.
 
     Args:
-        shown: How messages call its file.
+        file: How messages call its file.
 
     Raises:
         InvalidInput: It is none.
@@ -143,7 +143,7 @@ def parse_notebook(text: str, shown: str) -> Notebook:
         problem = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
     except ValueError as error:
         problem = str(error)
-    raise InvalidInput(f"{shown} is not a notebook: {problem}.")
+    raise InvalidInput(f"{file} is not a notebook: {problem}.")
 
 
 def read_notebook(path: Path) -> Notebook:

@@ -71,11 +71,12 @@ def committed_ledger(project: Project, run: str, analysis: str) -> LedgerFile:
     Raises:
         FileNotFoundError, LedgerDamaged: As `read_ledger` does.
     """
-    folder = project.found(run, analysis)
+    folder = project.results_dir(run, analysis)
     ledger = read_ledger(folder)
     if (ledger.run, ledger.analysis) != (run, analysis):
         raise LedgerDamaged(
-            f"{project.shown(folder)} holds what {ledger.analysis} found in {ledger.run}.", hint=_mend(folder)
+            f"{project.relative(folder)} holds what {ledger.analysis} found in {ledger.run}.",
+            hint=_mend(folder),
         )
     return ledger
 
@@ -135,7 +136,7 @@ def damages(folder: Path, ledger: LedgerFile) -> Iterator[str]:
 def _shown(path: Path) -> str:
     """`path` from the root of its project, where it has one."""
     try:
-        return find_project(path.parent).shown(path)
+        return find_project(path.parent).relative(path)
     except InvalidInput:
         return str(path)
 
@@ -159,7 +160,7 @@ def upstream(analysis: str, *, run: str | None = None, project: Project | None =
     run = run or os.environ.get("MECHSCOPE_RUN") or _default_run(project)
     # Outside the pipeline nobody said where it lies.
     told = json.loads(os.environ.get(NEEDS_VARIABLE, "{}")).get(need)
-    folders = [project.found(place, analysis) for place in ([told] if told else [run, SHARED])]
+    folders = [project.results_dir(place, analysis) for place in ([told] if told else [run, SHARED])]
     folder = next((folder for folder in folders if (folder / LEDGER_NAME).is_file()), None)
     if folder is None:
         there = [name for place, name in nodes_with_results(project) if place in (run, SHARED)]
@@ -178,7 +179,7 @@ def upstream(analysis: str, *, run: str | None = None, project: Project | None =
 def _default_run(project: Project) -> str:
     import yaml
 
-    declared = yaml.safe_load(read_text(project.runs_file, project.shown(project.runs_file)))
+    declared = yaml.safe_load(read_text(project.runs_file, project.relative(project.runs_file)))
     if not isinstance(declared, dict) or "default" not in declared:
         raise InvalidInput(f"{project.runs_file} names no default run.", hint="default: <name of a run>")
     return str(declared["default"])

@@ -139,6 +139,6 @@ def read_verification(project: Project, run: str) -> Verification | None:
         return None
     except (ValidationError, OSError) as error:
         raise LedgerDamaged(
-            f"{project.shown(path)} is not a verification that was written here.",
+            f"{project.relative(path)} is not a verification that was written here.",
             hint=f"mechscope verify --run {run}",
         ) from error

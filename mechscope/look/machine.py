@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mechscope.look.findings import Look
+from mechscope.look.measure import Look
 
 
 def as_json(looks: Sequence[Look]) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from mechscope.charts import lens_grid, value_by_layer, waterfall
 from mechscope.ledger.drawing import draw
 from mechscope.ledger.formatting import MINUS, format_value
-from mechscope.look.findings import Look, differing_heads, largest_parts, shared_parts, summary
+from mechscope.look.measure import Look, differing_heads, largest_parts, shared_parts, summary
 from mechscope.look.tokens import dotted, quoted, shortened
 
 _STYLE = """

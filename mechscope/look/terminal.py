@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.cells import cell_len
 
 from mechscope.lens.attribution import Neuron
-from mechscope.look.findings import LensRow, Look, differing_heads, largest_parts, shared_parts, summary
+from mechscope.look.measure import LensRow, Look, differing_heads, largest_parts, shared_parts, summary
 from mechscope.look.tokens import dotted, quoted, shortened
 
 _BAR = 36

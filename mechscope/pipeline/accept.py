@@ -10,8 +10,8 @@ from mechscope.ledger.claims import unregistered
 from mechscope.ledger.schema import Acceptance, LedgerFile
 from mechscope.ledger.store import LEDGER_NAME, committed_ledger, ledger_text
 from mechscope.pipeline.fingerprint import why_stale
-from mechscope.pipeline.freshness import look
-from mechscope.pipeline.lock import results_lock
+from mechscope.pipeline.freshness import state_of
+from mechscope.pipeline.mutex import results_lock
 from mechscope.pipeline.runs import Places, load_runs
 from mechscope.pipeline.scripts import Analysis, survey_analyses
 from mechscope.project import Project
@@ -42,7 +42,7 @@ def accept(
     if not because.strip():
         raise InvalidInput("an accepted change needs a reason.", hint='--because "…"')
     with results_lock(project, say):
-        state = look(project, places, run, found)
+        state = state_of(project, places, run, found)
         again = f"mechscope run {analysis} --run {run}"
         if state.inputs is None:
             raise state.problem or InvalidInput(f"the inputs of '{analysis}' are not known.")
@@ -76,7 +76,7 @@ def accept(
         replaced = old.script if old.script != new.script else ""
         acceptance = Acceptance(changed=tuple(changed), because=" ".join(because.split()), script=replaced)
         adopted = ledger.model_copy(update={"inputs": new, "accepted": (*ledger.accepted, acceptance)})
-        write_atomically(project.found(run, analysis) / LEDGER_NAME, ledger_text(adopted))
+        write_atomically(project.results_dir(run, analysis) / LEDGER_NAME, ledger_text(adopted))
     return tuple(changed)
 
 

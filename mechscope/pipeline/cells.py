@@ -113,7 +113,7 @@ def lines_before(source: str, script: str, start: int = 0) -> int | None:
     return next((place for place in places if there[place : place + len(wanted)] == wanted), None)
 
 
-def refuse_code_in_prose(cells: list[Cell], tree: ast.Module, shown: str) -> None:
+def refuse_code_in_prose(cells: list[Cell], tree: ast.Module, file: str) -> None:
     """Refuse statements in a cell of prose, which Python would run and the notebook would not.
 
     Raises:
@@ -125,6 +125,6 @@ def refuse_code_in_prose(cells: list[Cell], tree: ast.Module, shown: str) -> Non
                 continue
         if any(cell.holds(statement) for cell in cells if not cell.code):
             raise InvalidInput(
-                f"{shown}:{statement.lineno}: this is code in a cell of prose.",
+                f"{file}:{statement.lineno}: this is code in a cell of prose.",
                 hint="begin each line of prose with '# ', and the next cell of code with '# %%'",
             )

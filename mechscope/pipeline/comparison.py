@@ -13,7 +13,7 @@ from mechscope.errors import InvalidRecord, UnknownName
 from mechscope.files import stable_json
 from mechscope.ledger.formatting import MISSING, format_value
 from mechscope.ledger.schema import LedgerFile, Statistic
-from mechscope.pipeline.shelf import Found, Shelf, runs_with_results
+from mechscope.pipeline.shelf import KeyedRecord, Shelf, runs_with_results
 from mechscope.project import SHARED, Project
 
 
@@ -26,18 +26,18 @@ class ClaimPair:
     """
 
     key: str
-    one: Found | None
-    other: Found | None
+    first: KeyedRecord | None
+    second: KeyedRecord | None
     exploratory: tuple[bool, bool] = (False, False)
 
     @property
     def sentence(self) -> str:
-        found = self.one or self.other
-        return str(found.record.sentence) if found else ""
+        keyed = self.first or self.second
+        return str(keyed.record.sentence) if keyed else ""
 
     @property
     def outcomes(self) -> tuple[str | None, str | None]:
-        return _field(self.one, "outcome"), _field(self.other, "outcome")
+        return _field(self.first, "outcome"), _field(self.second, "outcome")
 
     @property
     def flipped(self) -> bool:
@@ -47,7 +47,7 @@ class ClaimPair:
     @property
     def same(self) -> bool:
         """Whether this is one result that both runs share."""
-        return _is_shared(self.one, self.other)
+        return _is_shared(self.first, self.second)
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,18 @@ class StatisticPair:
     """A statistic in two runs; None where it was not recorded."""
 
     key: str
-    one: Found | None
-    other: Found | None
+    first: KeyedRecord | None
+    second: KeyedRecord | None
 
     @property
     def label(self) -> str:
-        found = self.one or self.other
-        return str(found.record.label) if found else ""
+        keyed = self.first or self.second
+        return str(keyed.record.label) if keyed else ""
 
     @property
     def difference(self) -> float | int | None:
         """The other run's value less the first one's; None unless both are numbers."""
-        before, after = _field(self.one, "value"), _field(self.other, "value")
+        before, after = _field(self.first, "value"), _field(self.second, "value")
         if isinstance(before, (int, float)) and isinstance(after, (int, float)):
             return after - before
         return None
@@ -74,9 +74,9 @@ class StatisticPair:
     @property
     def difference_text(self) -> str:
         """The difference as the statistic is printed, with its sign."""
-        record = self.one.record if self.one else None
+        record = self.first.record if self.first else None
         if self.difference is None or record is None:
-            return "" if value_text(self.one) == value_text(self.other) else "differs"
+            return "" if value_text(self.first) == value_text(self.second) else "differs"
         spec = record.format if record.format[:1] in "+-" else f"+{record.format}"
         try:
             text = format_value(self.difference, spec, record.unit)
@@ -87,15 +87,15 @@ class StatisticPair:
     @property
     def overlap(self) -> bool | None:
         """Whether the intervals overlap; None unless both have one of the same level."""
-        before, after = _field(self.one, "ci"), _field(self.other, "ci")
-        if not before or not after or _field(self.one, "level") != _field(self.other, "level"):
+        before, after = _field(self.first, "ci"), _field(self.second, "ci")
+        if not before or not after or _field(self.first, "level") != _field(self.second, "level"):
             return None
         return bool(before[0] <= after[1] and after[0] <= before[1])
 
     @property
     def same(self) -> bool:
         """Whether this is one result that both runs share."""
-        return _is_shared(self.one, self.other)
+        return _is_shared(self.first, self.second)
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,10 @@ class Shared:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """Two runs: `one` and `other` by name; claims that flipped come first, those that are one result last."""
+    """Two runs by name; claims that flipped come first, those that are one result last."""
 
-    one: str
-    other: str
+    run_a: str
+    run_b: str
     claims: tuple[ClaimPair, ...]
     statistics: tuple[StatisticPair, ...]
     absent: tuple[tuple[str, str, str], ...] = ()
@@ -121,7 +121,7 @@ class RunComparison:
 
     def why_absent(self, key: str, run: str) -> str:
         """Why a run does not have what the other has; empty where nothing says."""
-        return next((why for one, other, why in self.absent if (one, other) == (key, run)), "")
+        return next((why for of, in_run, why in self.absent if (of, in_run) == (key, run)), "")
 
     def difference_text(self, pair: StatisticPair) -> str:
         """The difference as the statistic is printed; empty where a run can't have it."""
@@ -145,21 +145,21 @@ class RunComparison:
     @property
     def shared(self) -> list[Shared]:
         """The analyses with results that both runs have as one."""
-        same = [pair.one for pair in self.claims if pair.same and pair.one]
-        same += [pair.one for pair in self.statistics if pair.same and pair.one]
-        ledgers = {found.analysis: found.ledger for found in same}
+        same = [pair.first for pair in self.claims if pair.same and pair.first]
+        same += [pair.first for pair in self.statistics if pair.same and pair.first]
+        ledgers = {keyed.analysis: keyed.ledger for keyed in same}
         return [
             Shared(
                 name,
                 ledger,
-                sum(found.analysis == name and found.kind == "claims" for found in same),
-                sum(found.analysis == name and found.kind == "statistics" for found in same),
+                sum(keyed.analysis == name and keyed.kind == "claims" for keyed in same),
+                sum(keyed.analysis == name and keyed.kind == "statistics" for keyed in same),
             )
             for name, ledger in sorted(ledgers.items())
         ]
 
 
-def compare_runs(project: Project, one: str, other: str, analyses: Sequence[str] = ()) -> RunComparison:
+def compare_runs(project: Project, run_a: str, run_b: str, analyses: Sequence[str] = ()) -> RunComparison:
     """Everything that two runs found; of `analyses`, if any are named.
 
     Raises:
@@ -167,41 +167,41 @@ def compare_runs(project: Project, one: str, other: str, analyses: Sequence[str]
         LedgerDamaged: A ledger can't be trusted.
     """
     known = runs_with_results(project)
-    for run in (one, other):
+    for run in (run_a, run_b):
         if run not in known:
             raise UnknownName("run with results", run, known)
-    shelf = Shelf(project, one)
-    there = {*shelf.analyses(one), *shelf.analyses(other)}
+    shelf = Shelf(project, run_a)
+    there = {*shelf.analyses(run_a), *shelf.analyses(run_b)}
     for name in analyses:
         if name not in there:
             raise UnknownName("analysis with results", name, there)
     claims = []
-    for key, here, there_too in _pairs(shelf, "claims", one, other, analyses):
-        first, second = (found is not None and shelf.exploratory(found) for found in (here, there_too))
+    for key, here, there_too in _pairs(shelf, "claims", run_a, run_b, analyses):
+        first, second = (keyed is not None and shelf.exploratory(keyed) for keyed in (here, there_too))
         claims.append(ClaimPair(key, here, there_too, (first, second)))
-    statistics = [StatisticPair(*pair) for pair in _pairs(shelf, "statistics", one, other, analyses)]
+    statistics = [StatisticPair(*pair) for pair in _pairs(shelf, "statistics", run_a, run_b, analyses)]
     return RunComparison(
-        one,
-        other,
+        run_a,
+        run_b,
         tuple(sorted(claims, key=lambda pair: (not pair.flipped, pair.same))),
         tuple(statistics),
-        tuple(_absent(shelf, one, other, (*claims, *statistics))),
+        tuple(_absent(shelf, run_a, run_b, (*claims, *statistics))),
     )
 
 
 def _absent(
-    shelf: Shelf, one: str, other: str, pairs: Sequence[ClaimPair | StatisticPair]
+    shelf: Shelf, run_a: str, run_b: str, pairs: Sequence[ClaimPair | StatisticPair]
 ) -> Iterator[tuple[str, str, str]]:
     for pair in pairs:
-        for run, own, there in ((one, pair.one, pair.other), (other, pair.other, pair.one)):
+        for run, own, there in ((run_a, pair.first, pair.second), (run_b, pair.second, pair.first)):
             if own is None and there is not None and (why := shelf.absent(run, there.analysis, there.name)):
                 yield pair.key, run, shelf.said(why)
 
 
 def _pairs(
-    shelf: Shelf, kind: str, one: str, other: str, analyses: Sequence[str]
-) -> Iterator[tuple[str, Found | None, Found | None]]:
-    sides = [{found.short_key: found for found in shelf.records(kind, run=run)} for run in (one, other)]
+    shelf: Shelf, kind: str, run_a: str, run_b: str, analyses: Sequence[str]
+) -> Iterator[tuple[str, KeyedRecord | None, KeyedRecord | None]]:
+    sides = [{keyed.short_key: keyed for keyed in shelf.records(kind, run=run)} for run in (run_a, run_b)]
     for key in sorted({*sides[0], *sides[1]}):
         if not analyses or key.partition(".")[0] in analyses:
             yield key, sides[0].get(key), sides[1].get(key)
@@ -213,11 +213,11 @@ def outcome_text(pair: ClaimPair, side: int) -> str:
     return MISSING if outcome is None else outcome + ", exploratory" * pair.exploratory[side]
 
 
-def value_text(found: Found | None) -> str:
+def value_text(keyed: KeyedRecord | None) -> str:
     """A statistic as it is printed, with its interval."""
-    if found is None:
+    if keyed is None:
         return MISSING
-    record: Statistic = found.record
+    record: Statistic = keyed.record
     return f"{record.text.value} {record.text.ci}".strip()
 
 
@@ -239,7 +239,7 @@ def as_json(compared: RunComparison) -> str:
             "absent": _why_absent(compared, pair.key),
             "outcomes": list(pair.outcomes),
             "exploratory": list(pair.exploratory),
-            "evidence": [_field(pair.one, "evidence"), _field(pair.other, "evidence")],
+            "evidence": [_field(pair.first, "evidence"), _field(pair.second, "evidence")],
         }
         for pair in compared.claims
     ]
@@ -247,9 +247,9 @@ def as_json(compared: RunComparison) -> str:
         {
             "key": pair.key,
             "label": pair.label,
-            "values": [_field(pair.one, "value"), _field(pair.other, "value")],
-            "intervals": [_field(pair.one, "ci"), _field(pair.other, "ci")],
-            "p": [_field(pair.one, "p"), _field(pair.other, "p")],
+            "values": [_field(pair.first, "value"), _field(pair.second, "value")],
+            "intervals": [_field(pair.first, "ci"), _field(pair.second, "ci")],
+            "p": [_field(pair.first, "p"), _field(pair.second, "p")],
             "difference": pair.difference,
             "intervals_overlap": pair.overlap,
             "absent": _why_absent(compared, pair.key),
@@ -257,16 +257,16 @@ def as_json(compared: RunComparison) -> str:
         }
         for pair in compared.statistics
     ]
-    return stable_json({"runs": [compared.one, compared.other], "claims": claims, "statistics": statistics})
+    return stable_json({"runs": [compared.run_a, compared.run_b], "claims": claims, "statistics": statistics})
 
 
 def _why_absent(compared: RunComparison, key: str) -> list[str | None]:
-    return [compared.why_absent(key, run) or None for run in (compared.one, compared.other)]
+    return [compared.why_absent(key, run) or None for run in (compared.run_a, compared.run_b)]
 
 
-def _is_shared(one: Found | None, other: Found | None) -> bool:
-    return one is not None and other is not None and one.run == other.run == SHARED
+def _is_shared(first: KeyedRecord | None, second: KeyedRecord | None) -> bool:
+    return first is not None and second is not None and first.run == second.run == SHARED
 
 
-def _field(found: Found | None, name: str) -> Any:
-    return None if found is None else getattr(found.record, name)
+def _field(keyed: KeyedRecord | None, name: str) -> Any:
+    return None if keyed is None else getattr(keyed.record, name)

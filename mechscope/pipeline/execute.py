@@ -34,7 +34,7 @@ from mechscope.ledger.store import (
     inputs_hash,
     ledger_text,
 )
-from mechscope.pipeline import notebook as notebooks
+from mechscope.pipeline import committed_notebook as notebooks
 from mechscope.pipeline.cells import lines_before
 from mechscope.pipeline.cores import THREADS
 from mechscope.pipeline.devices import VARIABLE as DEVICE
@@ -111,7 +111,7 @@ def execute(
     """
     if state.inputs is None:
         raise state.problem or AnalysisFailed(f"{analysis.name} in {state.run}: its inputs are not known.")
-    target = target or project.found(state.run, analysis.name)
+    target = target or project.results_dir(state.run, analysis.name)
     note = failed_inputs(project, target)
     try:
         ledger = _execute(project, state, state.inputs, analysis, target, device, on_cell)
@@ -136,7 +136,7 @@ def _execute(
 ) -> LedgerFile:
     here = environment(device)
     require_models(project, state, analysis)
-    script = read_source(analysis.path, project.shown(analysis.path))
+    script = read_source(analysis.path, project.relative(analysis.path))
     prepared = notebooks.from_script(analysis, script)
     failed = failed_notebook(project, target)
     with tempfile.TemporaryDirectory(prefix="mechscope-", ignore_cleanup_errors=True) as folder:
@@ -151,7 +151,7 @@ def _execute(
             )
         end_where_it_does_not_apply(executed, analysis)
         ended = Notebook.model_validate(executed)
-        _raise_cell_errors(ended, project.shown(analysis.path), script)
+        _raise_cell_errors(ended, project.relative(analysis.path), script)
         found = extract(ended, analysis)
         notebooks.normalise(executed, found.displays)
         now = present_inputs(project, analysis, state.parameters, state.upstream)
@@ -360,7 +360,7 @@ def _kernel_environment(project: Project, state: State, analysis: Analysis, fold
         analysis.path,
         *data_files(project, analysis),
         *local_modules(project, analysis),
-        *(project.found(run, name) for _, run, name in state.upstream),
+        *(project.results_dir(run, name) for _, run, name in state.upstream),
         *(
             folder
             for name in analysis.models
@@ -470,7 +470,7 @@ def _reader(executed: Notebook) -> str:
     return "a cell"
 
 
-def _raise_cell_errors(executed: Notebook, shown: str, script: str) -> None:
+def _raise_cell_errors(executed: Notebook, file: str, script: str) -> None:
     """AnalysisFailed for the first cell with an error: which, its line in the script, and what was called."""
     codes = notebooks.code_cells(executed)
     for number, cell in enumerate(codes, start=1):
@@ -478,7 +478,7 @@ def _raise_cell_errors(executed: Notebook, shown: str, script: str) -> None:
             if output.output_type != "error":
                 continue
             traceback = notebooks.plain_traceback(output.traceback)
-            source, deeper = _failing_lines(traceback, codes, shown, script)
+            source, deeper = _failing_lines(traceback, codes, file, script)
             if not source:
                 source, deeper = _indented(lines_of(cell.source), "  | "), traceback
             if output.ename in _OWN_ERRORS:
@@ -495,7 +495,7 @@ def _raise_cell_errors(executed: Notebook, shown: str, script: str) -> None:
 
 
 def _failing_lines(
-    traceback: list[str], codes: Sequence[NotebookCell], shown: str, script: str
+    traceback: list[str], codes: Sequence[NotebookCell], file: str, script: str
 ) -> tuple[str, list[str]]:
     """The script's line that failed with those around it, and the part of the traceback that lies deeper.
 
@@ -512,7 +512,7 @@ def _failing_lines(
     at, cell, line = frames[-1]
     first = _first_lines(codes, script).get(cell.id)
     lines = lines_of(cell.source)
-    place = f"line {first + line} of {shown}" if first is not None else f"line {line} of {cell.id}"
+    place = f"line {first + line} of {file}" if first is not None else f"line {line} of {cell.id}"
     offset = first or 0
     width = len(str(offset + line + _AROUND))
     part = range(max(1, line - _AROUND), min(len(lines), line + _AROUND) + 1)
@@ -540,4 +540,4 @@ def _indented(lines: list[str], margin: str) -> str:
 
 def _keep(project: Project, path: Path, executed: Any) -> str:
     write_atomically(path, notebooks.notebook_text(executed))
-    return project.shown(path)
+    return project.relative(path)

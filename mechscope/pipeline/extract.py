@@ -24,7 +24,7 @@ from mechscope.ledger.schema import (
     Record,
     Statistic,
 )
-from mechscope.pipeline.notebook import NotebookNode
+from mechscope.pipeline.committed_notebook import NotebookNode
 from mechscope.pipeline.scripts import Analysis
 
 

@@ -49,7 +49,7 @@ def present_inputs(
         parameters=dict(parameters),
         script=analysis.code,
         modules=_modules(project, analysis),
-        data={project.shown(path): hash_content(path) for path in data_files(project, analysis)},
+        data={project.relative(path): hash_content(path) for path in data_files(project, analysis)},
         models={name: _model(project, parameters[name], name, analysis) for name in analysis.models},
         saes={name: _sae(parameters[name], name, analysis) for name in analysis.saes},
         needs={need: _ledger_hash(project, *node) for need, *node in upstream},
@@ -70,7 +70,7 @@ def data_files(project: Project, analysis: Analysis) -> list[Path]:
         matches = [path for path in project.root.glob(pattern) if path.is_file()] if inside else []
         if not matches:
             raise InvalidInput(
-                f"{project.shown(analysis.path)} declares the data file '{declared}', but there is no "
+                f"{project.relative(analysis.path)} declares the data file '{declared}', but there is no "
                 f"analyses/{declared}.",
                 hint="paths under 'data' are relative to analyses/ and stay inside the project",
             )
@@ -99,7 +99,7 @@ def _shown_module(project: Project, path: Path) -> str:
     """`mechscope/stats.py`, wherever the package is installed; `analyses/_helpers.py`."""
     if path.is_relative_to(_PACKAGE):
         return path.relative_to(_PACKAGE.parent).as_posix()
-    return project.shown(path)
+    return project.relative(path)
 
 
 def model_of(project: Project, name: str) -> Model:
@@ -149,7 +149,7 @@ def _text(value: Any, parameter: str, analysis: Analysis, kind: str) -> str:
 
 def _ledger_hash(project: Project, run: str, analysis: str) -> str:
     """What the upstream ledger states as the hash of its findings (`read_ledger` checks that it is so)."""
-    path = project.found(run, analysis) / LEDGER_NAME
+    path = project.results_dir(run, analysis) / LEDGER_NAME
     try:
         sha256 = json.loads(path.read_text(encoding="utf-8"))["sha256"]
     except FileNotFoundError:
@@ -157,7 +157,9 @@ def _ledger_hash(project: Project, run: str, analysis: str) -> str:
             f"'{analysis}' has no results in run '{run}' yet.", hint=f"mechscope run {analysis} --run {run}"
         ) from None
     except (ValueError, TypeError, KeyError) as error:
-        raise InvalidInput(f"{project.shown(path)} is damaged.", hint=f"mechscope run {analysis}") from error
+        raise InvalidInput(
+            f"{project.relative(path)} is damaged.", hint=f"mechscope run {analysis}"
+        ) from error
     return str(sha256)
 
 

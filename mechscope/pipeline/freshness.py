@@ -10,8 +10,8 @@ from typing import Any
 from mechscope.errors import LedgerDamaged, MechscopeError
 from mechscope.ledger.schema import Inputs, LedgerFile
 from mechscope.ledger.store import BY_HAND, NOTEBOOK_NAME, committed_ledger, inputs_hash
-from mechscope.pipeline.displayed import notebook_problems
 from mechscope.pipeline.fingerprint import UpstreamMissing, present_inputs, why_stale
+from mechscope.pipeline.notebook_check import notebook_problems
 from mechscope.pipeline.runs import Places, fitting, parameters_of
 from mechscope.pipeline.scripts import Analysis
 from mechscope.project import Project
@@ -52,7 +52,7 @@ class State:
         return tuple(file for file, by_hand, _ in marked if by_hand)
 
 
-def look(
+def state_of(
     project: Project, places: Places, run: str, analysis: Analysis, overrides: Mapping[str, Any] | None = None
 ) -> State:
     """Compare the ledger of `analysis` in `run` with the present inputs.
@@ -84,9 +84,9 @@ def look(
         reasons.append(f"cannot run: {problem.message}")
     if ledger is not None and inputs is not None:
         reasons.extend(why_stale(ledger.inputs, inputs))
-    failed = failed_notebook(project, project.found(run, analysis.name))
+    failed = failed_notebook(project, project.results_dir(run, analysis.name))
     if reasons and failed.is_file():
-        reasons.append(f"its last run failed: {project.shown(failed)}")
+        reasons.append(f"its last run failed: {project.relative(failed)}")
     return State(run, analysis.name, tuple(reasons), parameters, inputs, ledger, problem, upstream)
 
 
@@ -106,16 +106,16 @@ def failed_inputs(project: Project, target: Path) -> Path:
 
 def failed_before(project: Project, state: State) -> bool:
     """Whether an analysis failed when it last ran, from the very inputs that it has now."""
-    note = failed_inputs(project, project.found(state.run, state.analysis))
+    note = failed_inputs(project, project.results_dir(state.run, state.analysis))
     if state.inputs is None or not note.is_file():
         return False
     return note.read_text(encoding="utf-8").strip() == inputs_hash(state.inputs)
 
 
-def look_at_all(project: Project, places: Places, runs: Sequence[str]) -> list[State]:
+def states_of(project: Project, places: Places, runs: Sequence[str]) -> list[State]:
     """The state of every analysis in the runs, shared ones once; one that needs a stale one says so."""
     states = {
-        (run, name): look(project, places, run, places.analyses[name])
+        (run, name): state_of(project, places, run, places.analyses[name])
         for run, name in places.nodes(runs, places.analyses)
     }
     return [_with_upstream(state, states) for state in states.values()]
@@ -138,17 +138,17 @@ def _ledger(project: Project, run: str, analysis: str) -> tuple[LedgerFile | Non
         return None, NEVER_RUN
     except LedgerDamaged as error:
         return None, error.message.rstrip(".")
-    return ledger, _notebook(project, project.found(run, analysis) / NOTEBOOK_NAME, ledger)
+    return ledger, _notebook(project, project.results_dir(run, analysis) / NOTEBOOK_NAME, ledger)
 
 
 def _notebook(project: Project, path: Path, ledger: LedgerFile) -> str:
     """Why the executed notebook can't stay as it is; empty when it shows what the ledger holds."""
     if not path.is_file():
-        return f"{project.shown(path)} is missing"
+        return f"{project.relative(path)} is missing"
     problems = list(notebook_problems(path, ledger))
     if not problems:
         return ""
     key, problem = problems[0]
     of = f" (of {key})" if key else ""
     more = f"; {len(problems) - 1} more like it" if len(problems) > 1 else ""
-    return f"{project.shown(path)} {BY_HAND}: {problem}{of}{more}"
+    return f"{project.relative(path)} {BY_HAND}: {problem}{of}{more}"

@@ -85,7 +85,7 @@ def write_profile(project: Project, run: str, title: str) -> list[Path]:
     if not main.is_file():
         return []
     own, text = profile_path(project, run), read_text(main, main.name)
-    contents = {own: profile_text(run, title), main: _with_profile(text, run, project.shown(main))}
+    contents = {own: profile_text(run, title), main: _with_profile(text, run, project.relative(main))}
     return [path for path, content in contents.items() if write_atomically(path, content)]
 
 
@@ -96,7 +96,7 @@ def profiles(project: Project) -> list[str]:
     )
 
 
-def _with_profile(text: str, run: str, shown: str) -> str:
+def _with_profile(text: str, run: str, file: str) -> str:
     """`text` of `_quarto.yml` with `run` in the first group of `profile.group`."""
     group = node_at(yaml.compose(text), ["profile", "group"])
     while (
@@ -105,7 +105,7 @@ def _with_profile(text: str, run: str, shown: str) -> str:
         group = group.value[0]
     if not isinstance(group, yaml.SequenceNode) or not group.value:
         raise InvalidInput(
-            f"{shown} has no profile.group to add '{run}' to.", hint=f"profile: {{group: [[…, {run}]]}}"
+            f"{file} has no profile.group to add '{run}' to.", hint=f"profile: {{group: [[…, {run}]]}}"
         )
     if run in [item.value for item in group.value]:
         return text

@@ -60,30 +60,30 @@ def watch(root: str, allowed: list[str], log: str, cache: str = "") -> None:
             full = _place(os.fsdecode(path))
             if any(_below(full, place) for place in declared):
                 return
-            shown = "" if os.path.dirname(full) in made else _model(full, (kept, root))
-            if not shown:
+            read = "" if os.path.dirname(full) in made else _model(full, (kept, root))
+            if not read:
                 if not _below(full, root) or any(_below(full, place) for place in free):
                     return
                 if _of_a_tool(full, root) or not os.path.lexists(full):
                     return
-                shown = os.path.relpath(full, root).replace(os.sep, "/")
+                read = os.path.relpath(full, root).replace(os.sep, "/")
             with open(log, "a", encoding="utf-8") as file:
-                file.write(f"{shown}\n")
+                file.write(f"{read}\n")
         finally:
             busy.now = False
-        raise UndeclaredRead(f"{shown} is not among the declared inputs; {how_to_declare(shown)}")
+        raise UndeclaredRead(f"{read} is not among the declared inputs; {how_to_declare(read)}")
 
     sys.addaudithook(hook)
 
 
-def how_to_declare(shown: str, parameters: Mapping[str, object] | None = None) -> str:
-    """The header line that declares `shown`, a project file or a model.
+def how_to_declare(read: str, parameters: Mapping[str, object] | None = None) -> str:
+    """The header line that declares `read`, a project file or a model.
 
     Args:
         parameters: Those of the script, by name: the line names the one that holds the model's name.
     """
-    if shown.startswith(_MODEL):
-        model = shown.removeprefix(_MODEL)
+    if read.startswith(_MODEL):
+        model = read.removeprefix(_MODEL)
         holders = (
             name
             for name, value in (parameters or {}).items()
@@ -92,12 +92,12 @@ def how_to_declare(shown: str, parameters: Mapping[str, object] | None = None) -
         if holder := next(holders, ""):
             return f"add to the script's header, under mechscope:  models: [{holder}]"
         return "let a parameter name it, and add to the header, under mechscope:  models: [PARAMETER]"
-    parts = shown.split("/")
+    parts = read.split("/")
     if parts[0] == "results" and len(parts) > 2:
         return f"add to the script's header, under mechscope:  needs: [{parts[2]}]"
-    if shown.endswith(".py"):
+    if read.endswith(".py"):
         return "import it with an import statement, so that its code counts"
-    inside = shown.removeprefix("analyses/") if parts[0] == "analyses" else f"../{shown}"
+    inside = read.removeprefix("analyses/") if parts[0] == "analyses" else f"../{read}"
     return f"add to the script's header, under mechscope:  data: [{inside}]"
 
 

@@ -74,15 +74,15 @@ def load_runs(project: Project) -> Runs:
         UnknownName: It has a field that there isn't, or its default is not one of its runs.
     """
     path = project.runs_file
-    shown = project.shown(path)
-    text = read_text(path, shown)
+    file = project.relative(path)
+    text = read_text(path, file)
     try:
         content = yaml.load(text, Loader=PlainLoader)
     except yaml.YAMLError as error:
         line, problem, mended = problem_of(error, text)
         what = problem if isinstance(error, yaml.constructor.ConstructorError) else f"not YAML: {problem}"
         raise InvalidInput(
-            f"{shown}:{line}: {what}.",
+            f"{file}:{line}: {what}.",
             hint=f"put the value in quotes:  {mended}" if mended else "",
         ) from error
     try:
@@ -90,7 +90,7 @@ def load_runs(project: Project) -> Runs:
     except ValidationError as error:
         first = error.errors()[0]
         keys = [str(part) for part in first["loc"] if part != "[key]"]
-        where = f"{shown}:{line_of(text, keys)}"
+        where = f"{file}:{line_of(text, keys)}"
         if first["type"] == "extra_forbidden":
             valid = Runs.model_fields if len(keys) == 1 else Run.model_fields
             raise UnknownName("field", keys[-1], valid, where=where) from error
@@ -99,9 +99,9 @@ def load_runs(project: Project) -> Runs:
             hint="default: NAME, and runs: {NAME: {title: …, parameters: {model: …}}}",
         ) from error
     if SHARED in runs.runs:
-        _refuse_shared(f"{shown}:{line_of(text, ['runs', SHARED])}: ")
+        _refuse_shared(f"{file}:{line_of(text, ['runs', SHARED])}: ")
     if runs.default not in runs.runs:
-        raise UnknownName("run", runs.default, runs.runs, where=f"{shown}:{line_of(text, ['default'])}")
+        raise UnknownName("run", runs.default, runs.runs, where=f"{file}:{line_of(text, ['default'])}")
     return runs
 
 
@@ -151,11 +151,11 @@ class Places:
 
     def unused(self, project: Project) -> list[Path]:
         """Folders of results that no run shows any more: they became shared, or a run's own."""
-        shown = self.nodes([*self.runs.runs, SHARED], self.analyses)
+        known = self.nodes([*self.runs.runs, SHARED], self.analyses)
         return [
-            project.found(run, name)
+            project.results_dir(run, name)
             for run, name in nodes_with_results(project)
-            if name in self.analyses and run in (*self.runs.runs, SHARED) and (run, name) not in shown
+            if name in self.analyses and run in (*self.runs.runs, SHARED) and (run, name) not in known
         ]
 
     def check(self, runs: Collection[str], names: Collection[str] = ()) -> None:
@@ -195,16 +195,16 @@ def check_parameters(
         UnknownName: With the line and the nearest valid name.
         InvalidInput: A value is of another type than the parameter's default.
     """
-    shown = project.shown(project.runs_file)
-    text = read_text(project.runs_file, shown)
+    file = project.relative(project.runs_file)
+    text = read_text(project.runs_file, file)
     every = {name for analysis in analyses.values() for name in analysis.parameters}
     for run_name, run in runs.runs.items():
         for name in run.parameters:
-            where = f"{shown}:{line_of(text, ['runs', run_name, 'parameters', name])}"
+            where = f"{file}:{line_of(text, ['runs', run_name, 'parameters', name])}"
             if name not in every and not unread:
                 raise UnknownName("parameter", name, every, where=where)
         for analysis_name, own in run.analyses.items():
-            where = f"{shown}:{line_of(text, ['runs', run_name, 'analyses', analysis_name])}"
+            where = f"{file}:{line_of(text, ['runs', run_name, 'analyses', analysis_name])}"
             if analysis_name in unread:
                 continue
             if analysis_name not in analyses:
@@ -340,13 +340,13 @@ def declare_run(project: Project, name: str, *, title: str, parameters: dict[str
             )
     else:
         path = project.runs_file
-        text = read_text(path, project.shown(path))
+        text = read_text(path, project.relative(path))
         entry = {"title": title, "parameters": parameters}
-        write_atomically(path, _with_entry(text, name, entry, project.shown(path)))
+        write_atomically(path, _with_entry(text, name, entry, project.relative(path)))
     write_profile(project, name, title)
 
 
-def _with_entry(text: str, name: str, entry: dict[str, Any], shown: str) -> str:
+def _with_entry(text: str, name: str, entry: dict[str, Any], file: str) -> str:
     """`text` with a last entry in its `runs:`; written as a line so that comments and layout stay."""
     runs = node_at(yaml.compose(text), ["runs"])
     line = f"{flow(name)}: {flow(entry)}"
@@ -366,5 +366,5 @@ def _with_entry(text: str, name: str, entry: dict[str, Any], shown: str) -> str:
     expected = yaml.load(text, Loader=PlainLoader)
     expected["runs"] = {**(expected["runs"] or {}), name: entry}
     if yaml.load(changed, Loader=PlainLoader) != expected:
-        raise InvalidInput(f"cannot add a run to {shown} by itself.", hint=f"add under 'runs:'  {line}")
+        raise InvalidInput(f"cannot add a run to {file} by itself.", hint=f"add under 'runs:'  {line}")
     return changed if changed.endswith("\n") else changed + "\n"

@@ -23,12 +23,12 @@ from mechscope.ledger import claims
 from mechscope.ledger.history import Node
 from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import LEDGER_NAME, NOTEBOOK_NAME, ledger_text
-from mechscope.pipeline import notebook as notebooks
+from mechscope.pipeline import committed_notebook as notebooks
 from mechscope.pipeline import times
 from mechscope.pipeline.cores import analyses_at_a_time
 from mechscope.pipeline.devices import chosen_device, device_name
-from mechscope.pipeline.freshness import State, failed_before, failed_notebook, look
-from mechscope.pipeline.lock import results_lock
+from mechscope.pipeline.freshness import State, failed_before, failed_notebook, state_of
+from mechscope.pipeline.mutex import results_lock
 from mechscope.pipeline.outcome import Outcome
 from mechscope.pipeline.runs import Places, check_parameters, load_places, load_runs, parse_overrides
 from mechscope.pipeline.scripts import Analysis, read_analysis, survey_analyses
@@ -125,8 +125,8 @@ def run_analyses(project: Project, order: Order, reporter: Reporter | None = Non
             return unread + _trial(project, order, places, reporter)
         nodes = _with_needs(wanted, places)
         for node in nodes:
-            if project.found(*node).parent.is_dir():
-                recover_folder(project.found(*node))
+            if project.results_dir(*node).parent.is_dir():
+                recover_folder(project.results_dir(*node))
         forced = set(wanted) if order.force else set()
         if not order.scheduler:
             _require_hub(project, nodes, places, forced)
@@ -151,7 +151,7 @@ def _all_fresh(project: Project, nodes: Sequence[Node], places: Places) -> list[
         return []
     outcomes = []
     for run, name in nodes:
-        state = look(project, places, run, places.analyses[name])
+        state = state_of(project, places, run, places.analyses[name])
         try:
             if not state.fresh or _refreshed(project, state, places.analyses[name]):
                 return []
@@ -163,7 +163,7 @@ def _all_fresh(project: Project, nodes: Sequence[Node], places: Places) -> list[
 
 def _fresh(project: Project, state: State) -> Outcome:
     reason = state.ledger.findings.applicability if state.ledger else ""
-    folder = project.shown(project.found(state.run, state.analysis))
+    folder = project.relative(project.results_dir(state.run, state.analysis))
     return Outcome(state.run, state.analysis, "fresh", folder=folder, applicability=reason)
 
 
@@ -187,7 +187,7 @@ def every_run(project: Project) -> list[str]:
     return [
         name
         for name, run in load_runs(project).runs.items()
-        if run.needs is None or any(project.found(name, "").glob("*/ledger.json"))
+        if run.needs is None or any(project.results_dir(name, "").glob("*/ledger.json"))
     ]
 
 
@@ -204,7 +204,7 @@ def _require_hub(project: Project, nodes: Sequence[Node], places: Places, forced
     for run, name in own:
         if places.runs.runs[run].needs == "hub":
             analysis = places.analyses[name]
-            state = look(project, places, run, analysis)
+            state = state_of(project, places, run, analysis)
             if not state.fresh or (run, name) in forced:
                 require_models(project, state, analysis)
 
@@ -369,20 +369,20 @@ def _attempt(
     project: Project, run: str, name: str, forced: bool, device: str, retry: bool, reporter: Reporter
 ) -> Outcome:
     began = time.monotonic()
-    folder = project.shown(project.found(run, name))
+    folder = project.relative(project.results_dir(run, name))
     try:
         analysis = read_analysis(project, project.analyses / f"{name}.py")
-        state = look(project, load_places(project), run, analysis)
+        state = state_of(project, load_places(project), run, analysis)
         if state.fresh and not forced:
             for path, text in _refreshed(project, state, analysis).items():
                 write_atomically(path, text)
             return _fresh(project, state)
         if not (forced or retry) and failed_before(project, state):
-            kept = project.shown(failed_notebook(project, project.found(run, name)))
+            kept = project.relative(failed_notebook(project, project.results_dir(run, name)))
             return Outcome(run, name, "failed", _FAILED_BEFORE.format(name=name, run=run, kept=kept))
         why = "; ".join(state.reasons) or "forced"
         reason = _execute(project, state, analysis, why, device, reporter).findings.applicability
-        large = oversized(project.found(run, name), folder)
+        large = oversized(project.results_dir(run, name), folder)
         return Outcome(run, name, "ran", why, time.monotonic() - began, folder, state.edited, large, reason)
     except MechscopeError as error:
         return Outcome(run, name, "failed", str(error), time.monotonic() - began)
@@ -423,8 +423,8 @@ def _execute(
 
 def _refreshed(project: Project, state: State, analysis: Analysis) -> dict[Path, str]:
     """Files of fresh results whose title or prose is an older one than the script's, as they should be."""
-    folder = project.found(state.run, state.analysis)
-    text = read_source(analysis.path, project.shown(analysis.path))
+    folder = project.results_dir(state.run, state.analysis)
+    text = read_source(analysis.path, project.relative(analysis.path))
     files = {}
     if notebooks.script_of(folder / NOTEBOOK_NAME) != hash_text(text):
         changed = notebooks.refreshed(folder / NOTEBOOK_NAME, analysis, text)
@@ -453,7 +453,7 @@ def _trial(project: Project, order: Order, places: Places, reporter: Reporter) -
         began = time.monotonic()
         target = project.scratch / "trials" / run / name
         try:
-            state = look(project, places, run, analysis, overrides)
+            state = state_of(project, places, run, analysis, overrides)
             changed = ", ".join(f"{key} = {value}" for key, value in overrides.items())
             target.parent.mkdir(parents=True, exist_ok=True)
             why = f"trial with {changed}"
@@ -464,7 +464,7 @@ def _trial(project: Project, order: Order, places: Places, reporter: Reporter) -
                 "ran",
                 why,
                 time.monotonic() - began,
-                project.shown(target),
+                project.relative(target),
                 applicability=ledger.findings.applicability,
             )
         except MechscopeError as error:

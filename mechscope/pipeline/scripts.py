@@ -25,7 +25,7 @@ from mechscope.ledger.claims import ClaimText
 from mechscope.ledger.schema import NAME_PATTERN
 from mechscope.pipeline.cells import Cell, cells_of, refuse_code_in_prose
 from mechscope.pipeline.code import code_hash
-from mechscope.pipeline.recording import check_names, claims_of
+from mechscope.pipeline.record_calls import check_names, claims_of
 from mechscope.pipeline.yamltext import problem_of
 from mechscope.project import Project
 from mechscope.syntax import not_python, parse, read_source
@@ -145,7 +145,7 @@ def survey_analyses(project: Project) -> Survey:
         needs = [need_of(need, "")[1] for need in found[name].needs]
         if name not in problems and (broken := [need for need in needs if need in problems]):
             problems[name] = InvalidInput(
-                f"{project.shown(found[name].path)} needs '{broken[0]}', which can't be read.",
+                f"{project.relative(found[name].path)} needs '{broken[0]}', which can't be read.",
                 hint=f"mend analyses/{broken[0]}.py",
             )
     return Survey({name: found[name] for name in order if name not in problems}, problems)
@@ -171,32 +171,32 @@ def read_analysis(project: Project, path: Path) -> Analysis:
         InvalidInput: With the file and line at which something is wrong.
         UnknownName: `models` or `saes` names no parameter.
     """
-    shown = f"{project.shown(path.parent)}/{path.name}"  # not where a link leads
+    file = f"{project.relative(path.parent)}/{path.name}"  # not where a link leads
     if not re.match(NAME_PATTERN, path.stem):
         raise InvalidInput(
-            f"{shown}: an analysis is named with lower-case letters, digits and underscores.",
+            f"{file}: an analysis is named with lower-case letters, digits and underscores.",
             hint="rename it, or begin its name with _ if analyses only import it",
         )
-    return _analysis(path, shown, read_source(path, shown))
+    return _analysis(path, file, read_source(path, file))
 
 
 @functools.lru_cache(maxsize=256)  # a render asks for every script a dozen times
-def _analysis(path: Path, shown: str, text: str) -> Analysis:
-    header = _header(text.split("\n"), shown)
-    title, description, declared = _declarations(header, shown)
-    tree, cells = script_cells(text, shown)
+def _analysis(path: Path, file: str, text: str) -> Analysis:
+    header = _header(text.split("\n"), file)
+    title, description, declared = _declarations(header, file)
+    tree, cells = script_cells(text, file)
     tagged = [cell for cell in cells if cell.parameters]
     if len(tagged) != 1:
         raise InvalidInput(
-            f'{shown}: there are {len(tagged)} cells with tags=["parameters"]; an analysis has one.',
+            f'{file}: there are {len(tagged)} cells with tags=["parameters"]; an analysis has one.',
             hint='mark it with:  # %% tags=["parameters"]',
         )
-    parameters = _parameters(tree, tagged[0], shown)
+    parameters = _parameters(tree, tagged[0], file)
     for kind, names in (("models", declared.models), ("saes", declared.saes)):
         for name in names:
             if name not in parameters:
-                raise UnknownName("parameter", name, parameters, where=f"{shown}: {kind}")
-    check_names(tree, shown)
+                raise UnknownName("parameter", name, parameters, where=f"{file}: {kind}")
+    check_names(tree, file)
     return Analysis(
         name=path.stem,
         path=path,
@@ -207,7 +207,7 @@ def _analysis(path: Path, shown: str, text: str) -> Analysis:
         models=tuple(declared.models),
         saes=tuple(declared.saes),
         needs=tuple(declared.needs),
-        claims=tuple(claims_of(tree, shown)),
+        claims=tuple(claims_of(tree, file)),
         code=cells_hash(cell.source for cell in cells if cell.code and not cell.parameters),
         tree=tree,
     )
@@ -233,7 +233,7 @@ def has_code(source: str) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
-def script_cells(text: str, shown: str) -> tuple[ast.Module, list[Cell]]:
+def script_cells(text: str, file: str) -> tuple[ast.Module, list[Cell]]:
     """A script's code and its cells.
 
     Raises:
@@ -243,9 +243,9 @@ def script_cells(text: str, shown: str) -> tuple[ast.Module, list[Cell]]:
     try:
         tree = parse(text)
     except SyntaxError as error:
-        raise not_python(error, shown, text) from error
-    cells = cells_of(lines, _header(lines, shown).end, tree)
-    refuse_code_in_prose(cells, tree, shown)
+        raise not_python(error, file, text) from error
+    cells = cells_of(lines, _header(lines, file).end, tree)
+    refuse_code_in_prose(cells, tree, file)
     return tree, cells
 
 
@@ -258,15 +258,15 @@ class _Header:
     """Index of the line after it."""
 
 
-def _header(lines: list[str], shown: str) -> _Header:
+def _header(lines: list[str], file: str) -> _Header:
     """The YAML between the first two `# ---` lines."""
     opened = 0
     while opened < min(2, len(lines)) and _PREAMBLE.fullmatch(lines[opened]):
         opened += 1
     if opened >= len(lines) or lines[opened].rstrip() != "# ---":
         raise InvalidInput(
-            f"{shown}:{opened + 1}: an analysis begins with a header that declares its title and inputs.",
-            hint=f"rename it to _{Path(shown).name} if analyses only import it, or {_EXAMPLE}",
+            f"{file}:{opened + 1}: an analysis begins with a header that declares its title and inputs.",
+            hint=f"rename it to _{Path(file).name} if analyses only import it, or {_EXAMPLE}",
         )
     for end in range(opened + 1, len(lines)):
         if lines[end].rstrip() == "# ---":
@@ -274,26 +274,26 @@ def _header(lines: list[str], shown: str) -> _Header:
             return _Header(text, opened + 1, end + 1)
         if not lines[end].startswith("#"):
             break
-    raise InvalidInput(f"{shown}:{opened + 1}: the header is not closed.", hint="end it with a line '# ---'")
+    raise InvalidInput(f"{file}:{opened + 1}: the header is not closed.", hint="end it with a line '# ---'")
 
 
-def _declarations(header: _Header, shown: str) -> tuple[str, str, _Declared]:
+def _declarations(header: _Header, file: str) -> tuple[str, str, _Declared]:
     try:
         # Every value as the text that stands there: a title can be "No" or "2026".
         content = yaml.load(header.text, Loader=yaml.BaseLoader)
     except yaml.YAMLError as error:
         line, problem, mended = problem_of(error, header.text)
         raise InvalidInput(
-            f"{shown}:{header.start + line}: the header is not YAML: {problem}.",
+            f"{file}:{header.start + line}: the header is not YAML: {problem}.",
             hint=f"put the value in quotes:  # {mended}" if mended else "",
         ) from error
     if not isinstance(content, dict) or not str(content.get("title") or "").strip():
-        raise InvalidInput(f"{shown}:{header.start}: the header has no title.", hint=_EXAMPLE)
+        raise InvalidInput(f"{file}:{header.start}: the header has no title.", hint=_EXAMPLE)
     form: Any = content
     for key in ("jupyter", "jupytext", "text_representation", "format_name"):
         form = form.get(key) if isinstance(form, dict) else None
     if form not in (None, "percent"):
-        raise InvalidInput(f"{shown}:{header.start}: jupytext format '{form}'; an analysis uses 'percent'.")
+        raise InvalidInput(f"{file}:{header.start}: jupytext format '{form}'; an analysis uses 'percent'.")
     # Other tools have keys of their own; one that is almost ours would declare nothing.
     for key in map(str, content):
         if key != _OWN_KEY and nearest(key, [_OWN_KEY]):
@@ -301,7 +301,7 @@ def _declarations(header: _Header, shown: str) -> tuple[str, str, _Declared]:
                 "key in the header",
                 key,
                 [_OWN_KEY],
-                where=f"{shown}:{_line_of(header, key)}",
+                where=f"{file}:{_line_of(header, key)}",
                 hint=f"the inputs stand under {_OWN_KEY}; without it, none is declared",
             )
     try:
@@ -312,9 +312,9 @@ def _declarations(header: _Header, shown: str) -> tuple[str, str, _Declared]:
         line = _line_of(header, field)
         if first["type"] == "extra_forbidden":
             raise UnknownName(
-                "input in the header", field, _Declared.model_fields, where=f"{shown}:{line}"
+                "input in the header", field, _Declared.model_fields, where=f"{file}:{line}"
             ) from error
-        raise InvalidInput(f"{shown}:{line}: mechscope.{field}: {first['msg']}.", hint=_EXAMPLE) from error
+        raise InvalidInput(f"{file}:{line}: mechscope.{field}: {first['msg']}.", hint=_EXAMPLE) from error
     return str(content["title"]).strip(), " ".join(str(content.get("description") or "").split()), declared
 
 
@@ -325,13 +325,13 @@ def _line_of(header: _Header, key: str) -> int:
     )
 
 
-def _parameters(tree: ast.Module, cell: Cell, shown: str) -> dict[str, Any]:
+def _parameters(tree: ast.Module, cell: Cell, file: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     taken: set[int] = set()
     for node in tree.body:
         if not cell.holds(node):
             continue
-        where = f"{shown}:{node.lineno}"
+        where = f"{file}:{node.lineno}"
         match node:
             case (
                 ast.Assign(targets=[ast.Name(id=name)], value=value)
@@ -392,7 +392,7 @@ def _in_order(analyses: Mapping[str, Analysis], every: list[str], name: str, pro
             other = need_of(need, "")[1]
             if other not in every:
                 raise UnknownName(
-                    "analysis", other, every, where=f"{project.shown(analyses[name].path)}: needs"
+                    "analysis", other, every, where=f"{project.relative(analyses[name].path)}: needs"
                 )
             visit(other, (*path, name))
         done.append(name)

@@ -23,7 +23,7 @@ from mechscope.ledger.store import committed_ledger, nodes_with_results
 from mechscope.ledger.verification import Rerun, read_verification
 from mechscope.pipeline.fingerprint import local_modules
 from mechscope.pipeline.freshness import failed_inputs, failed_notebook
-from mechscope.pipeline.recording import kind_written, names_written
+from mechscope.pipeline.record_calls import kind_written, names_written
 from mechscope.pipeline.runs import Places, Run, load_places
 from mechscope.pipeline.scripts import Analysis, read_analysis
 from mechscope.project import SHARED, Project
@@ -34,7 +34,7 @@ _KEY = re.compile(rf"(?:(?P<run>[A-Za-z0-9][\w.-]*):)?(?P<analysis>{_NAME})\.(?P
 
 
 @dataclass(frozen=True)
-class Found:
+class KeyedRecord:
     """A record, by its key; or, of the kind "absent", why the run does not have it.
 
     Attributes:
@@ -141,9 +141,9 @@ class Shelf:
         there = {name for place, name in self._there if place == SHARED}
         return sorted(name for name in {*self.places.analyses, *there} if self.home(name, run) == SHARED)
 
-    def here(self, found: Found) -> bool:
+    def here(self, keyed: KeyedRecord) -> bool:
         """Whether a record is one of the run that is rendered, or shared by it."""
-        return found.run == self.home(found.analysis)
+        return keyed.run == self.home(keyed.analysis)
 
     def runs(self) -> list[str]:
         """What a key can begin with: runs with results, and SHARED where anything is."""
@@ -186,18 +186,18 @@ class Shelf:
             self._ledgers[place] = committed_ledger(self.project, *place)
         return self._ledgers[place]
 
-    def records(self, *kinds: str, run: str | None = None) -> Iterator[Found]:
+    def records(self, *kinds: str, run: str | None = None) -> Iterator[KeyedRecord]:
         """The records of the given kinds (default: all), by analysis and name."""
         for analysis in self.analyses(run):
             ledger = self.ledger(analysis, run)
             for kind, name, record in ledger.findings.records(*kinds):
                 if name == WHOLE and kind == "absent":
                     continue  # it speaks of the analysis
-                yield Found(ledger.run, analysis, name, kind, record, ledger)
+                yield KeyedRecord(ledger.run, analysis, name, kind, record, ledger)
 
-    def key_of(self, found: Found) -> str:
+    def key_of(self, keyed: KeyedRecord) -> str:
         """The key by which the rendered run cites a record."""
-        return found.short_key if self.here(found) else f"{found.run}:{found.short_key}"
+        return keyed.short_key if self.here(keyed) else f"{keyed.run}:{keyed.short_key}"
 
     def cited_key(self, key: str) -> str:
         """A key as `key_of` gives it for its record, however it names the run; what is no key as it is."""
@@ -208,7 +208,7 @@ class Shelf:
         home = self.home(analysis, run)
         return f"{analysis}.{name}" if home == self.home(analysis) else f"{home}:{analysis}.{name}"
 
-    def find(self, key: str, kind: str | None = None, *, where: str = "") -> Found:
+    def find(self, key: str, kind: str | None = None, *, where: str = "") -> KeyedRecord:
         """The record that `key` names.
 
         Args:
@@ -232,7 +232,7 @@ class Shelf:
                     f"{place}'{key}' is an analysis, not a key.",
                     hint=f"its keys: {', '.join(f'{key}.{name}' for name in sorted(own))}",
                 )
-            known = [self.key_of(found) for found in self.records()]
+            known = [self.key_of(keyed) for keyed in self.records()]
             raise UnknownName(
                 "key", key, known, where=where, hint="a key is 'analysis.name' or 'run:analysis.name'"
             )
@@ -255,11 +255,13 @@ class Shelf:
         absent = self.absent(run, analysis, name)
         if absent is not None:
             actual = self._kind_elsewhere(absent)
-            found = absent
+            keyed = absent
         else:
             ledger = self.ledger(analysis, run)
             actual = ledger.findings.kind_of(name)
-            found = Found(ledger.run, analysis, name, actual or "", ledger.findings.record(name), ledger)
+            keyed = KeyedRecord(
+                ledger.run, analysis, name, actual or "", ledger.findings.record(name), ledger
+            )
         if actual is None:
             valid = [f"{prefix}{analysis}.{other}" for other in self._names(run, analysis)]
             hint = (
@@ -272,7 +274,7 @@ class Shelf:
                 f"{place}'{key}' is one of the {actual}, not of the {kind}.",
                 hint=f"write {{{{< {KINDS[actual].shortcode} {key} >}}}}",
             )
-        return found
+        return keyed
 
     def _elsewhere(self, run: str, name: str, prefix: str) -> list[str]:
         """Keys of the analyses in `run` that have a record called `name`."""
@@ -285,28 +287,28 @@ class Shelf:
 
     # What a run does not have --------------------------------------------------------------------------
 
-    def absent(self, run: str, analysis: str, name: str) -> Found | None:
+    def absent(self, run: str, analysis: str, name: str) -> KeyedRecord | None:
         """Why a run does not have a record; None where it has it, or where nothing says why.
 
         Whether there is a record of that name anywhere is for `find` to say.
         """
         if analysis not in self.analyses(run):
             why = Absent(because=self._no_results(run, analysis), cell="")
-            return Found(self.home(analysis, run), analysis, name, "absent", why, None)
+            return KeyedRecord(self.home(analysis, run), analysis, name, "absent", why, None)
         ledger = self.ledger(analysis, run)
         findings = ledger.findings
         if findings.kind_of(name) not in (None, "absent"):
             return None
         record = findings.absent.get(name) if name != WHOLE else None
         record = record or findings.absent.get(WHOLE)
-        return Found(ledger.run, analysis, name, "absent", record, ledger) if record else None
+        return KeyedRecord(ledger.run, analysis, name, "absent", record, ledger) if record else None
 
-    def said(self, found: Found) -> str:
+    def said(self, keyed: KeyedRecord) -> str:
         """Why a run does not have a record, as a sentence: "Does not apply to Tiny: it has one layer."."""
-        because = str(found.record.because)
-        if found.source is None:
+        because = str(keyed.record.because)
+        if keyed.source is None:
             return f"{because[0].upper()}{because[1:]}."
-        return f"Does not apply to {self.run_title(found.run)}: {because}."
+        return f"Does not apply to {self.run_title(keyed.run)}: {because}."
 
     def run_title(self, run: str) -> str:
         """A run as readers know it."""
@@ -321,43 +323,43 @@ class Shelf:
         declared = self._analysis(analysis)
         return declared.title if declared else analysis
 
-    def claimed(self, found: Found) -> tuple[str, str]:
+    def claimed(self, keyed: KeyedRecord) -> tuple[str, str]:
         """The sentence and the criterion of a claim that a run does not have.
 
         By its script, else by the results of another run; without either its key and no criterion.
         """
-        declared = self._analysis(found.analysis)
+        declared = self._analysis(keyed.analysis)
         for claim in declared.claims if declared else ():
-            if claim.name == found.name:
+            if claim.name == keyed.name:
                 return " ".join(claim.sentence.split()), claim.criterion
-        record = self.elsewhere(found)
-        return (record.sentence, record.criterion) if isinstance(record, Claim) else (found.short_key, "")
+        record = self.elsewhere(keyed)
+        return (record.sentence, record.criterion) if isinstance(record, Claim) else (keyed.short_key, "")
 
-    def elsewhere(self, found: Found) -> Any:
+    def elsewhere(self, keyed: KeyedRecord) -> Any:
         """What another run has under the name of a record that this run does not have; None if none has."""
-        for findings in self._findings_elsewhere(found.run, found.analysis):
-            record = findings.record(found.name)
+        for findings in self._findings_elsewhere(keyed.run, keyed.analysis):
+            record = findings.record(keyed.name)
             if record is not None and not isinstance(record, Absent):
                 return record
         return None
 
     def _no_results(self, run: str, analysis: str) -> str:
-        target = self.project.found(self.home(analysis, run), analysis)
+        target = self.project.results_dir(self.home(analysis, run), analysis)
         failed = any(path(self.project, target).is_file() for path in (failed_notebook, failed_inputs))
         where = "this run" if run == self.run else f"the run {self.run_title(run)}"
         return f"the analysis {self.title(run, analysis)} {'failed' if failed else 'was not run'} in {where}"
 
-    def _kind_elsewhere(self, found: Found) -> str | None:
+    def _kind_elsewhere(self, keyed: KeyedRecord) -> str | None:
         """Of which kind a record is that a run does not have; "" if that can't be told, None if none is.
 
         By the results of other runs, and by what scripts write out: a mistyped name stands in neither.
         """
-        record = self.elsewhere(found)
+        record = self.elsewhere(keyed)
         if record is not None:
             return next(field for field, kind in KINDS.items() if isinstance(record, kind.model))
-        kind = kind_written(self._trees(found.analysis), found.name)
-        named = found.source is not None and found.name in found.source.findings.absent
-        return "" if kind is None and named and found.name != WHOLE else kind
+        kind = kind_written(self._trees(keyed.analysis), keyed.name)
+        named = keyed.source is not None and keyed.name in keyed.source.findings.absent
+        return "" if kind is None and named and keyed.name != WHOLE else kind
 
     def _names(self, run: str, analysis: str) -> list[str]:
         """The names of the records that an analysis has in a run or, as far as is known, would have."""
@@ -395,22 +397,22 @@ class Shelf:
 
     # Claims and reruns ----------------------------------------------------------------------------------
 
-    def exploratory(self, found: Found) -> bool:
+    def exploratory(self, keyed: KeyedRecord) -> bool:
         """Whether a claim was written after a look at results, by the lock or by its author's own word."""
-        if found.absent:
+        if keyed.absent:
             return False
-        return bool(found.record.exploratory) or is_exploratory(
-            self.project, found.run, found.analysis, found.name, found.record.criterion, self._claim_entries
+        return bool(keyed.record.exploratory) or is_exploratory(
+            self.project, keyed.run, keyed.analysis, keyed.name, keyed.record.criterion, self._claim_entries
         )
 
-    def written(self, found: Found) -> str:
+    def written(self, keyed: KeyedRecord) -> str:
         """When a claim's criterion was written, as far as the project knows: what was seen by then."""
-        if found.record.exploratory:
-            return str(found.record.exploratory)
-        if not self.exploratory(found):
+        if keyed.record.exploratory:
+            return str(keyed.record.exploratory)
+        if not self.exploratory(keyed):
             return "before there were results, by analyses/claims.lock"
-        entry = latest_entry(self._claim_entries, found.analysis, found.name)
-        if entry is None or entry.criterion != found.record.criterion:
+        entry = latest_entry(self._claim_entries, keyed.analysis, keyed.name)
+        if entry is None or entry.criterion != keyed.record.criterion:
             return "not in analyses/claims.lock: taken as after the results"
         runs = ["all runs" if run == SHARED else run for run in entry.results_existed]
         return f"after results of {' and '.join(runs)} were there, by analyses/claims.lock"
@@ -435,7 +437,7 @@ class Shelf:
         rerun = self.rerun_of(ledger)
         return rerun.date if rerun is not None and rerun.reproduced else None
 
-    def verified(self, found: Found) -> str:
+    def verified(self, keyed: KeyedRecord) -> str:
         """What a rerun of a record's ledger said: verified, by whom and when; not reproduced; or not."""
-        rerun = self.rerun_of(found.ledger)
+        rerun = self.rerun_of(keyed.ledger)
         return "not verified" if rerun is None else rerun.words

@@ -14,22 +14,22 @@ LARGE = 5_000_000
 """Bytes of a file that is worth a warning: git keeps every version of it, and no review page shows it."""
 
 
-def oversized(folder: Path, shown: str) -> tuple[str, ...]:
+def oversized(folder: Path, relative: str) -> tuple[str, ...]:
     """A sentence for each large file of a result, with what makes it large.
 
     Args:
         folder: The results of an analysis that ran.
-        shown: How messages call the folder.
+        relative: How messages call the folder.
     """
-    return tuple(_sentences(folder, shown))
+    return tuple(_sentences(folder, relative))
 
 
-def _sentences(folder: Path, shown: str) -> Iterator[str]:
+def _sentences(folder: Path, relative: str) -> Iterator[str]:
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or (size := path.stat().st_size) <= LARGE:
             continue
         name = path.relative_to(folder).as_posix()
-        said = f"{shown}/{name} has {_mb(size)}, and git keeps every version of it"
+        said = f"{relative}/{name} has {_mb(size)}, and git keeps every version of it"
         if name == NOTEBOOK_NAME:
             outputs = {cell.id: cell.model_dump()["outputs"] for cell in read_notebook(path).cells}
             cell, length = _largest(outputs)

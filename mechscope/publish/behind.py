@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from mechscope.articles.reading_order import shown_in
+from mechscope.articles.reading_order import cited_by_page
 from mechscope.articles.sources import Shortcode, shortcodes_in
 from mechscope.ledger.store import LEDGER_NAME, nodes_with_results
 from mechscope.ledger.verification import verification_file
@@ -34,22 +34,22 @@ def _behind(project: Project, run: str, codes: Sequence[Shortcode]) -> Iterator[
     site = project.site / run
     for source, shows in _sources(project, run, codes):
         for suffix in (".html", ".pdf"):
-            page = (site / project.shown(source)).with_suffix(suffix)
+            page = (site / project.relative(source)).with_suffix(suffix)
             if page.is_file() and _latest(shows) > page.stat().st_mtime:
                 yield page.relative_to(site).as_posix()
 
 
 def _sources(project: Project, run: str, codes: Sequence[Shortcode]) -> Iterator[tuple[Path, list[Path]]]:
     """The source of each page, with the files that hold what it shows."""
-    every = [project.found(*node) / LEDGER_NAME for node in nodes_with_results(project)]
+    every = [project.results_dir(*node) / LEDGER_NAME for node in nodes_with_results(project)]
     for page in sorted(project.generated(run).glob("*.qmd")):
         yield page, [page, *(every if page.stem in _COMPARING else ())]
     notebooks = [(project.results / place).glob("[!._]*/notebook.ipynb") for place in (run, SHARED)]
     for notebook in sorted(chain(*notebooks)):
         yield notebook, [notebook]
-    for shown_on, items in shown_in(project, Shelf(project, run), codes).items():
-        places = {(item.found.run, item.found.analysis) for item in items}
-        ledgers = [project.found(*place) / LEDGER_NAME for place in sorted(places)]
+    for shown_on, items in cited_by_page(project, Shelf(project, run), codes).items():
+        places = {(item.keyed.run, item.keyed.analysis) for item in items}
+        ledgers = [project.results_dir(*place) / LEDGER_NAME for place in sorted(places)]
         reruns = [verification_file(project, other) for other, _ in sorted(places)]
         yield project.root / shown_on, [*ledgers, *reruns]
 

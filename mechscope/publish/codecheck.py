@@ -159,7 +159,7 @@ def write_codecheck(project: Project) -> bool:
     path = project.root / NAME
     there = _parsed(read_text(path, NAME)) if path.is_file() else {}
     paper = there["paper"] if isinstance(there.get("paper"), dict) else {}
-    front = FRONT_MATTER.match(read_text(source, project.shown(source)))
+    front = FRONT_MATTER.match(read_text(source, project.relative(source)))
     fields: dict[str, Any] = yaml.safe_load(front[0].strip().removesuffix("---")) if front else {}
     content = {
         "version": SPECIFICATION,

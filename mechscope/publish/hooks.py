@@ -58,7 +58,7 @@ def after() -> None:
         mark_ended(project, int(quarto))
     write_entrance(project)
     if run:
-        home = project.shown(project.site / run / HOME)
+        home = project.relative(project.site / run / HOME)
         print(f"mechscope: the site of {run} is {home}; below Quarto names the copy that it works on")
         for other, pages in behind(project).items():
             print(f"mechscope: {behind_words(other, pages)}", file=sys.stderr)

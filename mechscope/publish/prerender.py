@@ -283,9 +283,9 @@ def left_stale(project: Project, run: str, articles: Iterable[Path]) -> tuple[st
 
 
 def _states(project: Project, runs: list[str]) -> list[State]:
-    from mechscope.pipeline.freshness import look_at_all
+    from mechscope.pipeline.freshness import states_of
 
-    return look_at_all(project, load_places(project), runs)
+    return states_of(project, load_places(project), runs)
 
 
 def unread(project: Project) -> tuple[str, ...]:
@@ -325,12 +325,12 @@ def _refuse_outdated(project: Project, lost: Sequence[Outcome]) -> None:
     """Stop where what failed, or could not run, has results of before: pages would show those."""
     from mechscope.pipeline.run import failures
 
-    old = [one for one in lost if (project.found(one.run, one.analysis) / LEDGER_NAME).is_file()]
+    old = [one for one in lost if (project.results_dir(one.run, one.analysis) / LEDGER_NAME).is_file()]
     if not old:
         return
     listed = "\n".join(
-        f"{project.shown(project.found(one.run, one.analysis))} holds results of before, which pages would "
-        "show although the present code does not find them."
+        f"{project.relative(project.results_dir(one.run, one.analysis))} holds older results, which pages "
+        "would show although the present code does not find them."
         for one in old
     )
     again = dict.fromkeys(f"mechscope run {one.analysis} --run {one.run}" for one in old)

@@ -17,7 +17,7 @@ from mechscope.files import folder_in_place, lines_of
 from mechscope.project import Project
 from mechscope.publish.offline import inline_modules, remove_foreign_scripts
 from mechscope.publish.prerender import DONE, MODE_VARIABLE
-from mechscope.publish.progress import Report, silent
+from mechscope.publish.render_progress import Report, silent
 from mechscope.publish.staging import render_lock
 
 _ERROR = re.compile(r"\b(ERROR|FATAL)\b|\(E\)")
@@ -84,13 +84,13 @@ def render_run(
         # Quarto wants the output folder relative to the project.
         common = ["--profile", run, "--output-dir", os.path.relpath(staged, project.root), "--no-clean"]
         for document in [None] if only is None else only:
-            named = [project.shown(document)] if document else []
+            named = [project.relative(document)] if document else []
             for name in named:
                 report(name, passing=True)
             _quarto(project, run, program, [*named, *common], report)
         remove_foreign_scripts(staged)
         inline_modules(staged)
-    made = [output] if only is None else [output / project.shown(document) for document in only]
+    made = [output] if only is None else [output / project.relative(document) for document in only]
     return QuartoRun(
         pages=[page for path in made for page in _outputs(path, ".html")],
         pdfs=[page for path in made for page in _outputs(path, ".pdf")],

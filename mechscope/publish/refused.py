@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mechscope.articles.markdown import CROSS_REFERENCES
 from mechscope.articles.pandoc_facts import Article, Fact, read_articles
-from mechscope.articles.reading_order import Shown, hidden_parts, shown_in
+from mechscope.articles.reading_order import CitedRecord, cited_by_page, hidden_parts
 from mechscope.articles.sources import (
     SHORTCODE,
     Shortcode,
@@ -148,7 +148,7 @@ def _in_analyses(project: Project) -> Iterator[Problem]:
             match = SHORTCODE.search(line)
             if match and len(match["open"]) == 2:
                 yield (
-                    f"{project.shown(path)}:{number}:{match.start() + 1}: {match[0]} in the text of an "
+                    f"{project.relative(path)}:{number}:{match.start() + 1}: {match[0]} in the text of an "
                     "analysis: its notebook is written before there is anything to cite",
                     "say it without; to show what a shortcode looks like, write {{{< … >}}} in `code`",
                 )
@@ -174,7 +174,7 @@ def _prose_of(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
 def _on_pages(
     project: Project, shelf: Shelf, articles: Mapping[str, Article], codes: Sequence[Shortcode]
 ) -> Iterator[Problem]:
-    shown = shown_in(project, shelf, codes)
+    shown = cited_by_page(project, shelf, codes)
     files_of: dict[str, list[Article]] = {page: [] for page in shown}
     hidden: dict[str, list[tuple[int, int]]] = {}
     for file, article in articles.items():
@@ -223,13 +223,13 @@ def _twice(name: str, first: str, second: str) -> Problem:
     )
 
 
-def _records(shelf: Shelf, shown: Iterable[Shown]) -> Iterator[tuple[str, str]]:
+def _records(shelf: Shelf, shown: Iterable[CitedRecord]) -> Iterator[tuple[str, str]]:
     """The figures and tables of ledgers that a page shows: their names and where they are."""
     for item in shown:
         if item.code.name in _PREFIXES and item.code.place == "prose":
-            parsed = parse_key(shelf.key_of(item.found))
+            parsed = parse_key(shelf.key_of(item.keyed))
             run = parsed[0] if parsed else None
-            name = f"{_PREFIXES[item.code.name]}-{item.found.analysis}-{item.found.name}".replace("_", "-")
+            name = f"{_PREFIXES[item.code.name]}-{item.keyed.analysis}-{item.keyed.name}".replace("_", "-")
             if run:
                 name += "-" + re.sub(r"[^A-Za-z0-9]", "-", run)
             yield name, item.code.where

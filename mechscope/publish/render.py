@@ -26,8 +26,8 @@ from mechscope.publish.prerender import (
     stale_beside,
     unread,
 )
-from mechscope.publish.progress import Report, silent
 from mechscope.publish.quarto import find_quarto
+from mechscope.publish.render_progress import Report, silent
 from mechscope.publish.staging import clear_staging
 
 if TYPE_CHECKING:
@@ -202,8 +202,8 @@ def _article(project: Project, name: str) -> Path:
     """The source that a person means by `name`: a path from the root or from here, or the file's stem."""
     files = [path for path in article_files(project) if not path.name.startswith("_")]
     for path in files:
-        if name in (project.shown(path), path.name, path.stem) or Path(name).resolve() == path.resolve():
+        if name in (project.relative(path), path.name, path.stem) or Path(name).resolve() == path.resolve():
             return path
     raise UnknownName(
-        "article", name, [*(path.stem for path in files), *(project.shown(path) for path in files)]
+        "article", name, [*(path.stem for path in files), *(project.relative(path) for path in files)]
     )

@@ -26,7 +26,7 @@ from mechscope.ledger.schema import (
     passages_problem,
 )
 from mechscope.ledger.store import NOTEBOOK_NAME
-from mechscope.pipeline.displayed import UNREADABLE, notebook_problems, prose_problems
+from mechscope.pipeline.notebook_check import UNREADABLE, notebook_problems, prose_problems
 from mechscope.pipeline.scripts import Analysis
 from mechscope.project import Project
 
@@ -44,7 +44,7 @@ def inconsistencies(project: Project, folder: Path, analysis: Analysis, ledger: 
                 f"(to bring it up to date:  mechscope run {analysis.name} --run {ledger.run})"
             )
     path = folder / NOTEBOOK_NAME
-    notebook, problems = project.shown(path), list(notebook_problems(path, ledger))
+    notebook, problems = project.relative(path), list(notebook_problems(path, ledger))
     for key, problem in problems:
         yield f"{key}: {notebook} {problem}" if key else f"{notebook} {problem}"
     with suppress(*UNREADABLE):  # that it is no notebook was said

@@ -9,7 +9,7 @@ from typing import Any
 from mechscope.pipeline.comparison import RunComparison, outcome_text, overlap_text, value_text
 from mechscope.publish.pages.words import SHARED_WORDS, in_words
 from mechscope.review.differences import Comparison, Drift
-from mechscope.review.verification import Verdict
+from mechscope.review.verdicts import Verdict
 from mechscope.review.verify import Check
 
 _MOST = 8
@@ -121,7 +121,7 @@ def checks_text(checks: Sequence[Check]) -> str:
 
 def comparison_text(compared: RunComparison) -> str:
     """What `compare` shows: a table of claims, flipped ones first, and one of numbers."""
-    one, other = compared.one, compared.other
+    one, other = compared.run_a, compared.run_b
     blocks = []
     if compared.claims:
         rows = [
@@ -138,8 +138,8 @@ def comparison_text(compared: RunComparison) -> str:
         numbers = [
             (
                 pair.key,
-                value_text(pair.one),
-                value_text(pair.other),
+                value_text(pair.first),
+                value_text(pair.second),
                 compared.difference_text(pair),
                 overlap_text(pair),
             )

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mechscope.articles.markdown import Scan, scan
-from mechscope.articles.reading_order import shown_in
+from mechscope.articles.reading_order import cited_by_page
 from mechscope.articles.sources import (
     SHORTCODE,
     Shortcode,
@@ -31,7 +31,7 @@ from mechscope.ledger.notebook import read_notebook
 from mechscope.ledger.schema import KINDS, WHOLE, LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME
 from mechscope.pipeline.cells import lines_before
-from mechscope.pipeline.shelf import Found, NoResults, Shelf
+from mechscope.pipeline.shelf import KeyedRecord, NoResults, Shelf
 from mechscope.project import Project
 from mechscope.publish.helpers import Helper, helpers
 from mechscope.publish.pages.words import NOT_AVAILABLE
@@ -112,7 +112,7 @@ class Trace:
     """
 
     key: str
-    found: Found
+    keyed: KeyedRecord
     script: str
     cell: Cell
     inputs: tuple[Input, ...]
@@ -135,25 +135,25 @@ def trace(project: Project, key: str, run: str, codes: Sequence[Shortcode] | Non
         NoResults: The analysis failed or wasn't run in this run.
     """
     shelf = Shelf(project, run)
-    found = shelf.find(key)
-    found.ledger  # noqa: B018 - without one there is nothing to follow
+    keyed = shelf.find(key)
+    keyed.ledger  # noqa: B018 - without one there is nothing to follow
     codes = shortcodes_in(project) if codes is None else codes
-    rerun = shelf.rerun_of(found.ledger)
+    rerun = shelf.rerun_of(keyed.ledger)
     return Trace(
-        key=shelf.key_of(found),
-        found=found,
-        script=f"analyses/{found.analysis}.py",
-        cell=_cell(project, found),
-        inputs=tuple(_inputs(shelf, found.ledger)),
-        verified=shelf.verified_on(found.ledger),
-        citations=tuple(_citations(shelf, found, codes)),
+        key=shelf.key_of(keyed),
+        keyed=keyed,
+        script=f"analyses/{keyed.analysis}.py",
+        cell=_cell(project, keyed),
+        inputs=tuple(_inputs(shelf, keyed.ledger)),
+        verified=shelf.verified_on(keyed.ledger),
+        citations=tuple(_citations(shelf, keyed, codes)),
         contradicted=rerun.date if rerun is not None and not rerun.reproduced else None,
-        written=shelf.written(found) if found.kind == "claims" else "",
-        exploratory=found.kind == "claims" and shelf.exploratory(found),
+        written=shelf.written(keyed) if keyed.kind == "claims" else "",
+        exploratory=keyed.kind == "claims" and shelf.exploratory(keyed),
     )
 
 
-def records_of(project: Project, analysis: str, run: str) -> list[tuple[str, Found]] | None:
+def records_of(project: Project, analysis: str, run: str) -> list[tuple[str, KeyedRecord]] | None:
     """The records of an analysis, by kind and name, each with the key that cites it; None for a key.
 
     Args:
@@ -179,7 +179,7 @@ def records_of(project: Project, analysis: str, run: str) -> list[tuple[str, Fou
         there = ", ".join(known) or "none"
         hint = f"analyses with results: {there}; a key is 'analysis.name' or 'run:analysis.name'"
         raise UnknownName("analysis", name, known, hint=hint)
-    records = [(shelf.key_of(found), found) for found in shelf.records(run=of) if found.analysis == name]
+    records = [(shelf.key_of(keyed), keyed) for keyed in shelf.records(run=of) if keyed.analysis == name]
     whole = shelf.absent(of, name, WHOLE)  # that nothing of it applies comes first
     return records if whole is None else [(analysis, whole), *records]
 
@@ -203,31 +203,31 @@ def traces_at(project: Project, file: str, line: int, run: str) -> list[Trace]:
         UnknownName: There is no such article.
         InvalidInput: The line cites nothing; names the nearest that does.
     """
-    known = {project.shown(path): path for path in article_files(project)}
-    shown = file if file in known else project.shown(Path(file))
-    if shown not in known:
+    known = {project.relative(path): path for path in article_files(project)}
+    article = file if file in known else project.relative(Path(file))
+    if article not in known:
         raise UnknownName("article", file, known)
     codes = shortcodes_in(project)
-    citing = [code for code in codes if code.file == shown and code.key]
+    citing = [code for code in codes if code.file == article and code.key]
     keys = list(dict.fromkeys(code.key for code in citing if code.line == line and code.key))
     if not keys:
         raise InvalidInput(
-            f"{shown}:{line} cites nothing.", hint=_nearest(project, codes, citing, shown, line)
+            f"{article}:{line} cites nothing.", hint=_nearest(project, codes, citing, article, line)
         )
     return [trace(project, key, run, codes) for key in keys]
 
 
 def _nearest(
-    project: Project, codes: Sequence[Shortcode], citing: Sequence[Shortcode], shown: str, line: int
+    project: Project, codes: Sequence[Shortcode], citing: Sequence[Shortcode], article: str, line: int
 ) -> str:
     parts = [
-        project.shown(target)
+        project.relative(target)
         for code in codes
-        if code.file == shown and (target := included(code, project)) is not None
+        if code.file == article and (target := included(code, project)) is not None
     ]
     if citing:
         near = min(citing, key=lambda code: (abs(code.line - line), code.line))
-        return f"the nearest line that does is {shown}:{near.line}, with '{near.key}'"
+        return f"the nearest line that does is {article}:{near.line}, with '{near.key}'"
     return f"it includes {', '.join(parts)}: trace a line there" if parts else "no line of it cites a record"
 
 
@@ -244,35 +244,35 @@ def _readable(script: Path) -> str:
     return text
 
 
-def _cell(project: Project, found: Found) -> Cell:
+def _cell(project: Project, keyed: KeyedRecord) -> Cell:
     """The cell as it was executed, and where it stands in the script."""
-    path = project.found(found.run, found.analysis) / NOTEBOOK_NAME
+    path = project.results_dir(keyed.run, keyed.analysis) / NOTEBOOK_NAME
     source = ""
     if path.is_file():
         try:
             cells = read_notebook(path).cells
         except InvalidInput as error:
             raise InvalidInput(
-                f"{project.shown(path.parent)}/{error.message}",
-                hint=f"mechscope run {found.analysis} --run {found.run} --force",
+                f"{project.relative(path.parent)}/{error.message}",
+                hint=f"mechscope run {keyed.analysis} --run {keyed.run} --force",
             ) from error
-        source = next((cell.source for cell in cells if cell.id == found.record.cell), "")
+        source = next((cell.source for cell in cells if cell.id == keyed.record.cell), "")
     lines = source.split("\n") if source else []
-    script = project.analyses / f"{found.analysis}.py"
+    script = project.analyses / f"{keyed.analysis}.py"
     text = _readable(script)
     before = lines_before(source, text) if source else None
     first = None if before is None else before + 1
     used = tuple(
         (helper, _line_of(text, helper.name) if first else 0)
-        for helper in helpers(path).get(found.record.cell, ())
+        for helper in helpers(path).get(keyed.record.cell, ())
     )
     if first is None:
-        return Cell(found.record.cell, tuple(lines), None, None, helpers=used)
+        return Cell(keyed.record.cell, tuple(lines), None, None, helpers=used)
     inside = range(first, first + len(lines))
-    recorded = _recording(text, found, inside)
+    recorded = _recording(text, keyed, inside)
     begin, end = (0, 0) if recorded is None or recorded in inside else _function_around(text, recorded)
     function = tuple(text.split("\n")[begin - 1 : end]) if begin else ()
-    return Cell(found.record.cell, tuple(lines), first, recorded, function, begin, used)
+    return Cell(keyed.record.cell, tuple(lines), first, recorded, function, begin, used)
 
 
 def _line_of(script: str, function: str) -> int:
@@ -295,7 +295,7 @@ def _function_around(script: str, line: int) -> tuple[int, int]:
     return max(around, default=(0, 0))
 
 
-def _recording(script: str, found: Found, cell: range) -> int | None:
+def _recording(script: str, keyed: KeyedRecord, cell: range) -> int | None:
     """The line of the call that recorded `found`: by its name in the cell, else by a pattern anywhere.
 
     A function that records under names such as f"{prefix}t_{label}" stands outside the cell that calls it.
@@ -308,13 +308,13 @@ def _recording(script: str, found: Found, cell: range) -> int | None:
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
-        if node.func.attr != KINDS[found.kind].method:
+        if node.func.attr != KINDS[keyed.kind].method:
             continue
-        names = node.args[1:] if found.absent else node.args[:1]
+        names = node.args[1:] if keyed.absent else node.args[:1]
         for name in [*names, *(word.value for word in node.keywords if word.arg == "name")]:
-            if isinstance(name, ast.Constant) and name.value == found.name:
+            if isinstance(name, ast.Constant) and name.value == keyed.name:
                 literal.append(node.lineno)
-            elif isinstance(name, ast.JoinedStr) and re.fullmatch(_pattern(name), found.name):
+            elif isinstance(name, ast.JoinedStr) and re.fullmatch(_pattern(name), keyed.name):
                 patterned.append(node.lineno)
     inside = [line for line in literal if line in cell]
     patterned = [line for line in patterned if line < cell.stop]  # a function is there before it is called
@@ -393,13 +393,13 @@ def _model(project: Project, name: str) -> tuple[str, str]:
 # Citations --------------------------------------------------------------------------------------------------
 
 
-def _citations(shelf: Shelf, found: Found, codes: Sequence[Shortcode]) -> Iterator[Citation]:
+def _citations(shelf: Shelf, keyed: KeyedRecord, codes: Sequence[Shortcode]) -> Iterator[Citation]:
     scans: dict[str, Scan | None] = {}
     project = shelf.project
     title = shelf.places.runs.run(shelf.run).title
-    shown = {_id(item.code) for items in shown_in(project, shelf, codes).values() for item in items}
+    shown = {_id(item.code) for items in cited_by_page(project, shelf, codes).values() for item in items}
     for code in codes:
-        if code.place == "comment" or shelf.cited_key(code.key or "") != shelf.key_of(found):
+        if code.place == "comment" or shelf.cited_key(code.key or "") != shelf.key_of(keyed):
             continue
         if code.file not in scans:
             path = project.root / code.file

@@ -9,7 +9,7 @@ from typing import Any
 
 from mechscope.ledger.formatting import format_p, format_value
 from mechscope.ledger.schema import KINDS, Absent, Claim, Statistic
-from mechscope.pipeline.shelf import Found
+from mechscope.pipeline.shelf import KeyedRecord
 from mechscope.publish.pages.popovers import exactly
 from mechscope.publish.pages.words import NOT_AVAILABLE, why_untestable
 from mechscope.review.trace import Cell, Input, Trace
@@ -21,7 +21,7 @@ _VALUE = 24
 
 def trace_text(trace: Trace) -> str:
     """Everything that is known about a record, a labelled block for each step of its way."""
-    found = trace.found
+    keyed = trace.keyed
     lines = [f"{trace.key}  {_headline(trace)}"]
     for label, value in _record(trace):
         lines += _labelled(label, value)
@@ -32,10 +32,10 @@ def trace_text(trace: Trace) -> str:
             if trace.contradicted is None
             else f"NOT REPRODUCED by the rerun of {trace.contradicted}"
         )
-        verified = f"{said}: mechscope verify {found.analysis} --run {found.run}"
+        verified = f"{said}: mechscope verify {keyed.analysis} --run {keyed.run}"
     lines += _labelled("verified", verified)
-    lines += _labelled("run", found.run)
-    lines += _labelled("analysis", f"{found.ledger.title} ({trace.script})")
+    lines += _labelled("run", keyed.run)
+    lines += _labelled("analysis", f"{keyed.ledger.title} ({trace.script})")
     lines += _labelled("cell", _cell_place(trace))
     lines += list(_source(trace.cell))
     helpers = [
@@ -43,20 +43,20 @@ def trace_text(trace: Trace) -> str:
         for helper, line in trace.cell.helpers
     ]
     lines += _labelled("uses", ", ".join(helpers))
-    parameters = found.ledger.inputs.parameters
+    parameters = keyed.ledger.inputs.parameters
     shown = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in parameters.items()]
     lines += _labelled("parameters", ", ".join(shown))
     lines += list(_inputs(trace.inputs))
-    for item in found.ledger.accepted:
+    for item in keyed.ledger.accepted:
         lines += _labelled("accepted", f"without a rerun: {', '.join(item.changed)}, because {item.because}")
     lines += list(_citations(trace))
     return "\n".join(lines)
 
 
-def records_text(records: Sequence[tuple[str, Found]]) -> str:
+def records_text(records: Sequence[tuple[str, KeyedRecord]]) -> str:
     """A line for each record: its key, its kind, what it came to and what it is, one below the other."""
     rows = [
-        (key, KINDS[found.kind].noun, _shortly(found.record), _about(found.record)) for key, found in records
+        (key, KINDS[keyed.kind].noun, _shortly(keyed.record), _about(keyed.record)) for key, keyed in records
     ]
     keys, kinds, values = (max((len(row[at]) for row in rows), default=0) for at in range(3))
     return "\n".join(
@@ -85,18 +85,18 @@ def _about(record: Any) -> str:
 
 
 def _headline(trace: Trace) -> str:
-    record = trace.found.record
+    record = trace.keyed.record
     if isinstance(record, Statistic):
         return f"= {record.text.value}" if record.value is not None else f"not measured: {record.because}"
     if isinstance(record, Claim):
         return f"{record.outcome}, exploratory" if trace.exploratory else str(record.outcome)
     if isinstance(record, Absent):
         return f"does not apply: {record.because}"
-    return f"({KINDS[trace.found.kind].noun})"
+    return f"({KINDS[trace.keyed.kind].noun})"
 
 
 def _record(trace: Trace) -> Iterator[tuple[str, str]]:
-    record = trace.found.record
+    record = trace.keyed.record
     if isinstance(record, Statistic):
         yield "", record.label
         yield "in full", exactly(record)
@@ -112,7 +112,7 @@ def _record(trace: Trace) -> Iterator[tuple[str, str]]:
         yield "criterion", record.criterion
         evidence = (f"{name} = {_plain(value)}" for name, value in record.evidence.items())
         yield "evidence", ", ".join(evidence)
-        yield "why", why_untestable(trace.found)
+        yield "why", why_untestable(trace.keyed)
         yield "written", trace.written
     elif isinstance(record, Absent):
         return

@@ -21,10 +21,10 @@ from mechscope.ledger.store import NOTEBOOK_NAME, damages, inputs_hash, load_led
 from mechscope.ledger.verification import verification_file
 from mechscope.pipeline.cores import analyses_at_a_time
 from mechscope.pipeline.devices import chosen_device
-from mechscope.pipeline.displayed import UNREADABLE, unrecorded
 from mechscope.pipeline.fingerprint import why_stale
-from mechscope.pipeline.freshness import NEVER_RUN, State, look
-from mechscope.pipeline.lock import results_lock
+from mechscope.pipeline.freshness import NEVER_RUN, State, state_of
+from mechscope.pipeline.mutex import results_lock
+from mechscope.pipeline.notebook_check import UNREADABLE, unrecorded
 from mechscope.pipeline.outcome import Outcome
 from mechscope.pipeline.runs import Places, Runs, check_parameters, load_runs
 from mechscope.pipeline.schedule import Reporter, Silent
@@ -32,13 +32,13 @@ from mechscope.pipeline.scripts import Analysis, Survey, survey_analyses
 from mechscope.pipeline.shelf import runs_with_results
 from mechscope.project import SHARED, Project
 from mechscope.publish.pages.words import in_words
+from mechscope.review.claims_history import check_lock
 from mechscope.review.consistency import inconsistencies
 from mechscope.review.differences import compare_findings
-from mechscope.review.lockfile import check_lock
 from mechscope.review.pictures import altered_pictures
-from mechscope.review.verification import (
+from mechscope.review.verdicts import (
     Verdict,
-    look_at_verification,
+    check_verification,
     write_verification,
 )
 
@@ -114,8 +114,8 @@ def _verdict(
 ) -> Verdict:
     from mechscope.pipeline.execute import execute, stopped
 
-    analysis, folder = places.analyses[name], project.found(run, name)
-    state = look(project, places, run, analysis)
+    analysis, folder = places.analyses[name], project.results_dir(run, name)
+    state = state_of(project, places, run, analysis)
     ledger, problems = _standing(project, run, analysis)
     if ledger is None:
         return Verdict(run, name, problems=tuple(problems))
@@ -152,14 +152,14 @@ def _verdict(
         comparisons=tuple(comparisons),
         problems=tuple(problems),
         environment=_differing(ledger.environment, rerun.environment),
-        rerun=project.shown(target),
+        rerun=project.relative(target),
         seconds=seconds,
     )
 
 
 def _standing(project: Project, run: str, analysis: Analysis) -> tuple[LedgerFile | None, list[str]]:
     """The committed ledger as it stands, and what speaks against it before anything is run."""
-    folder = project.found(run, analysis.name)
+    folder = project.results_dir(run, analysis.name)
     try:
         ledger = load_ledger(folder)
     except FileNotFoundError:
@@ -181,9 +181,10 @@ def _shown_beside(
         after = unrecorded(rerun_folder / NOTEBOOK_NAME, rerun)
     except UNREADABLE:
         return  # it was named as none before
+    notebook = project.relative(folder / NOTEBOOK_NAME)
     for cell in sorted({*before, *after}):
         if before.get(cell) != after.get(cell):
-            yield f"{project.shown(folder / NOTEBOOK_NAME)} shows something in {cell} that the rerun does not"
+            yield f"{notebook} shows something in {cell} that the rerun does not"
 
 
 def _inputs(ledger: LedgerFile, state: State) -> tuple[str, ...]:
@@ -266,9 +267,9 @@ def quick(project: Project, analyses: Sequence[str] = (), runs: Sequence[str] = 
 
 def _verifications(project: Project, runs: Sequence[str]) -> Iterator[Check]:
     for run in (*runs, SHARED):
-        if said := look_at_verification(project, run, date.today()):
+        if said := check_verification(project, run, date.today()):
             words, problems = said
-            yield Check(project.shown(verification_file(project, run)), words, tuple(problems))
+            yield Check(project.relative(verification_file(project, run)), words, tuple(problems))
 
 
 def _check(project: Project, places: Places, run: str, name: str) -> Check:
@@ -276,7 +277,7 @@ def _check(project: Project, places: Places, run: str, name: str) -> Check:
     ledger, problems = _standing(project, run, analysis)
     looked_at = ""
     if ledger is not None:
-        state = look(project, places, run, analysis)
+        state = state_of(project, places, run, analysis)
         problems += [f"input: {change}" for change in _inputs(ledger, state)]
         if state.problem is not None:
             problems.append(f"inputs can't be determined: {state.problem.message}")
@@ -284,7 +285,7 @@ def _check(project: Project, places: Places, run: str, name: str) -> Check:
         for item in ledger.accepted:
             looked_at += f"; accepted without a rerun: {', '.join(item.changed)}, because {item.because}"
         with suppress(*UNREADABLE):
-            if beside := unrecorded(project.found(run, analysis.name) / NOTEBOOK_NAME, ledger):
+            if beside := unrecorded(project.results_dir(run, analysis.name) / NOTEBOOK_NAME, ledger):
                 looked_at += f"; not recorded, so held against nothing: what {', '.join(beside)} prints"
     return Check(f"{run}:{analysis.name}", looked_at, tuple(problems))
 

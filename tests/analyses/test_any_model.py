@@ -47,7 +47,7 @@ def test_an_analysis_runs_or_says_what_does_not_apply_and_why(
     monkeypatch.chdir(ROOT / "analyses")
     ended = _executed(name, {"model": str(model), **FEWER}, monkeypatch)
     absent = {record_name for record_name, record in recorded.items() if isinstance(record, Absent)}
-    expected = {*read_ledger(Project(ROOT).found("smollm2-135m", name)).findings.names}
+    expected = {*read_ledger(Project(ROOT).results_dir("smollm2-135m", name)).findings.names}
     if not ended:
         silent = expected - {*recorded} - ONLY_SOMETIMES.get(name, set())
         assert not silent, "neither recorded nor said not to apply"
@@ -97,7 +97,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 def test_a_whole_run_on_another_model_has_all_claims_and_no_failure(mine: Project) -> None:
     for name, analysis in find_analyses(mine).items():
-        findings: Findings = read_ledger(mine.found("mine", name)).findings
+        findings: Findings = read_ledger(mine.results_dir("mine", name)).findings
         written = {claim.name for claim in analysis.claims}
         assert written == {*findings.claims} | (written & {*findings.absent})
         assert WHOLE not in findings.absent or findings.does_not_apply

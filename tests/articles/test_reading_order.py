@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mechscope.articles.reading_order import ABSTRACT, shown_in
+from mechscope.articles.reading_order import ABSTRACT, cited_by_page
 from mechscope.articles.sources import shortcodes_in
 from mechscope.pipeline.shelf import Shelf
 from mechscope.project import Project
@@ -18,8 +18,8 @@ def _shown(project: Project, text: str, run: str = "smollm2-135m", part: str = "
     (project.root / PAGE).write_text(text)
     if part:
         (project.paper / "articles" / "_part.qmd").write_text(part)
-    shown = shown_in(project, Shelf(project, run), shortcodes_in(project))
-    return [(item.found.name, item.section) for item in shown[PAGE] if item.found.kind == "statistics"]
+    shown = cited_by_page(project, Shelf(project, run), shortcodes_in(project))
+    return [(item.keyed.name, item.section) for item in shown[PAGE] if item.keyed.kind == "statistics"]
 
 
 def _stat(name: str) -> str:

@@ -95,7 +95,7 @@ def test_where_nothing_can_be_read_nothing_is_proposed_and_nothing_said(
         "runs without an end": b"default: one\nruns: {one: 3",
         "no text": b"\xff\xfe\x00",
     }
-    (project.found("one", "small") / "ledger.json").write_text('{"half":')
+    (project.results_dir("one", "small") / "ledger.json").write_text('{"half":')
     if broken == "no project":
         assert complete(tmp_path, *words) == []
         return

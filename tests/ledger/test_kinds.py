@@ -14,8 +14,8 @@ from mechscope.articles.sources import KIND_OF_SHORTCODE
 from mechscope.ledger import Ledger
 from mechscope.ledger.display import record_html, record_line
 from mechscope.ledger.schema import KINDS, Findings, Record
-from mechscope.pipeline.recording import kind_written
-from mechscope.pipeline.shelf import Found
+from mechscope.pipeline.record_calls import kind_written
+from mechscope.pipeline.shelf import KeyedRecord
 from mechscope.publish.pages.words import in_words
 from mechscope.review.differences import compare_findings
 from mechscope.review.trace_screen import records_text
@@ -48,7 +48,7 @@ def test_a_record_of_each_kind_is_displayed_compared_listed_and_counted(kind: st
     for _, name, record in listed:
         assert f"a.{name}" in record_line(f"a.{name}", record)
         assert f'id="record-{name}"' in record_html("a", name, record)
-        row = records_text([(f"a.{name}", Found("one", "a", name, kind, record, None))])
+        row = records_text([(f"a.{name}", KeyedRecord("one", "a", name, kind, record, None))])
         assert re.search(rf"^a\.{name} +{KINDS[kind].noun}\b", row)
     of_kind = [one for one in compare_findings("a", sample, sample, Path(), Path()) if one.kind == kind]
     assert len(of_kind) == len(listed) and all(one.compared for one in of_kind)

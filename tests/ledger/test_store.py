@@ -167,7 +167,7 @@ def test_a_ledger_in_the_folder_of_another_analysis_or_run_is_not_its_own(
     project = Project(tmp_path)
     folder = written(tmp_path)
     assert committed_ledger(project, "r", "demo").analysis == "demo"
-    project.found(run, analysis).parent.mkdir(exist_ok=True)
-    folder.rename(project.found(run, analysis))
+    project.results_dir(run, analysis).parent.mkdir(exist_ok=True)
+    folder.rename(project.results_dir(run, analysis))
     with pytest.raises(LedgerDamaged, match=f"results/{run}/{analysis} holds what demo found in r"):
         committed_ledger(project, run, analysis)

@@ -22,7 +22,7 @@ def claim(criterion: str, sentence: str = "It holds.") -> list[tuple[str, ClaimT
 
 
 def results(project: Project, run: str) -> None:
-    folder = project.found(run, "a")
+    folder = project.results_dir(run, "a")
     folder.mkdir(parents=True)
     (folder / "ledger.json").write_text("{}")
 

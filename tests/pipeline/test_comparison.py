@@ -85,7 +85,7 @@ def test_differences_read_as_the_numbers_do_with_their_sign(compared: RunCompari
 def _back(compared: RunComparison) -> list[object]:
     from dataclasses import replace
 
-    return [replace(pair, one=pair.other, other=pair.one) for pair in compared.statistics]
+    return [replace(pair, first=pair.second, second=pair.first) for pair in compared.statistics]
 
 
 def test_intervals_overlap_or_lie_apart_and_without_two_there_is_nothing_to_say(

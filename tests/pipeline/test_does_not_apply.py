@@ -66,14 +66,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def test_an_analysis_that_does_not_apply_is_a_result_with_a_reason_and_no_failure(whole: Project) -> None:
-    findings = read_ledger(whole.found("shallow", "heads")).findings
+    findings = read_ledger(whole.results_dir("shallow", "heads")).findings
     assert findings.does_not_apply.endswith("two layers, and this model has 1")
     assert findings.statistics["n_layers"].value == 1  # what was recorded before it ended stays
-    assert not read_ledger(whole.found("deep", "heads")).findings.does_not_apply
+    assert not read_ledger(whole.results_dir("deep", "heads")).findings.does_not_apply
 
 
 def test_its_claims_are_untestable_unless_what_they_need_was_recorded(whole: Project) -> None:
-    claims = read_ledger(whole.found("shallow", "heads")).findings.claims
+    claims = read_ledger(whole.results_dir("shallow", "heads")).findings.claims
     assert {name: claim.outcome for name, claim in claims.items()} == {
         "copies": "untestable",
         "deep": "failed",
@@ -82,7 +82,7 @@ def test_its_claims_are_untestable_unless_what_they_need_was_recorded(whole: Pro
 
 
 def test_what_needs_it_does_not_apply_either(whole: Project) -> None:
-    findings = read_ledger(whole.found("shallow", "after")).findings
+    findings = read_ledger(whole.results_dir("shallow", "after")).findings
     assert findings.does_not_apply.startswith("it needs heads, which does not apply: a head that")
     assert findings.claims["large"].outcome == "untestable"
 
@@ -102,7 +102,7 @@ def test_a_rerun_reproduces_that_it_does_not_apply(whole: Project) -> None:
 
 
 def test_the_committed_notebook_shows_the_reason_and_nothing_after_it(whole: Project) -> None:
-    text = (whole.found("shallow", "heads") / "notebook.ipynb").read_text()
+    text = (whole.results_dir("shallow", "heads") / "notebook.ipynb").read_text()
     assert "does not apply: a head that reads" in text
     assert "Traceback" not in text and "ename" not in text
 
@@ -111,7 +111,7 @@ def test_a_reason_edited_by_hand_is_caught(whole: Project, tmp_path: Path) -> No
     from tests.throwaway import copy_of
 
     copy = copy_of(whole, tmp_path / "copy")
-    edit(copy.found("shallow", "heads") / "ledger.json", "this model has 1", "this model has 9")
+    edit(copy.results_dir("shallow", "heads") / "ledger.json", "this model has 1", "this model has 9")
     done = CliRunner().invoke(cli, ["--project", str(copy.root), "status", "--run", "shallow"])
     assert "was edited by hand" in done.output
 
@@ -119,7 +119,7 @@ def test_a_reason_edited_by_hand_is_caught(whole: Project, tmp_path: Path) -> No
 def test_parts_that_do_not_apply_make_claims_untestable_and_leave_the_rest(tmp_path: Path) -> None:
     project = project_with(tmp_path / "project", PART)
     assert all(outcome.succeeded for outcome in run(project, runs=["shallow", "deep"]))
-    shallow, deep = (read_ledger(project.found(name, "heads")).findings for name in ("shallow", "deep"))
+    shallow, deep = (read_ledger(project.results_dir(name, "heads")).findings for name in ("shallow", "deep"))
     assert shallow.claims["copies"].outcome == "untestable"
     assert deep.claims["copies"].outcome == "held"
     assert shallow.why_missing("score") == shallow.why_missing("curve") == "it has one layer only"
@@ -129,7 +129,7 @@ def test_parts_that_do_not_apply_make_claims_untestable_and_leave_the_rest(tmp_p
 def test_a_ledger_to_which_all_applies_says_nothing_of_it(tmp_path: Path) -> None:
     project = project_with(tmp_path / "project", PART)
     run(project, runs=["deep"])
-    assert '"absent"' not in (project.found("deep", "heads") / "ledger.json").read_text()
+    assert '"absent"' not in (project.results_dir("deep", "heads") / "ledger.json").read_text()
 
 
 def test_an_absent_record_needs_a_reason_and_a_name_of_its_own(tmp_path: Path) -> None:

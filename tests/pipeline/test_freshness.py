@@ -13,7 +13,7 @@ from mechscope.ledger.schema import Inputs, ModelInput
 from mechscope.ledger.store import ledger_text, load_ledger
 from mechscope.pipeline.accept import accept
 from mechscope.pipeline.fingerprint import data_files, why_stale
-from mechscope.pipeline.freshness import NEVER_RUN, look_at_all
+from mechscope.pipeline.freshness import NEVER_RUN, states_of
 from mechscope.pipeline.runs import load_places
 from mechscope.pipeline.schedule import Order, run_analyses
 from mechscope.pipeline.scripts import find_analyses
@@ -23,7 +23,7 @@ from tests.throwaway import edit, make_project, script
 
 def reasons(project: Project, run: str = "one") -> dict[str, list[str]]:
     """Why each stale analysis is stale."""
-    states = look_at_all(project, load_places(project), [run])
+    states = states_of(project, load_places(project), [run])
     return {state.analysis: list(state.reasons) for state in states if not state.fresh}
 
 
@@ -81,13 +81,13 @@ def test_a_data_file_that_is_missing_is_named(project: Project) -> None:
 
 
 def test_a_ledger_edited_by_hand_is_caught(project: Project) -> None:
-    edit(project.found("one", "apart") / "ledger.json", '"failed"', '"held"')
+    edit(project.results_dir("one", "apart") / "ledger.json", '"failed"', '"held"')
     (reason,) = reasons(project)["apart"]
     assert reason.startswith("results/one/apart/ledger.json was edited by hand")
 
 
 def test_an_upstream_ledger_with_another_result_makes_what_needs_it_stale(project: Project) -> None:
-    path = project.found("one", "source") / "ledger.json"
+    path = project.results_dir("one", "source") / "ledger.json"
     content = json.loads(path.read_text())
     path.write_text(path.read_text().replace(content["sha256"], "0" * 64))
     assert reasons(project)["derived"] == ["source found something else"]
@@ -95,7 +95,7 @@ def test_an_upstream_ledger_with_another_result_makes_what_needs_it_stale(projec
 
 @pytest.mark.parametrize("file", ["bars.svg", "bars.vl.json"])
 def test_a_figure_edited_or_missing_is_named(project: Project, file: str) -> None:
-    path = project.found("one", "apart") / "figures" / file
+    path = project.results_dir("one", "apart") / "figures" / file
     path.write_text(path.read_text() + " ")
     assert reasons(project) == {"apart": [f"results/one/apart/figures/{file} was edited by hand"]}
     path.unlink()
@@ -111,14 +111,14 @@ def test_a_figure_edited_or_missing_is_named(project: Project, file: str) -> Non
     ],
 )
 def test_a_notebook_edited_by_hand_is_named(project: Project, old: str, new: str, says: str) -> None:
-    edit(project.found("one", "apart") / "notebook.ipynb", old, new)
+    edit(project.results_dir("one", "apart") / "notebook.ipynb", old, new)
     (reason,) = reasons(project)["apart"]
     assert reason.startswith("results/one/apart/notebook.ipynb was edited by hand: ")
     assert says in reason
 
 
 def test_a_ledger_that_is_no_ledger_is_stale_and_not_a_crash(project: Project) -> None:
-    (project.found("one", "apart") / "ledger.json").write_text('{"half": ')
+    (project.results_dir("one", "apart") / "ledger.json").write_text('{"half": ')
     (reason,) = reasons(project)["apart"]
     assert "results/one/apart/ledger.json is not JSON" in reason
 
@@ -161,10 +161,10 @@ def test_a_model_that_is_declared_no_longer_is_missed_in_the_header() -> None:
 
 def test_an_accepted_change_is_fresh_and_keeps_its_reason(project: Project) -> None:
     edit(project.analyses / "_shared.py", "2 * x", "x * 2")
-    before = read_ledger(project.found("one", "source"))
+    before = read_ledger(project.results_dir("one", "source"))
     assert accept(project, "source", "one", "multiplication commutes") == ("analyses/_shared.py changed",)
     assert reasons(project) == {}
-    after = read_ledger(project.found("one", "source"))
+    after = read_ledger(project.results_dir("one", "source"))
     assert (after.findings, after.sha256) == (before.findings, before.sha256)
     assert [(one.changed, one.because) for one in after.accepted] == [
         (("analyses/_shared.py changed",), "multiplication commutes")
@@ -174,7 +174,7 @@ def test_an_accepted_change_is_fresh_and_keeps_its_reason(project: Project) -> N
 def test_after_accepted_code_the_notebook_keeps_what_was_executed_and_is_still_watched(
     project: Project,
 ) -> None:
-    notebook = project.found("one", "source") / "notebook.ipynb"
+    notebook = project.results_dir("one", "source") / "notebook.ipynb"
     executed = notebook.read_bytes()
     for old, new in (("doubled(sum(numbers)) + seed", "seed + doubled(sum(numbers))"), ('"on', '"now on')):
         edit(project.analyses / "source.py", old, new)
@@ -211,7 +211,7 @@ def test_a_new_claim_cannot_be_accepted(project: Project) -> None:
 
 
 def test_what_another_run_found_is_stale_here_though_all_inputs_are_the_same(project: Project) -> None:
-    folder = project.found("one", "apart")
+    folder = project.results_dir("one", "apart")
     other = load_ledger(folder).model_copy(update={"run": "two"})
     (folder / "ledger.json").write_text(ledger_text(other))
     assert reasons(project)["apart"] == ["results/one/apart holds what apart found in two"]
@@ -222,7 +222,7 @@ def test_what_is_fresh_or_damaged_or_was_never_run_cannot_be_accepted(project: P
         accept(project, "source", "one", "why not")
     with pytest.raises(InvalidInput, match="never run"):
         accept(project, "source", "two", "why not")
-    edit(project.found("one", "apart") / "ledger.json", '"failed"', '"held"')
+    edit(project.results_dir("one", "apart") / "ledger.json", '"failed"', '"held"')
     with pytest.raises(LedgerDamaged, match="edited by hand") as raised:
         accept(project, "apart", "one", "why not")
     assert "mechscope run apart --run one" in str(raised.value)
@@ -234,7 +234,7 @@ def test_declared_data_may_be_patterns_and_lie_elsewhere_in_the_project_but_not_
     def declared(*data: str) -> list[str]:
         edit_header = script("1", data=data)
         (project.analyses / "one.py").write_text(edit_header)
-        return [project.shown(path) for path in data_files(project, find_analyses(project)["one"])]
+        return [project.relative(path) for path in data_files(project, find_analyses(project)["one"])]
 
     files = {"analyses/data/b.csv": "1", "analyses/data/a.csv": "1", "paper/notes.txt": "1"}
     project = make_project(tmp_path / "p", scripts={"one": script("1")}, files=files)

@@ -12,7 +12,7 @@ from mechscope.errors import InvalidRecord
 from mechscope.ledger import RECORD_MIME, recording
 from mechscope.ledger.notebook import Notebook
 from mechscope.ledger.recording import Ledger
-from mechscope.pipeline import notebook as notebooks
+from mechscope.pipeline import committed_notebook as notebooks
 from mechscope.pipeline.extract import extract
 from mechscope.pipeline.scripts import Analysis, find_analyses
 from tests.throwaway import make_project, script

@@ -18,8 +18,8 @@ import pytest
 
 from mechscope.errors import InvalidInput, ModelUnavailable
 from mechscope.ledger import read_ledger
-from mechscope.pipeline.freshness import look
-from mechscope.pipeline.lock import results_lock
+from mechscope.pipeline.freshness import state_of
+from mechscope.pipeline.mutex import results_lock
 from mechscope.pipeline.outcome import Outcome
 from mechscope.pipeline.run import failures
 from mechscope.pipeline.runs import load_places
@@ -71,19 +71,19 @@ def test_running_again_on_the_same_machine_leaves_no_diff(project: Project) -> N
 
 
 def test_a_result_has_its_ledger_its_figures_and_its_notebook(executed: Project) -> None:
-    assert sorted(files(executed.found("one", "apart"))) == [
+    assert sorted(files(executed.results_dir("one", "apart"))) == [
         "figures/bars.svg",
         "figures/bars.vl.json",
         "ledger.json",
         "notebook.ipynb",
     ]
-    ledger = read_ledger(executed.found("one", "source"))
+    ledger = read_ledger(executed.results_dir("one", "source"))
     assert ledger.findings.statistics["total"].value == 6
     assert ledger.findings.statistics["total"].cell == "cell-03"
     assert ledger.inputs.parameters == {"seed": 0}
     assert list(ledger.inputs.data) == ["analyses/data/numbers.csv"]
     assert list(ledger.inputs.modules) == ["analyses/_shared.py"]
-    notebook = (executed.found("one", "source") / "notebook.ipynb").read_text()
+    notebook = (executed.results_dir("one", "source") / "notebook.ipynb").read_text()
     assert "added 2" in notebook
     assert "on stderr" not in notebook.replace('print(\\"on stderr\\"', "")
 
@@ -99,14 +99,17 @@ def test_an_upstream_result_that_changed_reruns_what_needs_it(project: Project) 
     assert what(outcomes) == {"source": "ran", "derived": "ran"}
     assert outcomes["source"].detail == "analyses/data/numbers.csv changed"
     assert outcomes["derived"].detail == "source found something else"
-    assert read_ledger(project.found("one", "derived")).findings.statistics["scaled"].value == 80
+    assert read_ledger(project.results_dir("one", "derived")).findings.statistics["scaled"].value == 80
 
 
 @pytest.mark.parametrize("file", ["ledger.json", "figures/bars.svg", "notebook.ipynb"])
 def test_a_rerun_says_that_an_edit_by_hand_is_gone_and_what_to_change_instead(
     project: Project, file: str
 ) -> None:
-    edit(project.found("one", "apart") / file, *("failed", "held") if file == "ledger.json" else ("0", "1"))
+    edit(
+        project.results_dir("one", "apart") / file,
+        *("failed", "held") if file == "ledger.json" else ("0", "1"),
+    )
     outcomes = run(project)
     assert what(outcomes) == {"source": "fresh", "derived": "fresh", "apart": "ran"}
     assert f"results/one/apart/{file} was edited by hand" in outcomes["apart"].detail
@@ -126,12 +129,12 @@ def test_prose_that_changed_reaches_the_notebook_without_a_run(project: Project)
     script_file = project.analyses / "source.py"
     edit(script_file, "# The numbers, added up.", "# All the numbers.")
     edit(script_file, "title: Source", "title: The source")
-    before = read_ledger(project.found("one", "source"))
+    before = read_ledger(project.results_dir("one", "source"))
     assert what(run(project)) == {"source": "fresh", "derived": "fresh", "apart": "fresh"}
-    notebook = (project.found("one", "source") / "notebook.ipynb").read_text()
+    notebook = (project.results_dir("one", "source") / "notebook.ipynb").read_text()
     assert "All the numbers." in notebook
     assert "added 2" in notebook
-    after = read_ledger(project.found("one", "source"))
+    after = read_ledger(project.results_dir("one", "source"))
     assert (after.title, after.sha256) == ("The source", before.sha256)
     commit(project.root)
     run(project, "source", force=True)
@@ -141,7 +144,7 @@ def test_prose_that_changed_reaches_the_notebook_without_a_run(project: Project)
 def test_one_failed_analysis_fails_only_what_needs_it_and_says_where(project: Project) -> None:
     edit(project.analyses / "source.py", "numbers = [float", "numbers = 1 / 0 * [float")
     edit(project.analyses / "apart.py", "Two bars.", "2 bars.")
-    before = files(project.found("one", "source"))
+    before = files(project.results_dir("one", "source"))
     outcomes = run(project)
     assert what(outcomes) == {"source": "failed", "derived": "blocked", "apart": "ran"}
     assert outcomes["derived"].detail == "needs source"
@@ -155,8 +158,8 @@ def test_one_failed_analysis_fails_only_what_needs_it_and_says_where(project: Pr
     assert "\x1b" not in outcomes["source"].detail
     kept = json.loads((project.scratch / "failed/one/source.ipynb").read_text())
     assert [cell["id"] for cell in kept["cells"]][-1] == "cell-03"
-    assert files(project.found("one", "source")) == before  # the last good result stays
-    state = look(project, load_places(project), "one", find_analyses(project)["source"])
+    assert files(project.results_dir("one", "source")) == before  # the last good result stays
+    state = state_of(project, load_places(project), "one", find_analyses(project)["source"])
     assert state.reasons == (
         "the script's code changed",
         "its last run failed: .mechscope/failed/one/source.ipynb",
@@ -240,7 +243,7 @@ def test_what_is_not_allowed_is_one_clear_error_and_leaves_no_result(
     for part in says:
         assert part in outcomes[analysis].detail
     assert (project.scratch / f"failed/one/{analysis}.ipynb").is_file()
-    assert not project.found("one", analysis).exists()
+    assert not project.results_dir("one", analysis).exists()
 
 
 def test_models_of_a_folder_and_of_the_cache_must_be_declared(
@@ -344,7 +347,7 @@ def test_how_a_trial_ends_says_nothing_of_the_last_run(project: Project) -> None
     assert what(run(project, "source", overrides=("seed=5",))) == {"source": "failed"}
     kept = project.scratch / "failed/trials/one/source.ipynb"
     analysis, places = find_analyses(project)["source"], load_places(project)
-    assert look(project, places, "one", analysis).reasons == ("the script's code changed",)
+    assert state_of(project, places, "one", analysis).reasons == ("the script's code changed",)
     assert kept.is_file()
     (project.scratch / "failed/one").mkdir()
     of_the_run = Path(shutil.copy(kept, project.scratch / "failed/one"))
@@ -376,7 +379,7 @@ def test_the_device_reaches_the_kernel_and_is_named_in_the_environment(tmp_path:
     project = make_project(tmp_path / "p", scripts={"one": script(body)})
     for device, named in (("cpu", "cpu"), ("cpu:0", "cpu")):
         run(project, device=device, force=True)
-        ledger = read_ledger(project.found("one", "one"))
+        ledger = read_ledger(project.results_dir("one", "one"))
         assert ledger.findings.statistics["device"].value == device
         assert ledger.environment["device"] == named
     with pytest.raises(InvalidInput, match="'cuda:99' cannot be used"):
@@ -546,7 +549,7 @@ def test_killed_in_a_run_the_old_result_stays_and_the_next_call_finishes(
     wait_until(lambda: not alive(kernel))  # no kernel goes on working for nobody
     release.touch()
     assert what(run(project)) == {"source": "fresh", "derived": "fresh", "apart": "ran"}
-    assert "time.sleep" in (project.found("one", "apart") / "notebook.ipynb").read_text()
+    assert "time.sleep" in (project.results_dir("one", "apart") / "notebook.ipynb").read_text()
 
 
 def test_of_two_runs_at_once_the_second_waits_and_says_for_whom(executed: Project, tmp_path: Path) -> None:
@@ -577,7 +580,7 @@ def test_the_kernel_runs_a_script_as_python_would(tmp_path: Path) -> None:
     assert what(run(project)) == {"one": "ran"}
     plain: dict[str, object] = {}
     exec(body.split("ledger.statistic")[0].split("# %%\n", 1)[1], plain)
-    found = read_ledger(project.found("one", "one")).findings.statistics
+    found = read_ledger(project.results_dir("one", "one")).findings.statistics
     assert {name: one.value for name, one in found.items()} == {
         "k": 1, "two": 2, "length": len(str(plain["text"])),
     }  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mechscope.errors import InvalidInput, MechscopeError, UnknownName
-from mechscope.pipeline.notebook import code_cells, from_script
+from mechscope.pipeline.committed_notebook import code_cells, from_script
 from mechscope.pipeline.runs import check_parameters, load_runs
 from mechscope.pipeline.schedule import Order, run_analyses
 from mechscope.pipeline.scripts import Analysis, Survey, find_analyses, survey_analyses

@@ -19,7 +19,7 @@ from mechscope.pipeline.runs import declare_run, load_places, load_runs
 from mechscope.pipeline.schedule import Order, every_run, run_analyses
 from mechscope.pipeline.shelf import Shelf, runs_with_results
 from mechscope.project import SHARED, Project
-from mechscope.review.lockfile import check_lock
+from mechscope.review.claims_history import check_lock
 from mechscope.review.verify import quick, verify
 from tests.throwaway import commit, copy_of, edit, make_project, script
 
@@ -130,7 +130,7 @@ def test_what_depends_on_nothing_of_a_run_lies_once_under_a_name_of_its_own(exec
         "shared/toy", "shared/doubled", "shared/both", "one/reads", "two/reads",
         "seeded/toy", "seeded/doubled", "seeded/reads",
     }  # fmt: skip
-    assert read_ledger(executed.found(SHARED, "toy")).run == SHARED
+    assert read_ledger(executed.results_dir(SHARED, "toy")).run == SHARED
     assert runs_with_results(executed) == ["one", "seeded", "two"]
 
 
@@ -142,7 +142,7 @@ def test_a_need_leads_to_the_results_that_the_run_has(executed: Project) -> None
 
 def test_a_run_declared_afterwards_finds_it_fresh(project: Project) -> None:
     declare_run(project, "late", title="Late", parameters={"model": "smollm2-135m"})
-    before = (project.found(SHARED, "toy") / "ledger.json").stat().st_mtime_ns
+    before = (project.results_dir(SHARED, "toy") / "ledger.json").stat().st_mtime_ns
     outcomes = run_analyses(project, Order(runs=("late",)))
     assert {(one.run, one.analysis, one.what) for one in outcomes} == {
         (SHARED, "toy", "fresh"),
@@ -152,7 +152,7 @@ def test_a_run_declared_afterwards_finds_it_fresh(project: Project) -> None:
         ("two", "reads", "fresh"),
         ("late", "reads", "ran"),
     }
-    assert (project.found(SHARED, "toy") / "ledger.json").stat().st_mtime_ns == before
+    assert (project.results_dir(SHARED, "toy") / "ledger.json").stat().st_mtime_ns == before
     assert sorted(path.name for path in (project.results / "late").iterdir()) == ["reads"]
 
 
@@ -170,8 +170,8 @@ def test_status_shows_it_once_and_says_what_it_is(project: Project) -> None:
 
 
 def test_results_that_no_run_shows_any_more_are_named_and_not_shown(project: Project) -> None:
-    left = project.found("one", "toy")
-    shutil.copytree(project.found("seeded", "toy"), left)
+    left = project.results_dir("one", "toy")
+    shutil.copytree(project.results_dir("seeded", "toy"), left)
     assert value(project, "one", "toy.size") == 1
     assert "results/one/toy is shown in no run any more; remove it:  git rm -r results/one/toy" in mechscope(
         project, "status"
@@ -236,7 +236,7 @@ def test_it_is_verified_once_and_every_run_says_so(project: Project) -> None:
     assert all(one.reproduced for one in whole), whole
     checked = [check.subject for check in quick(project) if not check.problems]
     assert checked.count("shared:toy") == 1 and "results/shared/verification.json" in checked
-    edit(project.found(SHARED, "toy") / "ledger.json", '"value": 1', '"value": 3')
+    edit(project.results_dir(SHARED, "toy") / "ledger.json", '"value": 1', '"value": 3')
     (verdict,) = verify(project, ["toy"], ["two"])
     assert not verdict.reproduced
 
@@ -245,7 +245,7 @@ def test_a_change_is_accepted_once(project: Project) -> None:
     edit(project.analyses / "toy.py", "size is small", "size is very small")
     said = mechscope(project, "accept", "toy", "--run", "two", "--because", "words")
     assert said == "shared:toy accepted: the script's code changed\n"
-    assert read_ledger(project.found(SHARED, "toy")).accepted[0].because == "words"
+    assert read_ledger(project.results_dir(SHARED, "toy")).accepted[0].because == "words"
     with pytest.raises(InvalidInput, match="nothing to accept"):
         accept(project, "toy", "one", "again")
 
@@ -282,14 +282,14 @@ def test_a_criterion_written_when_shared_results_were_there_is_exploratory_in_al
 
 
 def test_results_of_a_run_that_came_to_be_shared_still_count_as_seen(project: Project) -> None:
-    shutil.rmtree(project.found("seeded", "toy"))
+    shutil.rmtree(project.results_dir("seeded", "toy"))
     kept = project.root / "kept"
     lock = project.claims_lock.read_text()
     (project.results / SHARED).rename(kept)
-    shutil.copytree(kept / "toy", project.found("one", "toy"))
+    shutil.copytree(kept / "toy", project.results_dir("one", "toy"))
     project.claims_lock.unlink()
     commit(project.root)  # results of the analysis under a run's own name, and no entry yet
-    shutil.rmtree(project.found("one", "toy"))
+    shutil.rmtree(project.results_dir("one", "toy"))
     kept.rename(project.results / SHARED)
     project.claims_lock.write_text(lock)
     problems = [

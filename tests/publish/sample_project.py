@@ -205,7 +205,7 @@ def write_sample_ledger(
     project: Project, run: str, findings: Findings, analysis: str = "topic_geometry"
 ) -> None:
     """Put a ledger, its figures and a notebook in their places."""
-    folder = project.found(run, analysis)
+    folder = project.results_dir(run, analysis)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for name in findings.figures:
         (folder / "figures" / f"{name}.vl.json").write_text(json.dumps(SPEC))
@@ -241,7 +241,7 @@ def share_an_analysis(project: Project) -> None:
 
 def write_sample_verification(project: Project, run: str, **entry: Any) -> None:
     """What a rerun of topic_geometry in `run` said: that it was reproduced, unless `entry` says otherwise."""
-    sha256 = read_ledger(project.found(run, "topic_geometry")).sha256
+    sha256 = read_ledger(project.results_dir(run, "topic_geometry")).sha256
     whole = {"date": "2026-11-20", "ledger": sha256, "reproduced": True, **entry}
     content = {"date": "2026-11-21", "analyses": {"topic_geometry": whole}}
     (project.results / run / "verification.json").write_text(json.dumps(content))

@@ -19,7 +19,7 @@ from mechscope.pipeline.freshness import failed_inputs, failed_notebook
 from mechscope.pipeline.run import attempt
 from mechscope.pipeline.shelf import Shelf
 from mechscope.project import Project
-from mechscope.publish.pages.documents import missing_lines
+from mechscope.publish.pages.document_notes import missing_lines
 from mechscope.publish.prerender import bring_up_to_date, failure_warnings, prepare
 from mechscope.publish.render import render
 from tests.publish.absent_paper import BODY, build
@@ -112,7 +112,7 @@ def test_a_name_that_a_script_takes_from_its_data_can_be_any(paper: Project) -> 
 
 
 def test_what_was_never_run_is_not_called_a_failure(paper: Project) -> None:
-    target = paper.found("tiny", "broken")
+    target = paper.results_dir("tiny", "broken")
     for path in (failed_notebook, failed_inputs):
         path(paper, target).unlink()
     assert (
@@ -295,7 +295,7 @@ def test_a_render_shows_what_succeeded_and_says_what_failed(paper: Project) -> N
 
 
 def test_a_render_does_not_repeat_a_failure_and_a_person_does(paper: Project) -> None:
-    note = failed_inputs(paper, paper.found("tiny", "broken"))
+    note = failed_inputs(paper, paper.results_dir("tiny", "broken"))
     (again,) = bring_up_to_date(paper, "tiny", "run")
     assert "failed before from the same inputs" in again.detail
     done = CliRunner().invoke(cli, ["--project", str(paper.root), "run", "broken", "--run", "tiny"])
@@ -305,7 +305,7 @@ def test_a_render_does_not_repeat_a_failure_and_a_person_does(paper: Project) ->
     assert "something else is wrong" in changed.detail
     edit(paper.analyses / "broken.py", "assert layers > 1", "assert layers > 0")
     assert {one.what for one in bring_up_to_date(paper, "tiny", "run")} == {"ran"}
-    assert not note.exists() and not failed_notebook(paper, paper.found("tiny", "broken")).exists()
+    assert not note.exists() and not failed_notebook(paper, paper.results_dir("tiny", "broken")).exists()
 
 
 def test_a_kernel_that_died_is_not_started_again(paper: Project) -> None:
@@ -320,7 +320,7 @@ def test_what_failed_and_has_results_of_before_stops_a_render(paper: Project) ->
     edit(paper.analyses / "broken.py", "assert layers > 1", "assert layers > 2")
     with pytest.raises(AnalysisFailed) as caught:
         render(paper, ["deep"], engine="pandoc")
-    assert "results/deep/broken holds results of before" in caught.value.message
+    assert "results/deep/broken holds older results" in caught.value.message
     assert caught.value.hint.startswith("mechscope run broken --run deep")
 
 
@@ -362,7 +362,7 @@ def _cited(run: str, analysis: str, because: str = "") -> SimpleNamespace:
         record=SimpleNamespace(because=because),
         source=SimpleNamespace(findings=findings),
     )
-    return SimpleNamespace(found=found)
+    return SimpleNamespace(keyed=found)
 
 
 def _lines(*cited: SimpleNamespace) -> list[str]:

@@ -53,7 +53,7 @@ def test_a_site_newer_than_its_results_is_not_behind(site: Project) -> None:
 
 
 def test_pages_that_show_a_newer_ledger_are_behind_in_every_run(site: Project) -> None:
-    _date(site.found(RUN, "topic_geometry") / "ledger.json", LATER)
+    _date(site.results_dir(RUN, "topic_geometry") / "ledger.json", LATER)
     found = behind(site)
     assert found[RUN] == (
         f"paper/_generated/{RUN}/claims.html",
@@ -65,7 +65,7 @@ def test_pages_that_show_a_newer_ledger_are_behind_in_every_run(site: Project) -
 
 def test_a_generated_page_and_a_notebook_are_behind_when_their_sources_are_newer(site: Project) -> None:
     _date(site.generated(RUN) / "numbers.qmd", LATER)
-    _date(site.found(RUN, "topic_geometry") / "notebook.ipynb", LATER)
+    _date(site.results_dir(RUN, "topic_geometry") / "notebook.ipynb", LATER)
     assert behind(site) == {
         RUN: (f"paper/_generated/{RUN}/numbers.html", f"results/{RUN}/topic_geometry/notebook.html")
     }

@@ -110,7 +110,7 @@ def test_it_begins_with_the_marker_of_a_document(sample: Project) -> None:
 def test_the_repository_s_own_is_valid_and_lists_its_ledgers() -> None:
     project = find_project(REPOSITORY)
     files = {output.file for output in read_codecheck(project).manifest}
-    there = {project.shown(path) for path in project.results.glob("[!.]*/*/ledger.json")}
+    there = {project.relative(path) for path in project.results.glob("[!.]*/*/ledger.json")}
     assert there and {file for file in files if file.endswith("ledger.json")} == there, (
         "run: mechscope render"
     )

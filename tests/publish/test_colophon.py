@@ -63,7 +63,7 @@ def test_results_are_named_by_their_commit_unless_they_changed_since(sample: Pro
     assert re.fullmatch(r"[0-9a-f]{7,} of \d{4}-\d\d-\d\d", said)
     (sample.root / "other.txt").write_text("not a result")
     assert _site(sample)["results"] == said
-    (sample.found(RUN, "topic_geometry") / "new.txt").write_text("a result")
+    (sample.results_dir(RUN, "topic_geometry") / "new.txt").write_text("a result")
     assert _site(sample)["results"] == ""
 
 

@@ -10,7 +10,7 @@ from mechscope.ledger.notebook import Notebook
 from mechscope.ledger.store import read_ledger
 from mechscope.project import Project
 from mechscope.publish.helpers import Helper, helpers
-from mechscope.publish.pandoc.notebook import as_markdown
+from mechscope.publish.pandoc.notebook_markdown import as_markdown
 from mechscope.publish.prerender import prepare
 from mechscope.review.trace import trace
 from mechscope.review.trace_screen import trace_text
@@ -71,7 +71,7 @@ def test_a_notebook_that_cannot_be_read_has_none(tmp_path: Path) -> None:
 
 
 def test_a_number_names_the_functions_behind_it_and_leads_to_their_cells(sample: Project) -> None:
-    path = sample.found(RUN, "topic_geometry") / "notebook.ipynb"
+    path = sample.results_dir(RUN, "topic_geometry") / "notebook.ipynb"
     notebook = json.loads(path.read_text())
     cells = {cell["id"]: cell for cell in notebook["cells"]}
     record = read_ledger(path.parent).findings.statistics["centred_max"]

@@ -197,7 +197,7 @@ def test_a_mistake_stops_the_render_and_names_the_document_and_the_nearest(
 
 
 def test_a_damaged_ledger_stops_the_render_and_names_the_command(sample: Project) -> None:
-    (sample.found("smollm2-135m", "topic_geometry") / "ledger.json").write_text("{")
+    (sample.results_dir("smollm2-135m", "topic_geometry") / "ledger.json").write_text("{")
     _, message, status = lua(sample, "stat", "topic_geometry.topics")
     assert status == 1
     assert "mechscope run topic_geometry --run smollm2-135m --force" in message
@@ -210,7 +210,9 @@ def test_a_key_of_another_run_is_looked_up_there(sample: Project) -> None:
 
 def test_what_is_shared_is_cited_in_every_run_as_its_own(sample: Project) -> None:
     share_an_analysis(sample)
-    shutil.copytree(sample.found(SHARED, "other"), sample.found(OTHER, "other"))  # left over: not shown
+    shutil.copytree(
+        sample.results_dir(SHARED, "other"), sample.results_dir(OTHER, "other")
+    )  # left over: not shown
     for run in (RUN, OTHER):
         prepare(sample, run, "skip")
         for key in ("other.centred_max", "shared:other.centred_max", f"{OTHER}:other.centred_max"):

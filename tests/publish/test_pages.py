@@ -11,7 +11,7 @@ from mechscope.ledger.claims import ClaimText, register
 from mechscope.ledger.schema import Acceptance
 from mechscope.ledger.store import inputs_hash, ledger_text, read_ledger
 from mechscope.project import Project
-from mechscope.publish.markdown import code, escaped
+from mechscope.publish.markup import code, escaped
 from mechscope.publish.pages import figure_script
 from mechscope.publish.prerender import prepare
 from tests.publish.sample_project import (
@@ -157,7 +157,7 @@ def test_a_verification_of_before_days_were_noted_stands_without_one(sample: Pro
     ],
 )
 def test_a_damaged_or_half_verification_verifies_nothing(sample: Project, content: str) -> None:
-    sha256 = read_ledger(sample.found(RUN, "topic_geometry")).sha256
+    sha256 = read_ledger(sample.results_dir(RUN, "topic_geometry")).sha256
     (sample.results / RUN / "verification.json").write_text(content.replace("%s", sha256))
     page = _page(sample, "numbers")
     assert "not verified" in page and "verified by the" not in page
@@ -165,7 +165,7 @@ def test_a_damaged_or_half_verification_verifies_nothing(sample: Project, conten
 
 @pytest.mark.parametrize("noted", [True, False], ids=["inputs noted", "an entry of before they were"])
 def test_what_was_accepted_without_a_rerun_is_no_longer_verified(sample: Project, noted: bool) -> None:
-    folder = sample.found(RUN, "topic_geometry")
+    folder = sample.results_dir(RUN, "topic_geometry")
     ledger = read_ledger(folder)
     write_sample_verification(sample, RUN, **({"inputs": inputs_hash(ledger.inputs)} if noted else {}))
     assert "verified by the authors' own rerun of 2026-11-20" in _words(sample, "numbers")
@@ -180,7 +180,7 @@ def test_what_was_accepted_without_a_rerun_is_no_longer_verified(sample: Project
 def test_a_claim_whose_criterion_came_first_is_not_exploratory(sample: Project) -> None:
     assert "exploratory" in _page(sample, "claims").split("ms-entry")[1]
     claim = sample_findings().claims["abstraction"]
-    ledgers = {run: sample.found(run, "topic_geometry") for run in (RUN, "gemma-3-270m")}
+    ledgers = {run: sample.results_dir(run, "topic_geometry") for run in (RUN, "gemma-3-270m")}
     for folder in ledgers.values():
         folder.rename(folder.with_name("aside"))
     for folder in ledgers.values():
@@ -195,7 +195,7 @@ def test_a_claim_whose_criterion_came_first_is_not_exploratory(sample: Project) 
 
 
 def test_what_lies_in_the_folder_of_another_run_is_not_shown_as_its_own(sample: Project) -> None:
-    folder = sample.found(RUN, "topic_geometry")
+    folder = sample.results_dir(RUN, "topic_geometry")
     other = read_ledger(folder).model_copy(update={"run": "gemma-3-270m"})
     (folder / "ledger.json").write_text(ledger_text(other))
     with pytest.raises(LedgerDamaged, match="holds what topic_geometry found in gemma-3-270m"):
@@ -311,7 +311,7 @@ def test_a_citation_leads_to_where_the_page_shows_the_number(sample: Project) ->
 
 
 def test_a_record_is_found_under_the_heading_of_its_cell(sample: Project) -> None:
-    path = sample.found(RUN, "topic_geometry") / "notebook.ipynb"
+    path = sample.results_dir(RUN, "topic_geometry") / "notebook.ipynb"
     notebook = json.loads(path.read_text())
     at = next(number for number, cell in enumerate(notebook["cells"]) if cell["id"] == "c03")
     heading = {

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from mechscope.cli import cli
 from mechscope.errors import InvalidInput, LedgerDamaged, MechscopeError, RenderFailed, UnknownName
 from mechscope.ledger.store import ledger_text
-from mechscope.pipeline.freshness import look
+from mechscope.pipeline.freshness import state_of
 from mechscope.pipeline.outcome import Outcome
 from mechscope.pipeline.runs import load_places
 from mechscope.pipeline.scripts import find_analyses
@@ -157,7 +157,7 @@ def test_a_shortcode_of_another_extension_is_left_alone(sample: Project) -> None
 
 
 def test_a_ledger_edited_by_hand_is_one_error(sample: Project) -> None:
-    path = sample.found(RUN, "topic_geometry") / "ledger.json"
+    path = sample.results_dir(RUN, "topic_geometry") / "ledger.json"
     path.write_text(path.read_text().replace("0.42", "0.52"))
     with pytest.raises(LedgerDamaged) as caught:
         prepare(sample, RUN, "skip")
@@ -204,7 +204,7 @@ def test_checking_says_that_running_would_drop_an_edit(
 ) -> None:
     monkeypatch.setattr("mechscope.pipeline.freshness.notebook_problems", lambda path, ledger: [])
     _fresh(sample, RUN)
-    path = sample.found(RUN, "topic_geometry") / "ledger.json"
+    path = sample.results_dir(RUN, "topic_geometry") / "ledger.json"
     path.write_text(path.read_text().replace("0.42", "0.52"))
     with pytest.raises(RenderFailed) as caught:
         prepare(sample, RUN, "check")
@@ -230,10 +230,10 @@ GEMMA = "{{< stat gemma-3-270m:topic_geometry.topics >}}"
 def _fresh(project: Project, run: str) -> None:
     """Let the hand-made ledger of `run` have the present inputs."""
     analysis = find_analyses(project)["topic_geometry"]
-    state = look(project, load_places(project), run, analysis)
+    state = state_of(project, load_places(project), run, analysis)
     assert state.ledger is not None and state.inputs is not None
     ledger = state.ledger.model_copy(update={"inputs": state.inputs})
-    (project.found(run, "topic_geometry") / "ledger.json").write_text(ledger_text(ledger))
+    (project.results_dir(run, "topic_geometry") / "ledger.json").write_text(ledger_text(ledger))
 
 
 def test_checking_refuses_a_stale_analysis_of_another_run_that_an_article_cites(
@@ -272,7 +272,7 @@ def test_a_damaged_ledger_of_any_run_is_run_again_or_refused_by_its_path_in_the_
 ) -> None:
     monkeypatch.setattr("mechscope.pipeline.freshness.notebook_problems", lambda path, ledger: [])
     _fresh(sample, RUN)
-    (sample.found("gemma-3-270m", "topic_geometry") / "ledger.json").write_text('{"half":')
+    (sample.results_dir("gemma-3-270m", "topic_geometry") / "ledger.json").write_text('{"half":')
     says = "results/gemma-3-270m/topic_geometry/ledger.json is not JSON"
     with pytest.raises(LedgerDamaged) as damaged:
         prepare(sample, RUN, "skip")

@@ -8,7 +8,7 @@ import pytest
 
 from mechscope.ledger.formatting import statistic_text
 from mechscope.ledger.schema import Claim, Statistic, Tolerance
-from mechscope.pipeline.shelf import Found
+from mechscope.pipeline.shelf import KeyedRecord
 from mechscope.publish.pages.words import (
     evidence_words,
     interval_words,
@@ -40,7 +40,7 @@ class _Ledger:
 
 def _evidence(criterion: str, evidence: dict[str, Any], **statistics: Statistic) -> str:
     claim = Claim(sentence="S.", criterion=criterion, outcome="held", evidence=evidence, cell="c")
-    return evidence_words(Found("run", "a", "c", "claims", claim, _Ledger(statistics)))  # type: ignore[arg-type]
+    return evidence_words(KeyedRecord("run", "a", "c", "claims", claim, _Ledger(statistics)))  # type: ignore[arg-type]
 
 
 def test_the_least_and_the_greatest_read_as_a_range() -> None:

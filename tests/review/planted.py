@@ -110,7 +110,7 @@ def plant(root: Path) -> Project:
 
 
 def folder_of(project: Project) -> Path:
-    return project.found("one", "everything")
+    return project.results_dir("one", "everything")
 
 
 def edit_ledger(project: Project, edit: Callable[[dict[str, Any]], None], *, mend: bool) -> None:

@@ -107,7 +107,7 @@ def write_ledger(
         findings=findings,
         sha256=findings_hash(findings),
     )
-    folder = project.found(run, "topics")
+    folder = project.results_dir(run, "topics")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "ledger.json").write_text(ledger_text(ledger), encoding="utf-8")
 

@@ -40,7 +40,7 @@ def sample(tmp_path: Path) -> Project:
     script = f"{SCRIPT}\n# %% [markdown]\n# Words.\n\n# %%\n{CELL}\n"
     (project.analyses / "topic_geometry.py").write_text(script)
     for run in (RUN, OTHER):
-        path = project.found(run, "topic_geometry") / "notebook.ipynb"
+        path = project.results_dir(run, "topic_geometry") / "notebook.ipynb"
         notebook = json.loads(path.read_text())
         notebook["cells"].append(
             {"cell_type": "code", "id": "c03", "metadata": {}, "source": CELL, "outputs": []}
@@ -75,7 +75,7 @@ def test_a_function_outside_the_cell_that_recorded_is_shown_with_it(sample: Proj
     called = 'record("top")'
     function = 'def record(prefix):\n    """Of one more."""\n    ledger.statistic(f"{prefix}ics", 20)\n'
     path.write_text(path.read_text().replace(CELL, f"{function}\n# %%\n{called}"))
-    notebook = sample.found(RUN, "topic_geometry") / "notebook.ipynb"
+    notebook = sample.results_dir(RUN, "topic_geometry") / "notebook.ipynb"
     notebook.write_text(notebook.read_text().replace(json.dumps(CELL), json.dumps(called)))
     traced = trace(sample, "topic_geometry.topics", RUN)
     assert traced.cell.lines == (called,)
@@ -133,7 +133,7 @@ def test_a_rerun_that_found_something_else_is_told_from_none(sample: Project) ->
 
 
 def test_a_change_that_was_accepted_without_a_rerun_is_told(sample: Project) -> None:
-    folder = sample.found(RUN, "topic_geometry")
+    folder = sample.results_dir(RUN, "topic_geometry")
     acceptance = Acceptance(changed=("mechscope/stats/pairs.py changed",), because="a new name")
     ledger = read_ledger(folder).model_copy(update={"accepted": (acceptance,)})
     (folder / "ledger.json").write_text(ledger_text(ledger))
@@ -148,7 +148,7 @@ def test_a_claim_says_when_it_was_written_and_what_was_seen_by_then(sample: Proj
     def told() -> str:
         return trace_text(trace(sample, "topic_geometry.abstraction", RUN))
 
-    claim = read_ledger(sample.found(RUN, "topic_geometry")).findings.claims["abstraction"]
+    claim = read_ledger(sample.results_dir(RUN, "topic_geometry")).findings.claims["abstraction"]
     assert "held, exploratory" in told() and "not in analyses/claims.lock" in told()
     entry = {
         "analysis": "topic_geometry",

@@ -69,7 +69,7 @@ def test_an_untouched_project_verifies_and_only_the_verification_is_new(project:
     ledger = read_ledger(folder_of(project))
     assert written["ledgers"] == {
         "everything": ledger.sha256,
-        "after": read_ledger(project.found("one", "after")).sha256,
+        "after": read_ledger(project.results_dir("one", "after")).sha256,
     }
     assert written["environment"] == ledger.environment
     assert written["analyses"]["everything"]["records"]["statistics"] == {"compared": 4, "reproduced": 4}

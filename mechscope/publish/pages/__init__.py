@@ -17,16 +17,16 @@ from mechscope.articles.sources import Shortcode
 from mechscope.files import stable_json, write_atomically
 from mechscope.ledger.store import figure_files
 from mechscope.project import Project
-from mechscope.publish.pages.charts import figure_script, vega_bundle
-from mechscope.publish.pages.claims import claims_page
+from mechscope.publish.pages.chart_scripts import figure_script, vega_bundle
+from mechscope.publish.pages.claims_page import claims_page
 from mechscope.publish.pages.colophon import colophon
-from mechscope.publish.pages.compare import compare_page
+from mechscope.publish.pages.compare_page import compare_page
 from mechscope.publish.pages.context import Context
-from mechscope.publish.pages.documents import documents
-from mechscope.publish.pages.graph import graph_page
-from mechscope.publish.pages.machine import numbers_json, numbers_schema
-from mechscope.publish.pages.notebooks import notebooks_page
-from mechscope.publish.pages.numbers import numbers_page
+from mechscope.publish.pages.document_notes import documents
+from mechscope.publish.pages.graph_page import graph_page
+from mechscope.publish.pages.notebooks_page import notebooks_page
+from mechscope.publish.pages.numbers_json import numbers_json, numbers_schema
+from mechscope.publish.pages.numbers_page import numbers_page
 from mechscope.publish.pages.popovers import popovers
 
 _PACKAGE = Path(__file__).parent.parent.parent
@@ -75,7 +75,7 @@ def write_pages(project: Project, run: str, codes: Sequence[Shortcode], *, artic
         folder / "vega.js": vega_bundle(folder / "vega.js"),
     }
     for found in context.shelf.records("figures"):
-        specification = figure_files(project.found(found.run, found.analysis), found.name)[0]
+        specification = figure_files(project.results_dir(found.run, found.analysis), found.name)[0]
         contents[folder / "figures" / f"{found.short_key}.js"] = figure_script(
             found.short_key, specification.read_text(encoding="utf-8")
         )

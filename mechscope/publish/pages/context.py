@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mechscope.articles.pandoc_facts import read_articles
-from mechscope.articles.reading_order import Shown, plain_words, printed_in, shown_in
+from mechscope.articles.reading_order import CitedRecord, cited_by_page, plain_words, printed_in
 from mechscope.articles.sources import (
     FRONT_MATTER,
     KIND_OF_SHORTCODE,
@@ -23,11 +23,11 @@ from mechscope.errors import InvalidInput, UnknownName
 from mechscope.ledger.notebook import read_notebook
 from mechscope.ledger.schema import KINDS, LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME
-from mechscope.pipeline.shelf import Found, Shelf
+from mechscope.pipeline.shelf import KeyedRecord, Shelf
 from mechscope.project import SHARED, Project
 from mechscope.publish.entrance import runs_anchor
 from mechscope.publish.helpers import Helper, helpers
-from mechscope.publish.markdown import code, div, escaped, link
+from mechscope.publish.markup import code, div, escaped, link
 from mechscope.publish.pages.words import repeat_command
 
 OUTCOME_WORDS = {"held": "held", "failed": "failed", "untestable": "not testable"}
@@ -51,7 +51,7 @@ class Context:
         self.codes = list(codes)
         self.title = self.run_title(run)
         self._fronts: dict[str, dict[str, Any]] = {}
-        self._shown: dict[str, dict[str, list[Shown]]] = {}
+        self._shown: dict[str, dict[str, list[CitedRecord]]] = {}
         self._web: dict[str, bool] = {}
         self._helpers: dict[str, dict[str, tuple[Helper, ...]]] = {}
         self._cells: dict[tuple[str, str], dict[str, str]] = {}
@@ -62,12 +62,12 @@ class Context:
         """The executed notebook of an analysis, from a generated page."""
         return f"{UP}/results/{ledger.run}/{ledger.analysis}/notebook.ipynb"
 
-    def cell_title(self, found: Found) -> str:
+    def cell_title(self, keyed: KeyedRecord) -> str:
         """The heading under which a record's cell stands in its notebook; without one, the cell's name."""
-        place = found.run, found.analysis
+        place = keyed.run, keyed.analysis
         if place not in self._cells:
-            self._cells[place] = cell_headings(self.project.found(*place) / "notebook.ipynb")
-        return self._cells[place].get(found.record.cell) or found.record.cell
+            self._cells[place] = cell_headings(self.project.results_dir(*place) / "notebook.ipynb")
+        return self._cells[place].get(keyed.record.cell) or keyed.record.cell
 
     def other_run(self, text: str, run: str, page: str) -> str:
         """A link to a page of another run's site, which may not be rendered (yet).
@@ -100,11 +100,11 @@ class Context:
             places.sort(key=lambda pair: (pair[0], pair[1].file, pair[1].line, pair[1].column))
         return found
 
-    def shown(self, run: str | None = None) -> dict[str, list[Shown]]:
+    def cited_by_page(self, run: str | None = None) -> dict[str, list[CitedRecord]]:
         """What each page shows in a run (default: this one), dropped branches left out, in reading order."""
         run = run or self.run
         if run not in self._shown:
-            self._shown[run] = shown_in(self.project, self.shelf.seen_from(run), self.codes)
+            self._shown[run] = cited_by_page(self.project, self.shelf.seen_from(run), self.codes)
         return self._shown[run]
 
     def page_title(self, page: str) -> str:
@@ -134,19 +134,19 @@ class Context:
             self._fronts[page] = values if isinstance(values, dict) else {}
         return self._fronts[page]
 
-    def absent(self) -> list[Found]:
+    def absent(self) -> list[KeyedRecord]:
         """The records that do not apply to the run's model, and those that articles cite in vain, by key."""
-        every = {self.shelf.key_of(found): found for found in self.shelf.records("absent")}
-        for items in self.shown().values():
-            every |= {self.shelf.key_of(item.found): item.found for item in items if item.found.absent}
-        return [found for _, found in sorted(every.items())]
+        every = {self.shelf.key_of(keyed): keyed for keyed in self.shelf.records("absent")}
+        for items in self.cited_by_page().values():
+            every |= {self.shelf.key_of(item.keyed): item.keyed for item in items if item.keyed.absent}
+        return [keyed for _, keyed in sorted(every.items())]
 
-    def cited_as(self, found: Found) -> str:
+    def cited_as(self, keyed: KeyedRecord) -> str:
         """As what articles cite a record that the run lacks: "stat", "claim" …; empty if none does."""
-        names = [code.name for _, code in self.citations(self.shelf.key_of(found))]
+        names = [code.name for _, code in self.citations(self.shelf.key_of(keyed))]
         return names[0].removeprefix("when-") if names else ""
 
-    def foreign(self, *kinds: str) -> list[Found]:
+    def foreign(self, *kinds: str) -> list[KeyedRecord]:
         """Records of other runs that articles cite.
 
         What isn't there is cited by an article that is not rendered now: it would have been refused.
@@ -161,41 +161,41 @@ class Context:
 
     # Parts of pages -------------------------------------------------------------------------------------
 
-    def entry(self, found: Found, title: str, body: str) -> str:
+    def entry(self, keyed: KeyedRecord, title: str, body: str) -> str:
         """A record's place on a page, with its key as anchor."""
-        key = self.shelf.key_of(found)
+        key = self.shelf.key_of(keyed)
         return div(f"**{title}** {code(key)}\n\n{body}", id=key, classes=["ms-entry"], fence=4)
 
-    def common(self, found: Found) -> list[tuple[str, str]]:
+    def common(self, keyed: KeyedRecord) -> list[tuple[str, str]]:
         """What is said of every record: its cell, its verification, where it is cited."""
-        if found.source is None:
-            return [("Cited in", self.cited(found))]
-        where = f"{escaped(found.ledger.title)}, {escaped(self.cell_title(found))}"
-        if self.shelf.here(found):
-            where = link(where, self.notebook(found.ledger) + f"#record-{found.anchor}") + self._uses(found)
+        if keyed.source is None:
+            return [("Cited in", self.cited(keyed))]
+        where = f"{escaped(keyed.ledger.title)}, {escaped(self.cell_title(keyed))}"
+        if self.shelf.here(keyed):
+            where = link(where, self.notebook(keyed.ledger) + f"#record-{keyed.anchor}") + self._uses(keyed)
         else:
-            title = escaped(self.run_title(found.run))
-            where += f", shared by {title}" if found.run == SHARED else f", in the run {title}"
+            title = escaped(self.run_title(keyed.run))
+            where += f", shared by {title}" if keyed.run == SHARED else f", in the run {title}"
         return [
             ("Computed in", where),
-            ("Rerun", self._rerun(found)),
-            ("Cited in", self.cited(found)),
+            ("Rerun", self._rerun(keyed)),
+            ("Cited in", self.cited(keyed)),
         ]
 
-    def _rerun(self, found: Found) -> str:
+    def _rerun(self, keyed: KeyedRecord) -> str:
         """What a rerun said of a record, as Markdown; its analysis' entry has the rest."""
-        rerun = self.shelf.rerun_of(found.ledger)
+        rerun = self.shelf.rerun_of(keyed.ledger)
         if rerun is not None:
             return escaped(rerun.said)
-        return f"not verified; run it yourself: {code(repeat_command(found.run, found.analysis))}"
+        return f"not verified; run it yourself: {code(repeat_command(keyed.run, keyed.analysis))}"
 
-    def _uses(self, found: Found) -> str:
+    def _uses(self, found: KeyedRecord) -> str:
         """Which functions of earlier cells the cell of a statistic uses, each linked to its cell."""
         if found.kind != "statistics":
             return ""
         if found.analysis not in self._helpers:
             self._helpers[found.analysis] = helpers(
-                self.project.found(found.run, found.analysis) / NOTEBOOK_NAME
+                self.project.results_dir(found.run, found.analysis) / NOTEBOOK_NAME
             )
         links = [
             link(code(helper.name), f"{self.notebook(found.ledger)}#{cell_anchor(helper.cell)}")
@@ -203,44 +203,44 @@ class Context:
         ]
         return f"; that cell uses {', '.join(links)}" if links else ""
 
-    def cited(self, found: Found) -> str:
+    def cited(self, keyed: KeyedRecord) -> str:
         """Each page that cites a record, with a link to where it stands there first."""
-        pages = dict.fromkeys(page for page, _ in self.citations(self.shelf.key_of(found)))
+        pages = dict.fromkeys(page for page, _ in self.citations(self.shelf.key_of(keyed)))
         return ", ".join(
-            link(escaped(self.page_title(page)), f"{UP}/{page}{self.place_on(page, found)}") for page in pages
+            link(escaped(self.page_title(page)), f"{UP}/{page}{self.place_on(page, keyed)}") for page in pages
         )
 
-    def place_on(self, page: str, found: Found) -> str:
+    def place_on(self, page: str, keyed: KeyedRecord) -> str:
         """The anchor of a record on a page of this run's site ("#stat-…"); empty where it has none."""
         if not self.is_web_page(page):
             return ""
-        mine = self._shown_on.get((page, found.run, found.short_key), [])
-        kind = KIND_OF_SHORTCODE[mine[0].code.name] if found.absent and mine else found.kind
-        if kind == "claims" and self.shelf.here(found):
-            return self.claim_on(found, mine)
+        mine = self._shown_on.get((page, keyed.run, keyed.short_key), [])
+        kind = KIND_OF_SHORTCODE[mine[0].code.name] if keyed.absent and mine else keyed.kind
+        if kind == "claims" and self.shelf.here(keyed):
+            return self.claim_on(keyed, mine)
         prefix = KINDS[kind].anchor
         if not prefix or not any(self.becomes_element(item) for item in mine):
             return ""
-        anchor = f"{prefix}-{found.analysis}-{found.name}".replace("_", "-")
-        if not self.shelf.here(found):
-            anchor += "-" + re.sub(r"[^A-Za-z0-9]", "-", found.run)
+        anchor = f"{prefix}-{keyed.analysis}-{keyed.name}".replace("_", "-")
+        if not self.shelf.here(keyed):
+            anchor += "-" + re.sub(r"[^A-Za-z0-9]", "-", keyed.run)
         return f"#{anchor}"
 
-    def claim_on(self, found: Found, shown: Sequence[Shown]) -> str:
+    def claim_on(self, keyed: KeyedRecord, shown: Sequence[CitedRecord]) -> str:
         """The anchor of a claim on a page that shows this of it: where stated, else what rests on it."""
         stated = any(item.code.name == "claim" and self.becomes_element(item) for item in shown)
         kept = any(item.kept and item.code.place == "prose" for item in shown)
-        return f"#{claim_anchor(found)}" if stated else f"#when-{claim_anchor(found)}" if kept else ""
+        return f"#{claim_anchor(keyed)}" if stated else f"#when-{claim_anchor(keyed)}" if kept else ""
 
     @cached_property
-    def _shown_on(self) -> dict[tuple[str, str, str], list[Shown]]:
-        index: dict[tuple[str, str, str], list[Shown]] = {}
-        for page, items in self.shown().items():
+    def _shown_on(self) -> dict[tuple[str, str, str], list[CitedRecord]]:
+        index: dict[tuple[str, str, str], list[CitedRecord]] = {}
+        for page, items in self.cited_by_page().items():
             for item in items:
-                index.setdefault((page, item.found.run, item.found.short_key), []).append(item)
+                index.setdefault((page, item.keyed.run, item.keyed.short_key), []).append(item)
         return index
 
-    def becomes_element(self, item: Shown) -> bool:
+    def becomes_element(self, item: CitedRecord) -> bool:
         """Whether a shortcode becomes an element: one in YAML, in code, in a formula … becomes text."""
         return (item.code.line, item.code.column) in self._elements.get(item.code.file, ())
 
@@ -275,6 +275,6 @@ def cell_anchor(cell: str) -> str:
     return f"cell-{cell.removeprefix('cell-')}"
 
 
-def claim_anchor(found: Found) -> str:
+def claim_anchor(keyed: KeyedRecord) -> str:
     """The id that a claim has where an article shows it; written by the extension too (shortcodes.lua)."""
-    return f"claim-{found.analysis}-{found.name}".replace("_", "-")
+    return f"claim-{keyed.analysis}-{keyed.name}".replace("_", "-")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mechscope.articles.documents import Document, read_document
 from mechscope.articles.reading_order import plain_words
 from mechscope.articles.sources import article_files, pages_with
-from mechscope.publish.markdown import code, div, escaped, folded, link, table
+from mechscope.publish.markup import code, div, escaped, folded, link, table
 from mechscope.publish.pages.context import UP, Context
 
 _LONGEST = 240

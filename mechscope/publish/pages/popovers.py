@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mechscope.ledger.formatting import format_value
 from mechscope.ledger.schema import Claim, Statistic
-from mechscope.pipeline.shelf import Found
-from mechscope.publish.pages.claims import evidence_texts
+from mechscope.pipeline.shelf import KeyedRecord
+from mechscope.publish.pages.claims_page import evidence_texts
 from mechscope.publish.pages.context import OUTCOME_WORDS, Context
 from mechscope.publish.pages.words import (
     NOT_AVAILABLE,
@@ -25,37 +25,37 @@ def popovers(context: Context) -> dict[str, object]:
     that the run does not have, `absent` is what stands in their place.
     """
     every = [*context.shelf.records("statistics", "claims"), *context.foreign("statistics", "claims")]
-    notes: dict[str, object] = {context.shelf.key_of(found): _popover(context, found) for found in every}
-    return notes | {context.shelf.key_of(found): _absent(context, found) for found in context.absent()}
+    notes: dict[str, object] = {context.shelf.key_of(keyed): _popover(context, keyed) for keyed in every}
+    return notes | {context.shelf.key_of(keyed): _absent(context, keyed) for keyed in context.absent()}
 
 
-def _absent(context: Context, found: Found) -> dict[str, object]:
+def _absent(context: Context, keyed: KeyedRecord) -> dict[str, object]:
     """What the extension puts where a record would be, and what its popover says."""
     shelf = context.shelf
-    label = getattr(shelf.elsewhere(found), "label", found.short_key)
-    claimed = context.cited_as(found) == "claim"
+    label = getattr(shelf.elsewhere(keyed), "label", keyed.short_key)
+    claimed = context.cited_as(keyed) == "claim"
     lines = [
         ("Outcome", OUTCOME_WORDS["untestable"]) if claimed else ("Value", NOT_AVAILABLE),
-        ("Why", shelf.said(found)),
-        ("Run", context.run_title(found.run)),
-        ("Analysis", shelf.title(found.run, found.analysis)),
-        ("Run it yourself", "" if found.source else f"mechscope run {found.analysis} --run {found.run}"),
+        ("Why", shelf.said(keyed)),
+        ("Run", context.run_title(keyed.run)),
+        ("Analysis", shelf.title(keyed.run, keyed.analysis)),
+        ("Run it yourself", "" if keyed.source else f"mechscope run {keyed.analysis} --run {keyed.run}"),
     ]
     return {
-        "title": shelf.claimed(found)[0] if claimed else label,
+        "title": shelf.claimed(keyed)[0] if claimed else label,
         "lines": [line for line in lines if line[1]],
-        "untestable": found.record.because,
+        "untestable": keyed.record.because,
         "absent": {
             "text": NOT_AVAILABLE,
-            "said": shelf.said(found),
-            "sentence": shelf.claimed(found)[0] if claimed else "",
-            "record": found.anchor if found.source else "",
+            "said": shelf.said(keyed),
+            "sentence": shelf.claimed(keyed)[0] if claimed else "",
+            "record": keyed.anchor if keyed.source else "",
         },
     }
 
 
-def _popover(context: Context, found: Found) -> dict[str, object]:
-    record, rerun = found.record, context.shelf.rerun_of(found.ledger)
+def _popover(context: Context, keyed: KeyedRecord) -> dict[str, object]:
+    record, rerun = keyed.record, context.shelf.rerun_of(keyed.ledger)
     lines: list[tuple[str, str]]
     if isinstance(record, Statistic):
         title = record.label
@@ -72,26 +72,26 @@ def _popover(context: Context, found: Found) -> dict[str, object]:
         ]
     else:
         title = record.sentence
-        evidence = ", ".join(f"{name} {text}" for name, text in evidence_texts(found))
+        evidence = ", ".join(f"{name} {text}" for name, text in evidence_texts(keyed))
         lines = [
             ("Outcome", OUTCOME_WORDS[record.outcome]),
-            ("Why", why_untestable(found)),
+            ("Why", why_untestable(keyed)),
             ("Criterion", record.criterion),
             ("Evidence", evidence),
-            ("Written", context.shelf.written(found)),
+            ("Written", context.shelf.written(keyed)),
         ]
     lines += [
-        ("Run", context.run_title(found.run)),
-        ("Analysis", f"{found.ledger.title}, {context.cell_title(found)}"),
+        ("Run", context.run_title(keyed.run)),
+        ("Analysis", f"{keyed.ledger.title}, {context.cell_title(keyed)}"),
         ("Rerun", rerun.said if rerun else "not verified"),
-        ("Run it yourself", "" if rerun else repeat_command(found.run, found.analysis)),
+        ("Run it yourself", "" if rerun else repeat_command(keyed.run, keyed.analysis)),
     ]
     popover: dict[str, object] = {"title": title, "lines": [line for line in lines if line[1]]}
     if isinstance(record, Claim):
-        popover["evidence"] = evidence_words(found)
-        if why := why_untestable(found):
+        popover["evidence"] = evidence_words(keyed)
+        if why := why_untestable(keyed):
             popover["untestable"] = why
-        if context.shelf.exploratory(found):
+        if context.shelf.exploratory(keyed):
             popover["exploratory"] = True
     return popover
 

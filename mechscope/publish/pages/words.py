@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from mechscope.ledger.criterion import operand_names
 from mechscope.ledger.formatting import MINUS, format_value
 from mechscope.ledger.schema import KINDS, Claim, Statistic, Tolerance
-from mechscope.pipeline.shelf import Found
+from mechscope.pipeline.shelf import KeyedRecord
 
 _MOST = 4
 """Statistics of a criterion that stand beside its outcome; those that are left out stand in its entry."""
@@ -29,16 +29,16 @@ def repeat_command(run: str, analysis: str = "") -> str:
 # Claims ----------------------------------------------------------------------------------------------------
 
 
-def evidence_words(found: Found) -> str:
+def evidence_words(keyed: KeyedRecord) -> str:
     """What a claim was decided from, without names, in the order of its criterion: "0.08, p < 0.001; 0.22".
 
     Of one that could not be tested, why. A statistic whose interval the criterion reads brings it along; the
     least and the greatest of the same thing (`x_min`, `x_max`) read "−0.49 to 0.68".
     """
-    if why := why_untestable(found):
+    if why := why_untestable(keyed):
         return why
-    record: Claim = found.record
-    statistics = found.ledger.findings.statistics
+    record: Claim = keyed.record
+    statistics = keyed.ledger.findings.statistics
     names = [name for name in operand_names(record.criterion) if name in statistics]
     words: list[str] = []
     skipped: set[str] = set()
@@ -54,14 +54,14 @@ def evidence_words(found: Found) -> str:
     return "; ".join([*words[:_MOST], *(["…"] if len(words) > _MOST else [])])
 
 
-def why_untestable(found: Found) -> str:
+def why_untestable(keyed: KeyedRecord) -> str:
     """Why a claim could not be tested, as its operands say it: "it has one layer; no token is near"."""
-    if found.absent:
-        return str(found.record.because)
-    if found.record.outcome != "untestable":
+    if keyed.absent:
+        return str(keyed.record.because)
+    if keyed.record.outcome != "untestable":
         return ""
-    findings = found.ledger.findings
-    reasons = [findings.why_missing(name) for name in operand_names(found.record.criterion)]
+    findings = keyed.ledger.findings
+    reasons = [findings.why_missing(name) for name in operand_names(keyed.record.criterion)]
     return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
 
 

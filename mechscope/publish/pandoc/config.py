@@ -62,28 +62,28 @@ def as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list) else [value]
 
 
-def read_yaml(path: Path, shown: str) -> Metadata:
+def read_yaml(path: Path, file: str) -> Metadata:
     """A YAML file that holds a map.
 
     Raises:
         RenderFailed: It is not YAML, or not a map; says where.
     """
-    return parse_yaml(read_text(path, shown), shown)
+    return parse_yaml(read_text(path, file), file)
 
 
-def parse_yaml(text: str, shown: str, first_line: int = 1) -> Metadata:
-    """A YAML map from `text`, whose first line is line `first_line` of the file shown as `shown`."""
+def parse_yaml(text: str, file: str, first_line: int = 1) -> Metadata:
+    """A YAML map from `text`, whose first line is line `first_line` of `file`."""
     try:
         # Dates stay text: "2026-11-21" is formatted for the reader later, in one place.
         value = yaml.load(text, Loader=_TextDates)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + first_line}" if mark else ""
-        raise RenderFailed(f"{shown}{line}: this is not YAML: {getattr(error, 'problem', error)}.") from error
+        raise RenderFailed(f"{file}{line}: this is not YAML: {getattr(error, 'problem', error)}.") from error
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise RenderFailed(f"{shown}:{first_line}: expected 'key: value' lines.")
+        raise RenderFailed(f"{file}:{first_line}: expected 'key: value' lines.")
     return value
 
 
@@ -160,7 +160,7 @@ class Config:
             own: Metadata = {}
             path = folder / "_metadata.yml"
             if path.is_file():
-                own = rebase(read_yaml(path, self.project.shown(path)), folder, self.root)
+                own = rebase(read_yaml(path, self.project.relative(path)), folder, self.root)
             inside = folder != self.root and folder.is_relative_to(self.root)
             above = self._folder_metadata(folder.parent) if inside else {}
             self.folders[folder] = merge(above, own)

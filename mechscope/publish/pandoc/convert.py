@@ -184,7 +184,7 @@ def _scripts(config: Config, kind: str, names: list[Any]) -> list[str]:
 
 
 def _contributed(config: Config, manifest: Path, kind: str) -> list[str]:
-    contributed = read_yaml(manifest, config.project.shown(manifest)).get("contributes") or {}
+    contributed = read_yaml(manifest, config.project.relative(manifest)).get("contributes") or {}
     return [
         str(manifest.parent / (entry["path"] if isinstance(entry, dict) else entry))
         for entry in contributed.get(kind) or []
@@ -318,9 +318,9 @@ def _included(job: Job, key: str) -> list[str]:
         path = Path(str(entry.get("file")))
         if not path.is_file():
             raise RenderFailed(
-                f"{job.source.shown}: '{key}' names {job.config.project.shown(path)}, which does not exist."
+                f"{job.source.file}: '{key}' names {job.config.project.relative(path)}, which does not exist."
             )
-        texts.append(read_text(path, job.config.project.shown(path)))
+        texts.append(read_text(path, job.config.project.relative(path)))
     return texts
 
 
@@ -380,15 +380,15 @@ def _explained(found: re.Match[str]) -> str:
 
 
 def _failure(job: Job, messages: str) -> str:
-    where, errors = job.source.shown, []
+    where, errors = job.source.file, []
     for line in lines_of(messages):
         if line.startswith("(at) "):
             where = line[5:]
         elif line.startswith("(E) "):
-            errors.append(line[4:].removeprefix(f"{job.source.shown}: "))
+            errors.append(line[4:].removeprefix(f"{job.source.file}: "))
     if errors:
         return f"{where}: " + "\n".join(errors)
-    return f"{job.source.shown}: Pandoc failed:\n{messages.strip()[-2000:]}"
+    return f"{job.source.file}: Pandoc failed:\n{messages.strip()[-2000:]}"
 
 
 def _check_images(job: Job, images: list[dict[str, str]]) -> None:
@@ -413,9 +413,9 @@ def _typeset(job: Job, text: str) -> bytes:
     try:
         return typst.compile(str(path), root=str(job.config.root), ignore_system_fonts=True)
     except typst.TypstError as error:
-        kept = job.config.project.shown(path)
+        kept = job.config.project.relative(path)
         raise RenderFailed(
-            f"{job.source.shown}: Typst could not set this page: {error}", hint=f"see {kept}"
+            f"{job.source.file}: Typst could not set this page: {error}", hint=f"see {kept}"
         ) from error
     finally:
         if not os.environ.get("MECHSCOPE_KEEP_TYPST"):

@@ -23,12 +23,12 @@ from mechscope.publish.pandoc.config import (
     refused_formats,
 )
 from mechscope.publish.pandoc.convert import HERE, LIBRARY, Job, Page, convert
-from mechscope.publish.pandoc.links import checked_resources
 from mechscope.publish.pandoc.nav import Site
 from mechscope.publish.pandoc.scan import check
 from mechscope.publish.pandoc.settings import unheeded
+from mechscope.publish.pandoc.site_links import checked_resources
 from mechscope.publish.pandoc.source import FIRST, Source, read_source
-from mechscope.publish.progress import Report, silent
+from mechscope.publish.render_progress import Report, silent
 from mechscope.publish.staging import render_lock
 
 _WORKERS = 2
@@ -127,16 +127,16 @@ def _plan(config: Config, sources: list[Source]) -> tuple[list[Job], Site]:
         formats = config.page(source.path, source.front_matter)
         if refused := refused_formats({"format": list(formats)}):
             # Those in front matter were named with their lines; these come from the project or the folder.
-            settings_of = f"{source.shown} (by _quarto.yml or _metadata.yml)"
+            settings_of = f"{source.file} (by _quarto.yml or _metadata.yml)"
             raise RenderFailed(
                 f"{settings_of}: the built-in engine does not know {', '.join(dict.fromkeys(refused))}.",
                 hint=USE_QUARTO,
             )
         settings.append((source, formats))
         first = "html" if "html" in formats else next(iter(formats))
-        addresses[source.shown] = _output(source, first)
+        addresses[source.file] = _output(source, first)
         title = str(source.front_matter.get("title") or source.path.stem)
-        titles[source.shown] = "".join("…" if ord(sign) >= FIRST else sign for sign in title)
+        titles[source.file] = "".join("…" if ord(sign) >= FIRST else sign for sign in title)
     _check_settings(config)
     site = Site(config, addresses, titles)
     jobs = []
@@ -151,7 +151,7 @@ def _plan(config: Config, sources: list[Source]) -> tuple[list[Job], Site]:
 def _check_settings(config: Config) -> None:
     """Refuse what `_quarto.yml`, the profile and `_metadata.yml` set and the engine would ignore."""
     problems = [
-        f"{config.project.shown(path)}:{line}: the setting '{name}'{note}"
+        f"{config.project.relative(path)}:{line}: the setting '{name}'{note}"
         for path in config.files()
         for line, name, note in unheeded(read_text(path, path.name))
     ]
@@ -174,7 +174,7 @@ def _format_links(setting: Any, formats: dict[str, Metadata]) -> dict[str, str]:
 
 
 def _output(source: Source, to: str) -> str:
-    return Path(source.shown).with_suffix(FORMATS[to]).as_posix()
+    return Path(source.file).with_suffix(FORMATS[to]).as_posix()
 
 
 def _chosen(config: Config, jobs: list[Job], only: list[Path] | None) -> list[Job]:
@@ -184,7 +184,7 @@ def _chosen(config: Config, jobs: list[Job], only: list[Path] | None) -> list[Jo
     wanted = {(path if path.is_absolute() else config.root / path).resolve() for path in only}
     for path in wanted - known:
         raise UnknownName(
-            "document", config.project.shown(path), [config.project.shown(one) for one in known]
+            "document", config.project.relative(path), [config.project.relative(one) for one in known]
         )
     return [job for job in jobs if job.source.path.resolve() in wanted]
 

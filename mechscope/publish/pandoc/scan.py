@@ -41,7 +41,7 @@ def unsupported(source: Source) -> list[str]:
         for setting in refused_formats(source.front_matter)
     ]
     problems += [
-        f"{Line(source.shown, line)}: the setting '{name}' in the front matter{note}"
+        f"{Line(source.file, line)}: the setting '{name}' in the front matter{note}"
         for line, name, note in unheeded(source.yaml, 2, "\n".join(source.written))
     ]
     fence = ""

@@ -19,7 +19,7 @@ from mechscope.files import read_text
 from mechscope.ledger.notebook import parse_notebook
 from mechscope.project import Project
 from mechscope.publish.pandoc.config import Metadata, parse_yaml
-from mechscope.publish.pandoc.notebook import as_markdown
+from mechscope.publish.pandoc.notebook_markdown import as_markdown
 
 FIRST = 0xF0000
 """This private character and those after it stand for shortcodes, in order; as in lua/shortcodes.lua."""
@@ -49,7 +49,7 @@ class Source:
     """A document that is ready for Pandoc."""
 
     path: Path
-    shown: str
+    file: str
     front_matter: Metadata
     body: str
     lines: list[Line]
@@ -67,10 +67,10 @@ class Source:
             (line for line, text in zip(self.lines, self.written, strict=True) if needle in text), None
         )
         if found is None and needle:
-            lines = read_text(self.path, self.shown).split("\n")
+            lines = read_text(self.path, self.file).split("\n")
             number = next((number for number, line in enumerate(lines, 1) if needle in line), 0)
-            return f"{self.shown}:{number}" if number else self.shown
-        return str(found) if found else self.shown
+            return f"{self.file}:{number}" if number else self.file
+        return str(found) if found else self.file
 
 
 def read_source(project: Project, path: Path) -> Source:
@@ -79,16 +79,16 @@ def read_source(project: Project, path: Path) -> Source:
     Raises:
         RenderFailed: An included file does not exist or includes itself; front matter is not YAML.
     """
-    shown = project.shown(path)
+    file = project.relative(path)
     text = article_text(project, path)
-    source = Source(path, shown, {}, "", [], [])
+    source = Source(path, file, {}, "", [], [])
     notebook = path.suffix == ".ipynb"
     if notebook:
         try:
-            text = as_markdown(parse_notebook(text, shown), lambda cell: _replace(source, cell, []))
+            text = as_markdown(parse_notebook(text, file), lambda cell: _replace(source, cell, []))
         except InvalidInput as error:
             raise RenderFailed(error.message) from error
-    front_matter, body, offset = split_front_matter(text, shown)
+    front_matter, body, offset = split_front_matter(text, file)
     if front := _FRONT_MATTER.match(text):
         source.yaml = front[1]
     _collect(project, source, path, body, offset, [path])
@@ -102,33 +102,32 @@ def read_source(project: Project, path: Path) -> Source:
     return source
 
 
-def split_front_matter(text: str, shown: str) -> tuple[Metadata, str, int]:
+def split_front_matter(text: str, file: str) -> tuple[Metadata, str, int]:
     """The YAML at the top of a document, the rest, and how many lines the YAML took."""
     found = _FRONT_MATTER.match(text)
     if not found:
         return {}, text, 0
-    return parse_yaml(found.group(1), shown, 2), text[found.end() :], text.count("\n", 0, found.end())
+    return parse_yaml(found.group(1), file, 2), text[found.end() :], text.count("\n", 0, found.end())
 
 
-def _collect(project: Project, source: Source, file: Path, body: str, offset: int, stack: list[Path]) -> None:
-    shown = project.shown(file)
+def _collect(project: Project, source: Source, path: Path, body: str, offset: int, stack: list[Path]) -> None:
+    file = project.relative(path)
     for number, text in enumerate(body.removesuffix("\n").split("\n"), offset + 1):
-        found = _INCLUDE.match(text)
-        line = Line(shown, number)
-        if not found:
+        include = _INCLUDE.match(text)
+        line = Line(file, number)
+        if not include:
             source.lines.append(line)
             source.written.append(text)
             continue
-        name = found.group("path").strip("\"'")
-        path = project.root / name[1:] if name.startswith("/") else file.parent / name
-        path = path.resolve()
-        if not path.is_file():
+        name = include.group("path").strip("\"'")
+        target = (project.root / name[1:] if name.startswith("/") else path.parent / name).resolve()
+        if not target.is_file():
             raise RenderFailed(f"{line}: includes '{name}', and there is no such file.")
-        if path in (entry.resolve() for entry in stack):
+        if target in (above.resolve() for above in stack):
             raise RenderFailed(f"{line}: '{name}' includes itself.")
-        source.included.append(path)
-        _, inner, skipped = split_front_matter(article_text(project, path), project.shown(path))
-        _collect(project, source, path, inner, skipped, [*stack, path])
+        source.included.append(target)
+        _, inner, skipped = split_front_matter(article_text(project, target), project.relative(target))
+        _collect(project, source, target, inner, skipped, [*stack, target])
 
 
 def _replace(source: Source, text: str, lines: list[Line] | None) -> str:
@@ -137,7 +136,7 @@ def _replace(source: Source, text: str, lines: list[Line] | None) -> str:
         where = (
             source.where(found.group(0).split("\n")[0])
             if lines is None
-            else (str(lines[text.count("\n", 0, found.start())]) if lines else source.shown)
+            else (str(lines[text.count("\n", 0, found.start())]) if lines else source.file)
         )
         entry: dict[str, Any] = {"raw": found.group(0), "where": where}
         escaped = found.group("braced") or found.group("starred")

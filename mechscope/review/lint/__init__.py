@@ -70,11 +70,11 @@ def lint(project: Project, files: Iterable[Path] | None = None) -> list[Finding]
         documents += _documents(project, included_files(project, codes, articles))[0]
     ledgers, damaged = read_ledgers(project)
     found = [*unread, *damaged.values()]
-    shown = {project.shown(path) for path in wanted}
+    wanted_files = {project.relative(path) for path in wanted}
     found += [
         finding
         for finding in citation_findings(project, runs.default, codes, damaged)
-        if finding.file in shown
+        if finding.file in wanted_files
     ]
     links, works = Links(project, codes), bibliography(project)
     models_named = ModelsNamed(project, runs, codes)
@@ -114,16 +114,16 @@ def _documents(project: Project, paths: Iterable[Path]) -> tuple[list[Document],
     """What can be read, and a finding for each script that can't. Raises InvalidInput for an article."""
     documents, unread = [], []
     for path in dict.fromkeys(paths):
-        shown = project.shown(path)
+        file = project.relative(path)
         try:
             documents.append(read_document(project, path))
         except InvalidInput as error:
             if path.suffix != ".py":
                 raise
-            place = re.match(rf"{re.escape(shown)}(?::(\d+))?: ", error.message)
+            place = re.match(rf"{re.escape(file)}(?::(\d+))?: ", error.message)
             line = int(place[1] or 1) if place else 1
             message = error.message[place.end() :] if place else error.message
-            unread.append(Finding(shown, line, 1, "script", message, error.hint))
+            unread.append(Finding(file, line, 1, "script", message, error.hint))
     return documents, unread
 
 
@@ -134,15 +134,15 @@ def _scripts(project: Project) -> list[Path]:
 def _checked(project: Project, path: Path) -> Path:
     """A file that lint can read."""
     if not path.is_file():
-        there = [project.shown(file) for file in [*article_files(project), *_scripts(project)]]
-        near = nearest(project.shown(path), there)
+        there = [project.relative(file) for file in [*article_files(project), *_scripts(project)]]
+        near = nearest(project.relative(path), there)
         proposal = f" — did you mean '{near[0]}'?" if near else "."
         raise InvalidInput(
-            f"there is no file {project.shown(path)}{proposal}", hint="mechscope lint  checks everything"
+            f"there is no file {project.relative(path)}{proposal}", hint="mechscope lint  checks everything"
         )
     if path.suffix not in (".qmd", ".md", ".ipynb", ".py"):
         raise InvalidInput(
-            f"{project.shown(path)} is neither an article (.qmd, .md, .ipynb) nor an analysis (.py)."
+            f"{project.relative(path)} is neither an article (.qmd, .md, .ipynb) nor an analysis (.py)."
         )
     return path.resolve()
 

@@ -52,7 +52,7 @@ def value_findings(
                     code.line,
                     code.column,
                     "numeral",
-                    f"'{typed}' is typed in {project.shown(path)}, from where this prints it: "
+                    f"'{typed}' is typed in {project.relative(path)}, from where this prints it: "
                     "it comes from no ledger and isn't marked as given",
                     "cite it with {{< stat KEY >}}; or mark what was chosen, not measured:  "
                     f"[{{{{< {code.name} {key} >}}}}]{{.given}}",

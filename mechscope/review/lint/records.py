@@ -16,7 +16,7 @@ from mechscope.errors import MechscopeError, UnknownName
 from mechscope.ledger.criterion import operand_names
 from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import read_ledger
-from mechscope.pipeline.recording import written_out
+from mechscope.pipeline.record_calls import written_out
 from mechscope.pipeline.shelf import NoResults, Shelf, parse_key, runs_with_results
 from mechscope.project import Project
 
@@ -33,11 +33,11 @@ def read_ledgers(
     for run in runs_with_results(project):
         shelf = Shelf(project, run)
         for analysis, place in ((analysis, shelf.home(analysis)) for analysis in shelf.analyses()):
-            folder = project.found(place, analysis)
+            folder = project.results_dir(place, analysis)
             try:
                 found[place, analysis] = read_ledger(folder)
             except MechscopeError as error:
-                file = project.shown(folder / "ledger.json")
+                file = project.relative(folder / "ledger.json")
                 problems[place, analysis] = Finding(file, 1, 1, "ledger", error.message, error.hint)
     return found, problems
 

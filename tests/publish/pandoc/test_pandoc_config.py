@@ -5,7 +5,7 @@ import pytest
 from mechscope.errors import RenderFailed
 from mechscope.ledger.notebook import Notebook
 from mechscope.publish.pandoc.config import as_list, matching, merge, read_config, readable_date
-from mechscope.publish.pandoc.notebook import as_markdown, fenced
+from mechscope.publish.pandoc.notebook_markdown import as_markdown, fenced
 from mechscope.publish.pandoc.source import parse_arguments, read_source, split_front_matter
 from mechscope.publish.pandoc.theme import theme_css
 from tests.publish.pandoc.small_paper import Paper
@@ -20,7 +20,7 @@ def test_maps_merge_lists_add_and_scalars_are_replaced() -> None:
 def test_a_profile_adds_to_the_lists_of_the_project(paper: Paper) -> None:
     config = read_config(paper.project, "small")
     assert [entry["text"] for entry in config.website["navbar"]["left"]] == ["Home", "Article"]
-    shown = [paper.project.shown(path) for path in config.inputs()]
+    shown = [paper.project.relative(path) for path in config.inputs()]
     assert shown == ["paper/index.qmd", "paper/article.qmd", "results/small/topics/notebook.ipynb"]
 
 
@@ -59,7 +59,7 @@ def test_globs_pass_over_hidden_files_unless_they_spell_them_out(paper: Paper) -
     root = paper.root
 
     def names(*patterns: str) -> list[str]:
-        return [paper.project.shown(path) for path in matching(root, list(patterns), {".qmd"})]
+        return [paper.project.relative(path) for path in matching(root, list(patterns), {".qmd"})]
 
     assert names("paper/*.qmd") == ["paper/article.qmd", "paper/index.qmd"]
     assert names("*.qmd", "!paper/index.qmd") == ["paper/article.qmd"]
@@ -141,5 +141,5 @@ def test_a_theme_gives_its_colours_to_the_engine(paper: Paper) -> None:
 def test_resources_are_found_in_generated_folders_too(paper: Paper) -> None:
     paper.write("paper/_generated/small/figures/a.js", "x")
     paper.write("_quarto-small.yml", "project:\n  resources: [/paper/_generated/small/figures/*.js]\n")
-    shown = [paper.project.shown(path) for path in read_config(paper.project, "small").resources()]
+    shown = [paper.project.relative(path) for path in read_config(paper.project, "small").resources()]
     assert shown == ["paper/_generated/small/figures/a.js"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mechscope.publish.markdown import code, escaped, front_matter, link
+from mechscope.publish.markup import code, escaped, front_matter, link
 from mechscope.publish.pages.context import Context
 from mechscope.publish.pages.words import in_words
 
@@ -26,8 +26,8 @@ def notebooks_page(context: Context) -> str:
             counts += f"; {escaped(findings.applicability)}"
         name = link(escaped(ledger.title), context.notebook(ledger))
         text += f"{name}\n:   {escaped(ledger.description) or code(analysis)}\n\n    {counts}\n\n"
-    lost = {found.analysis: found for found in context.absent() if found.source is None}
-    for found in lost.values():
-        title = context.shelf.title(found.run, found.analysis)
-        text += f"{escaped(title)}\n:   {escaped(context.shelf.said(found))}\n\n"
+    lost = {keyed.analysis: keyed for keyed in context.absent() if keyed.source is None}
+    for keyed in lost.values():
+        title = context.shelf.title(keyed.run, keyed.analysis)
+        text += f"{escaped(title)}\n:   {escaped(context.shelf.said(keyed))}\n\n"
     return text

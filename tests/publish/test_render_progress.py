@@ -10,8 +10,8 @@ import pytest
 
 from mechscope.errors import RenderFailed
 from mechscope.project import Project
-from mechscope.publish.progress import Screen
 from mechscope.publish.render import render
+from mechscope.publish.render_progress import Screen
 
 RUN = "smollm2-135m"
 

@@ -68,7 +68,7 @@ def _unregistered(
     for run in (*runs, SHARED):
         for analysis in analyses:
             try:
-                claims = load_ledger(project.found(run, analysis)).findings.claims
+                claims = load_ledger(project.results_dir(run, analysis)).findings.claims
             except (FileNotFoundError, LedgerDamaged):
                 continue  # said elsewhere
             for name, claim in sorted(claims.items()):
@@ -137,7 +137,10 @@ class _History:
                 parameters = json.loads(texts[blob])["inputs"]["parameters"]
                 for present in sorted(self.runs):
                     with suppress(FileNotFoundError, LedgerDamaged):
-                        if load_ledger(self.project.found(present, analysis)).inputs.parameters == parameters:
+                        if (
+                            load_ledger(self.project.results_dir(present, analysis)).inputs.parameters
+                            == parameters
+                        ):
                             names[run, analysis] = present
         return names
 
@@ -166,7 +169,7 @@ class _History:
         """The present names of analyses whose scripts were renamed, by their names of before."""
         if not self._gone_analyses:
             return {}
-        folder = self.project.shown(self.project.analyses)
+        folder = self.project.relative(self.project.analyses)
         logged = git_prints(
             self.project,
             *("log", "--full-history", "--topo-order", "--reverse", "-m", "-M", "--diff-filter=R"),
@@ -228,9 +231,9 @@ def _entry(line: str) -> ClaimEntry | None:
 
 def _history(project: Project) -> _History | None:
     """None without git, or without a commit."""
-    path = project.shown(project.claims_lock)
+    path = project.relative(project.claims_lock)
     listed = git_prints(project, "rev-list", "--topo-order", "--reverse", "--parents", "HEAD")
-    known = changes(project, project.shown(project.results), path)
+    known = changes(project, project.relative(project.results), path)
     if listed is None or known is None:
         return None
     ledgers: dict[Node, str] = {}

@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from mechscope.ledger.formatting import MISSING
 from mechscope.pipeline import comparison as comparing  # the module: it imports this package in turn
-from mechscope.publish.markdown import code, div, escaped, front_matter, link, table
-from mechscope.publish.pages.claims import otherwise_judged
+from mechscope.publish.markup import code, div, escaped, front_matter, link, table
+from mechscope.publish.pages.claims_page import otherwise_judged
 from mechscope.publish.pages.context import OUTCOME_WORDS, UP, Context
 from mechscope.publish.pages.words import SHARED_WORDS, why_untestable
 
@@ -39,10 +39,10 @@ def compare_page(context: Context) -> str:
 
 
 def _beside(context: Context, compared: comparing.RunComparison) -> str:
-    here, there = escaped(context.title), escaped(context.run_title(compared.other))
+    here, there = escaped(context.title), escaped(context.run_title(compared.run_b))
     flipped = len(compared.flipped)
     apart, paired = compared.intervals
-    anchor = f"run-{compared.other}".replace(".", "-")
+    anchor = f"run-{compared.run_b}".replace(".", "-")
     text = (
         f"## {there} {{#{anchor}}}\n\n"
         f"{flipped} of {len(compared.judged)} claims came out differently; {apart} of {paired} pairs of "
@@ -78,9 +78,9 @@ def _shared(context: Context, compared: comparing.RunComparison, one: comparing.
 
 def _claim_row(context: Context, pair: comparing.ClaimPair, compared: comparing.RunComparison) -> list[str]:
     sentence = escaped(pair.sentence)
-    if pair.one is not None:
+    if pair.first is not None:
         sentence = link(sentence, f"claims.qmd#{pair.key}")
-    if pair.other is not None and (other := otherwise_judged(pair.one, pair.other)):
+    if pair.second is not None and (other := otherwise_judged(pair.first, pair.second)):
         sentence += f" [In the other run judged {other}]{{.ms-otherwise}}"
     return [
         f"**Flipped:** {sentence}" if pair.flipped else sentence,
@@ -91,7 +91,7 @@ def _claim_row(context: Context, pair: comparing.ClaimPair, compared: comparing.
             + ", exploratory" * looked
             + (f" [{escaped(why)}]{{.ms-evidence}}" if (why := why_untestable(found)) else "")
             for run, found, looked in zip(
-                (compared.one, compared.other), (pair.one, pair.other), pair.exploratory, strict=True
+                (compared.run_a, compared.run_b), (pair.first, pair.second), pair.exploratory, strict=True
             )
         ),
     ]
@@ -108,9 +108,9 @@ def _number_row(
 ) -> list[str]:
     here, there = (
         _missing(compared, pair.key, run) if found is None else escaped(comparing.value_text(found))
-        for run, found in ((compared.one, pair.one), (compared.other, pair.other))
+        for run, found in ((compared.run_a, pair.first), (compared.run_b, pair.second))
     )
-    if pair.one is not None:
+    if pair.first is not None:
         here = link(here, f"numbers.qmd#{pair.key}")
     overlap = comparing.overlap_text(pair)
     return [

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from mechscope.articles.reading_order import shown_in
+from mechscope.articles.reading_order import cited_by_page
 from mechscope.articles.sources import Shortcode
 from mechscope.files import stable_json
 from mechscope.ledger.schema import KINDS, LedgerFile
 from mechscope.pipeline.scripts import need_of
-from mechscope.pipeline.shelf import Found, Shelf
+from mechscope.pipeline.shelf import KeyedRecord, Shelf
 from mechscope.project import Project
 
 Kind = Literal["data", "model", "autoencoder", "analysis", "record", "article"]
@@ -89,38 +89,38 @@ def build_graph(project: Project, run: str, codes: Sequence[Shortcode], shelf: S
         codes: The shortcodes of all articles; a branch that this run drops cites nothing.
     """
     shelf = shelf or Shelf(project, run)
-    shown = shown_in(project, shelf, codes)
+    shown = cited_by_page(project, shelf, codes)
     cited: dict[tuple[str, str], dict[str, list[str]]] = {}
-    foreign: dict[tuple[str, str], Found] = {}
+    foreign: dict[tuple[str, str], KeyedRecord] = {}
     for page, items in shown.items():
         for item in items:
-            place = (item.found.run, item.found.short_key)
+            place = (item.keyed.run, item.keyed.short_key)
             lines = cited.setdefault(place, {}).setdefault(page, [])
             line = f"{item.code.file}:{item.code.line}"
             if line not in lines:
                 lines.append(line)
-            if not shelf.here(item.found):
-                foreign[place] = item.found
+            if not shelf.here(item.keyed):
+                foreign[place] = item.keyed
     nodes: dict[str, Node] = {}
     edges: list[Edge] = []
-    records = {(found.run, found.short_key): found for found in shelf.records()} | foreign
+    records = {(keyed.run, keyed.short_key): keyed for keyed in shelf.records()} | foreign
     for items in shown.values():
-        records |= {(item.found.run, item.found.short_key): item.found for item in items if item.found.absent}
-    ledgers = {(found.run, found.analysis): found.source for found in records.values()}
+        records |= {(item.keyed.run, item.keyed.short_key): item.keyed for item in items if item.keyed.absent}
+    ledgers = {(keyed.run, keyed.analysis): keyed.source for keyed in records.values()}
     for place, ledger in ledgers.items():
         target = f"analysis:{'/'.join(place)}"
         for source in _inputs(ledger, shelf) if ledger else ():
             nodes.setdefault(source.id, source)
             edges.append(Edge(source.id, target))
         nodes[target] = Node(target, "analysis", _within(shelf, *place), shelf.title(*place))
-    for found in records.values():
-        id = f"record:{found.run}/{found.short_key}"
-        kind = KINDS[found.kind].shortcode or found.kind
-        nodes[id] = Node(id, "record", shelf.key_of(found), _detail(shelf, found), kind)
-        edges.append(Edge(f"analysis:{found.run}/{found.analysis}", id))
-        for page, lines in cited.get((found.run, found.short_key), {}).items():
+    for keyed in records.values():
+        id = f"record:{keyed.run}/{keyed.short_key}"
+        kind = KINDS[keyed.kind].shortcode or keyed.kind
+        nodes[id] = Node(id, "record", shelf.key_of(keyed), _detail(shelf, keyed), kind)
+        edges.append(Edge(f"analysis:{keyed.run}/{keyed.analysis}", id))
+        for page, lines in cited.get((keyed.run, keyed.short_key), {}).items():
             edges.append(Edge(id, f"article:{page}", tuple(lines)))
-    edges += [edge for found in records.values() for edge in _evidence(found) if edge.source in nodes]
+    edges += [edge for keyed in records.values() for edge in _evidence(keyed) if edge.source in nodes]
     for page, items in shown.items():
         if items:
             nodes[f"article:{page}"] = Node(f"article:{page}", "article", page)
@@ -129,13 +129,13 @@ def build_graph(project: Project, run: str, codes: Sequence[Shortcode], shelf: S
     return Graph(run, tuple(ordered), tuple(edges))
 
 
-def _evidence(found: Found) -> Iterator[Edge]:
+def _evidence(keyed: KeyedRecord) -> Iterator[Edge]:
     """From each statistic that a claim's criterion reads to the claim."""
-    if found.kind != "claims":
+    if keyed.kind != "claims":
         return
-    analysis = f"record:{found.run}/{found.analysis}"
-    for name in dict.fromkeys(operand.partition(".")[0] for operand in found.record.evidence):
-        yield Edge(f"{analysis}.{name}", f"{analysis}.{found.name}")
+    analysis = f"record:{keyed.run}/{keyed.analysis}"
+    for name in dict.fromkeys(operand.partition(".")[0] for operand in keyed.record.evidence):
+        yield Edge(f"{analysis}.{name}", f"{analysis}.{keyed.name}")
 
 
 def _inputs(ledger: LedgerFile, shelf: Shelf) -> Iterator[Node]:
@@ -155,14 +155,14 @@ def _within(shelf: Shelf, run: str, name: str) -> str:
     return name if run == shelf.home(name) else f"{run}:{name}"
 
 
-def _detail(shelf: Shelf, found: Found) -> str:
-    match found.kind:
+def _detail(shelf: Shelf, keyed: KeyedRecord) -> str:
+    match keyed.kind:
         case "absent":
-            return shelf.said(found)
+            return shelf.said(keyed)
         case "statistics":
-            return str(found.record.text.value)
+            return str(keyed.record.text.value)
         case "claims":
-            return str(found.record.outcome)
+            return str(keyed.record.outcome)
         case _:
             return ""
 

@@ -15,7 +15,7 @@ from mechscope.cli import cli
 from mechscope.ledger.claims import ClaimText, register
 from mechscope.ledger.store import read_ledger
 from mechscope.project import Project
-from mechscope.review.lockfile import check_lock
+from mechscope.review.claims_history import check_lock
 from tests.publish.sample_project import build_sample
 from tests.throwaway import commit, copy_of
 
@@ -25,7 +25,7 @@ KEY = "topic_geometry.abstraction"
 
 def entry(project: Project, **changed: object) -> str:
     """A line of the lock for the sample's claim, as if it had been written before all results."""
-    claim = read_ledger(project.found(RUN, "topic_geometry")).findings.claims["abstraction"]
+    claim = read_ledger(project.results_dir(RUN, "topic_geometry")).findings.claims["abstraction"]
     whole = {
         "analysis": "topic_geometry",
         "claim": "abstraction",

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from html import escape
 
 from mechscope.project import SHARED
-from mechscope.publish.graph import Graph, Node, build_graph
-from mechscope.publish.markdown import escaped as markdown
-from mechscope.publish.markdown import folded, front_matter
+from mechscope.publish.markup import escaped as markdown
+from mechscope.publish.markup import folded, front_matter
 from mechscope.publish.pages.context import UP, Context
 from mechscope.publish.pages.words import NOT_AVAILABLE
+from mechscope.publish.provenance import Graph, Node, build_graph
 
 _ROW = 22
 _HEAD = 30
@@ -172,9 +172,9 @@ def _column_width(nodes: Sequence[Node]) -> float:
 def _first_shown(context: Context) -> dict[str, int]:
     """When each record is shown first, by the id of its node."""
     first: dict[str, int] = {}
-    for items in context.shown().values():
+    for items in context.cited_by_page().values():
         for item in items:
-            first.setdefault(f"record:{item.found.run}/{item.found.short_key}", len(first))
+            first.setdefault(f"record:{item.keyed.run}/{item.keyed.short_key}", len(first))
     return first
 
 

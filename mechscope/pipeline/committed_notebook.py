@@ -151,11 +151,11 @@ def imitates_record(text: str) -> bool:
     return bool(_IMITATION.search(unescape(text)))
 
 
-def normalise(notebook: NotebookNode, shown: dict[tuple[str, str], dict[str, str]]) -> None:
+def normalise(notebook: NotebookNode, displays: dict[tuple[str, str], dict[str, str]]) -> None:
     """Leave in an executed notebook what a reader needs and what a second execution would repeat.
 
     Args:
-        shown: What is displayed of each record, by its cell's id and its name; its data are taken out.
+        displays: What is displayed of each record, by its cell's id and its name; its data are taken out.
 
     Raises:
         InvalidRecord: A cell shows something that can't be committed: a chart or picture that is not
@@ -173,10 +173,12 @@ def normalise(notebook: NotebookNode, shown: dict[tuple[str, str], dict[str, str
                 raise _unfit(cell, what)
             continue
         cell.execution_count = None
-        cell.outputs = list(_merged(filter(None, (_output(output, cell, shown) for output in cell.outputs))))
+        cell.outputs = list(
+            _merged(filter(None, (_output(output, cell, displays) for output in cell.outputs)))
+        )
 
 
-def _output(output: Any, cell: Any, shown: dict[tuple[str, str], dict[str, str]]) -> dict[str, Any] | None:
+def _output(output: Any, cell: Any, displays: dict[tuple[str, str], dict[str, str]]) -> dict[str, Any] | None:
     if output.output_type == "stream":
         if output.name == "stderr":
             return None
@@ -184,7 +186,7 @@ def _output(output: Any, cell: Any, shown: dict[tuple[str, str], dict[str, str]]
         return {"output_type": "stream", "name": "stdout", "text": _printable(output.text)}
     data = output.get("data", {})
     if RECORD_MIME in data:
-        kept = shown[cell.id, data[RECORD_MIME]["name"]]
+        kept = displays[cell.id, data[RECORD_MIME]["name"]]
         return {"output_type": "display_data", "data": dict(kept), "metadata": {}}
     if any(kind.startswith("application/vnd.jupyter.widget") for kind in data):
         return None  # progress bars: gone with the kernel that drew them

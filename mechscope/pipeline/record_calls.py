@@ -21,7 +21,7 @@ _SHORTEST_PART = 3
 """Characters that a text must have for a name that begins or ends with it to be put together from it."""
 
 
-def claims_of(tree: ast.Module, shown: str) -> Iterator[ClaimText]:
+def claims_of(tree: ast.Module, file: str) -> Iterator[ClaimText]:
     """The claims of a script.
 
     Raises:
@@ -39,10 +39,10 @@ def claims_of(tree: ast.Module, shown: str) -> Iterator[ClaimText]:
                     texts[part] = text
                 case _:
                     raise InvalidInput(
-                        f"{shown}:{node.lineno}: a claim's {part} is not a literal text.",
+                        f"{file}:{node.lineno}: a claim's {part} is not a literal text.",
                         hint="write it out: what is claimed is fixed before there are results",
                     )
-        where = f"{shown}:{node.lineno}"
+        where = f"{file}:{node.lineno}"
         try:
             operands = operand_names(texts["criterion"])
         except MechscopeError as error:
@@ -59,7 +59,7 @@ def claims_of(tree: ast.Module, shown: str) -> Iterator[ClaimText]:
         yield ClaimText(texts["name"], texts["criterion"], texts["sentence"], node.lineno)
 
 
-def check_names(tree: ast.Module, shown: str) -> None:
+def check_names(tree: ast.Module, file: str) -> None:
     """Refuse a second claim of a name, and any two records of one name that are both made in any case.
 
     The ledger would refuse them when the second is made. Other records may share a name in branches that
@@ -78,7 +78,7 @@ def check_names(tree: ast.Module, shown: str) -> None:
         before, was_claim, was_always = first[name]
         if is_claim or was_claim or (always and was_always):
             raise InvalidInput(
-                f"{shown}:{call.lineno}: '{name}' is recorded in line {before.lineno} already.",
+                f"{file}:{call.lineno}: '{name}' is recorded in line {before.lineno} already.",
                 hint="names are unique in an analysis: give one of them a name of its own",
             )
 

@@ -37,7 +37,7 @@ def checked_resources(
     Raises:
         RenderFailed: An address leads nowhere; lists each with the line of its source.
     """
-    resources = {config.project.shown(path): path for path in config.resources()}
+    resources = {config.project.relative(path): path for path in config.resources()}
     texts = {page.job.output: page.content.decode() for page in pages if page.job.to == "html"}
     anchors = {name: set(_anchors(text)) for name, text in texts.items()}
     problems: list[str] = []
@@ -117,11 +117,11 @@ def _where(page: Page, address: str) -> str:
         (
             place
             for needle in tries
-            if needle and len(needle) > 1 and (place := source.where(needle)) != source.shown
+            if needle and len(needle) > 1 and (place := source.where(needle)) != source.file
         ),
         None,
     )
-    return found or source.shown
+    return found or source.file
 
 
 def _named_by_css(config: Config, name: str, path: Path) -> dict[str, Path]:
@@ -132,6 +132,6 @@ def _named_by_css(config: Config, name: str, path: Path) -> dict[str, Path]:
             continue
         file = (path.parent / address).resolve()
         if not file.is_file():
-            raise RenderFailed(f"{config.project.shown(path)}: url({address}) leads to no file.")
+            raise RenderFailed(f"{config.project.relative(path)}: url({address}) leads to no file.")
         named[os.path.normpath(Path(name).parent / address).replace(os.sep, "/")] = file
     return named

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from mechscope.ledger.formatting import format_value
 from mechscope.ledger.schema import LedgerFile, Statistic
-from mechscope.pipeline.shelf import Found
-from mechscope.publish.markdown import code, definitions, escaped, folded, front_matter, link, table
+from mechscope.pipeline.shelf import KeyedRecord
+from mechscope.publish.markup import code, definitions, escaped, folded, front_matter, link, table
 from mechscope.publish.pages.context import Context
 from mechscope.publish.pages.given import given_part
 from mechscope.publish.pages.popovers import exactly
@@ -46,9 +46,9 @@ def numbers_page(context: Context) -> str:
     parts.append("::: {.ms-filter}\n:::\n")  # the site's script puts a search in it
     for analysis in context.shelf.analyses():
         ledger = context.shelf.ledger(analysis)
-        every = [found for found in context.shelf.records("statistics") if found.analysis == analysis]
-        cited = [found for found in every if context.citations(found.short_key)]
-        others = [found for found in every if found not in cited]
+        every = [keyed for keyed in context.shelf.records("statistics") if keyed.analysis == analysis]
+        cited = [keyed for keyed in every if context.citations(keyed.short_key)]
+        others = [keyed for keyed in every if keyed not in cited]
         parts.append(_heading(ledger) + _inputs(context, ledger) + _entries(context, cited))
         if others:
             rest = f"{format_value(len(others), ',d')} {'more that no' if cited else 'that no'} article cites"
@@ -57,7 +57,7 @@ def numbers_page(context: Context) -> str:
     foreign = context.foreign("statistics")
     if foreign:
         parts.append(
-            "## From other runs {#other-runs}\n\n" + "\n".join(_number(context, found) for found in foreign)
+            "## From other runs {#other-runs}\n\n" + "\n".join(_number(context, keyed) for keyed in foreign)
         )
     return "\n".join([*parts, given] if given else parts)
 
@@ -65,18 +65,18 @@ def numbers_page(context: Context) -> str:
 def _absent(context: Context) -> list[str]:
     """What the run does not have, and why: by analysis, or as a whole where that has no results."""
     entries = []
-    for found in context.absent():
+    for keyed in context.absent():
         body = definitions(
             [
-                ("Why", escaped(context.shelf.said(found))),
-                *((name, text) for name, text in context.common(found) if name != "Rerun"),
+                ("Why", escaped(context.shelf.said(keyed))),
+                *((name, text) for name, text in context.common(keyed) if name != "Rerun"),
             ]
         )
-        title = context.shelf.title(found.run, found.analysis)
-        label = getattr(context.shelf.elsewhere(found), "label", title)
-        if context.cited_as(found) == "claim":
-            label = context.shelf.claimed(found)[0]
-        entries.append(context.entry(found, escaped(label), body))
+        title = context.shelf.title(keyed.run, keyed.analysis)
+        label = getattr(context.shelf.elsewhere(keyed), "label", title)
+        if context.cited_as(keyed) == "claim":
+            label = context.shelf.claimed(keyed)[0]
+        entries.append(context.entry(keyed, escaped(label), body))
     if not entries:
         return []
     return [
@@ -86,8 +86,8 @@ def _absent(context: Context) -> list[str]:
     ]
 
 
-def _entries(context: Context, every: Sequence[Found]) -> str:
-    return "\n".join(_number(context, found) for found in every)
+def _entries(context: Context, every: Sequence[KeyedRecord]) -> str:
+    return "\n".join(_number(context, keyed) for keyed in every)
 
 
 def _heading(ledger: LedgerFile) -> str:
@@ -159,8 +159,8 @@ def _versions(environment: Mapping[str, str]) -> str:
     return ", ".join(f"{escaped(name)} {escaped(value)}" for name, value in sorted(environment.items()))
 
 
-def _number(context: Context, found: Found) -> str:
-    record: Statistic = found.record
+def _number(context: Context, keyed: KeyedRecord) -> str:
+    record: Statistic = keyed.record
     value = f"**{escaped(record.text.value)}**"
     if record.value is None:
         value = f"not measured: {escaped(record.because)}"
@@ -173,7 +173,7 @@ def _number(context: Context, found: Found) -> str:
             ("p", escaped(record.text.p)),
             ("Test", escaped(resampling_words(record))),
             ("Tolerance on rerun", escaped(tolerance_words(record.tolerance))),
-            *context.common(found),
+            *context.common(keyed),
         ]
     )
-    return context.entry(found, escaped(record.label), body)
+    return context.entry(keyed, escaped(record.label), body)

@@ -17,7 +17,7 @@ from mechscope.ledger.schema import (
     Tolerance,
     Value,
 )
-from mechscope.pipeline.shelf import Found
+from mechscope.pipeline.shelf import KeyedRecord
 from mechscope.project import SHARED
 from mechscope.publish.pages.context import Context
 from mechscope.publish.pages.words import why_untestable
@@ -139,14 +139,14 @@ def numbers_json(context: Context) -> str:
     """Every statistic and claim of the run, and those of other runs that articles cite."""
     every = [*context.shelf.records("statistics"), *context.foreign("statistics")]
     claims = [*context.shelf.records("claims"), *context.foreign("claims")]
-    ledgers = {_analysis_key(context, found.ledger): found.ledger for found in (*every, *claims)}
+    ledgers = {_analysis_key(context, keyed.ledger): keyed.ledger for keyed in (*every, *claims)}
     file = NumbersFile(
         run=context.run,
         title=context.title,
         analyses={key: _analysis(context, ledger) for key, ledger in ledgers.items()},
-        numbers=tuple(_number(context, found) for found in every),
-        claims=tuple(_claim(context, found) for found in claims),
-        absent=tuple(_absent(context, found) for found in context.absent()),
+        numbers=tuple(_number(context, keyed) for keyed in every),
+        claims=tuple(_claim(context, keyed) for keyed in claims),
+        absent=tuple(_absent(context, keyed) for keyed in context.absent()),
     )
     return stable_json(file.model_dump(mode="json", by_alias=True))
 
@@ -168,16 +168,16 @@ def _analysis(context: Context, ledger: LedgerFile) -> AnalysisOfNumbers:
     )
 
 
-def _number(context: Context, found: Found) -> Number:
-    record: Statistic = found.record
-    key = context.shelf.key_of(found)
+def _number(context: Context, keyed: KeyedRecord) -> Number:
+    record: Statistic = keyed.record
+    key = context.shelf.key_of(keyed)
     interval: Any = None
     if record.ci:
         interval = Interval(low=record.ci[0], high=record.ci[1], level=record.level)
     return Number(
         key=key,
-        run=found.run,
-        analysis=_analysis_key(context, found.ledger),
+        run=keyed.run,
+        analysis=_analysis_key(context, keyed.ledger),
         label=record.label,
         value=record.value,
         unit=record.unit,
@@ -191,40 +191,40 @@ def _number(context: Context, found: Found) -> Number:
         tolerance=record.tolerance,
         cell=record.cell,
         page=f"numbers.html#{key}",
-        verified=context.shelf.verified_on(found.ledger),
+        verified=context.shelf.verified_on(keyed.ledger),
         cited=_places(context, key),
     )
 
 
-def _claim(context: Context, found: Found) -> ClaimOfRun:
-    record: Claim = found.record
-    key = context.shelf.key_of(found)
+def _claim(context: Context, keyed: KeyedRecord) -> ClaimOfRun:
+    record: Claim = keyed.record
+    key = context.shelf.key_of(keyed)
     return ClaimOfRun(
         key=key,
-        run=found.run,
-        analysis=_analysis_key(context, found.ledger),
+        run=keyed.run,
+        analysis=_analysis_key(context, keyed.ledger),
         sentence=record.sentence,
         criterion=record.criterion,
         outcome=record.outcome,
         evidence=record.evidence,
-        because=why_untestable(found),
-        exploratory=context.shelf.exploratory(found),
-        written=context.shelf.written(found),
+        because=why_untestable(keyed),
+        exploratory=context.shelf.exploratory(keyed),
+        written=context.shelf.written(keyed),
         cell=record.cell,
         page=f"claims.html#{key}",
-        verified=context.shelf.verified_on(found.ledger),
+        verified=context.shelf.verified_on(keyed.ledger),
         cited=_places(context, key),
     )
 
 
-def _absent(context: Context, found: Found) -> AbsentRecord:
-    key = context.shelf.key_of(found)
+def _absent(context: Context, keyed: KeyedRecord) -> AbsentRecord:
+    key = context.shelf.key_of(keyed)
     return AbsentRecord(
         key=key,
-        run=found.run,
-        analysis=found.analysis,
-        because=found.record.because,
-        applies=found.source is None,
+        run=keyed.run,
+        analysis=keyed.analysis,
+        because=keyed.record.because,
+        applies=keyed.source is None,
         page=f"numbers.html#{key}",
         cited=_places(context, key),
     )

@@ -14,8 +14,8 @@ from mechscope.ledger.schema import Acceptance
 from mechscope.ledger.store import ledger_text, read_ledger
 from mechscope.project import Project
 from mechscope.publish.entrance import write_entrance
-from mechscope.publish.pages.documents import _days
-from mechscope.publish.pages.machine import NumbersFile
+from mechscope.publish.pages.document_notes import _days
+from mechscope.publish.pages.numbers_json import NumbersFile
 from mechscope.publish.prerender import prepare
 from mechscope.publish.render import render
 from tests.publish.sample_project import (
@@ -181,7 +181,7 @@ def test_numbers_json_holds_every_claim_with_what_decided_it(sample: Project) ->
 
 def test_numbers_json_holds_what_was_accepted_without_a_rerun(sample: Project) -> None:
     assert _numbers(sample)[0]["analyses"]["topic_geometry"]["accepted"] == []
-    folder = sample.found(RUN, "topic_geometry")
+    folder = sample.results_dir(RUN, "topic_geometry")
     accepted = (Acceptance(changed=("pairs.py changed",), because="a new name"),)
     ledger = read_ledger(folder).model_copy(update={"accepted": accepted})
     (folder / "ledger.json").write_text(ledger_text(ledger))

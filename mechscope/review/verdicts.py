@@ -102,7 +102,7 @@ def write_verification(
     return write_atomically(verification_file(project, run), content.text)
 
 
-def look_at_verification(project: Project, run: str, today: date) -> tuple[str, list[str]] | None:
+def check_verification(project: Project, run: str, today: date) -> tuple[str, list[str]] | None:
     """What `verification.json` of a run says, in words, and what can't be so; None if there is none."""
     try:
         content = read_verification(project, run)

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 from mechscope.articles.sources import shortcodes_in
 from mechscope.ledger.store import ledger_text, load_ledger
 from mechscope.project import Project
-from mechscope.publish.graph import as_dot, as_json, as_text, build_graph
 from mechscope.publish.prerender import prepare
+from mechscope.publish.provenance import as_dot, as_json, as_text, build_graph
 from tests.publish.sample_project import HOSTILE, sample_findings, write_sample_ledger
 
 RUN, OTHER = "smollm2-135m", "gemma-3-270m"
@@ -84,10 +84,10 @@ def test_a_cited_number_of_another_run_comes_with_its_own_analysis(sample: Proje
 
 def test_a_needed_analysis_leads_to_the_one_that_needs_it(sample: Project) -> None:
     write_sample_ledger(sample, RUN, sample_findings(), "second")
-    ledger = load_ledger(sample.found(RUN, "second"))
+    ledger = load_ledger(sample.results_dir(RUN, "second"))
     inputs = ledger.inputs.model_copy(update={"needs": {"topic_geometry": "e" * 64}})
     needing = ledger_text(ledger.model_copy(update={"inputs": inputs}))
-    (sample.found(RUN, "second") / "ledger.json").write_text(needing)
+    (sample.results_dir(RUN, "second") / "ledger.json").write_text(needing)
     graph = _graph(sample)
     sources = {edge.source for edge in graph.into(f"analysis:{RUN}/second")}
     assert f"analysis:{RUN}/topic_geometry" in sources

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mechscope.articles.reading_order import Shown
+from mechscope.articles.reading_order import CitedRecord
 from mechscope.errors import InvalidInput, UnknownName, nearest
 from mechscope.files import read_text
 from mechscope.ledger.formatting import format_p, format_value
-from mechscope.pipeline.shelf import Found
+from mechscope.pipeline.shelf import KeyedRecord
 from mechscope.publish.entrance import runs_anchor
 from mechscope.publish.pages.cited_claims import cited_claims
 from mechscope.publish.pages.context import Context
@@ -24,22 +24,22 @@ def documents(context: Context) -> dict[str, Any]:
             "numbers": _numbers(context, shown),
             "claims": cited_claims(context, shown),
         }
-        for page, shown in context.shown().items()
+        for page, shown in context.cited_by_page().items()
         if shown
     }
 
 
-def cited_statistics(shown: list[Shown]) -> dict[tuple[str, str], Shown]:
+def cited_statistics(shown: list[CitedRecord]) -> dict[tuple[str, str], CitedRecord]:
     """The statistics among what a page shows, each where it is shown first, by (run, key)."""
-    first: dict[tuple[str, str], Shown] = {}
+    first: dict[tuple[str, str], CitedRecord] = {}
     for item in shown:
-        if item.found.kind == "statistics":
-            first.setdefault((item.found.run, item.found.short_key), item)
+        if item.keyed.kind == "statistics":
+            first.setdefault((item.keyed.run, item.keyed.short_key), item)
     return first
 
 
-def _banner(context: Context, page: str, shown: list[Shown]) -> dict[str, Any]:
-    ledgers = [item.found.ledger for item in cited_statistics(shown).values()]
+def _banner(context: Context, page: str, shown: list[CitedRecord]) -> dict[str, Any]:
+    ledgers = [item.keyed.ledger for item in cited_statistics(shown).values()]
     dates = [date for date in (context.shelf.verified_on(ledger) for ledger in ledgers) if date is not None]
     reruns = [context.shelf.rerun_of(ledger) for ledger in ledgers]
     failed = sum(rerun is not None and not rerun.reproduced for rerun in reruns)
@@ -67,7 +67,7 @@ _REASONS = 2
 """Reasons that the box gives for an analysis."""
 
 
-def missing_lines(context: Context, shown: list[Shown]) -> list[str]:
+def missing_lines(context: Context, shown: list[CitedRecord]) -> list[str]:
     """What a page cites and the run does not have, a line an analysis, and what there is; empty if all is.
 
     A claim that could not be tested because something does not apply counts, too.
@@ -75,15 +75,15 @@ def missing_lines(context: Context, shown: list[Shown]) -> list[str]:
     reasons: dict[tuple[str, str], dict[str, None]] = {}
     whole: set[tuple[str, str]] = set()
     for item in shown:
-        found = item.found
-        own = reasons.setdefault((found.run, found.analysis), {})
-        if found.source is None or found.source.findings.does_not_apply:
-            whole.add((found.run, found.analysis))
-            reason = found.source.findings.does_not_apply if found.source else found.record.because
+        keyed = item.keyed
+        own = reasons.setdefault((keyed.run, keyed.analysis), {})
+        if keyed.source is None or keyed.source.findings.does_not_apply:
+            whole.add((keyed.run, keyed.analysis))
+            reason = keyed.source.findings.does_not_apply if keyed.source else keyed.record.because
             own[reason] = None
-        elif found.absent:
-            own[found.record.because] = None
-        elif found.kind == "claims" and (why := why_untestable(found)):
+        elif keyed.absent:
+            own[keyed.record.because] = None
+        elif keyed.kind == "claims" and (why := why_untestable(keyed)):
             own[why] = None
     lines, complete = [], []
     for place, own in reasons.items():
@@ -167,42 +167,42 @@ def _verified_words(confirmed: int, numbers: int, failed: int) -> str:
     return f"{words}, {failed} not reproduced" if failed else words
 
 
-def _exploratory(context: Context, shown: list[Shown]) -> str:
+def _exploratory(context: Context, shown: list[CitedRecord]) -> str:
     """How many of the claims that a page states, or lets its prose depend on, were written after a look."""
     claims = {
-        (item.found.run, item.found.short_key): item.found for item in shown if item.found.kind == "claims"
+        (item.keyed.run, item.keyed.short_key): item.keyed for item in shown if item.keyed.kind == "claims"
     }
-    looked = sum(context.shelf.exploratory(found) for found in claims.values())
+    looked = sum(context.shelf.exploratory(keyed) for keyed in claims.values())
     return f"{looked} of {len(claims)} claim{'s' * (len(claims) != 1)} exploratory" if looked else ""
 
 
-def _numbers(context: Context, shown: list[Shown]) -> list[dict[str, Any]]:
+def _numbers(context: Context, shown: list[CitedRecord]) -> list[dict[str, Any]]:
     """The cited statistics in reading order, as sections of rows."""
     sections: list[dict[str, Any]] = []
     for item in _listed(shown).values():
         if not sections or sections[-1]["section"] != item.section:
             sections.append({"section": item.section, "rows": []})
-        sections[-1]["rows"].append(_row(context, item.found))
+        sections[-1]["rows"].append(_row(context, item.keyed))
     return sections
 
 
-def _listed(shown: list[Shown]) -> dict[tuple[str, str], Shown]:
+def _listed(shown: list[CitedRecord]) -> dict[tuple[str, str], CitedRecord]:
     """The statistics that a page shows, and those that it would show if the run had them."""
-    first: dict[tuple[str, str], Shown] = {}
+    first: dict[tuple[str, str], CitedRecord] = {}
     for item in shown:
-        if item.found.kind == "statistics" or (item.found.absent and item.code.name == "stat"):
-            first.setdefault((item.found.run, item.found.short_key), item)
+        if item.keyed.kind == "statistics" or (item.keyed.absent and item.code.name == "stat"):
+            first.setdefault((item.keyed.run, item.keyed.short_key), item)
     return first
 
 
-def _row(context: Context, found: Found) -> dict[str, str]:
-    record = found.record
-    if found.absent:
-        label = getattr(context.shelf.elsewhere(found), "label", "") or context.shelf.said(found)
+def _row(context: Context, keyed: KeyedRecord) -> dict[str, str]:
+    record = keyed.record
+    if keyed.absent:
+        label = getattr(context.shelf.elsewhere(keyed), "label", "") or context.shelf.said(keyed)
         empty = dict.fromkeys(("interval", "p", "n", "cell"), "")
-        return {"key": context.shelf.key_of(found), "label": label, "value": NOT_AVAILABLE, **empty}
+        return {"key": context.shelf.key_of(keyed), "label": label, "value": NOT_AVAILABLE, **empty}
     return {
-        "key": context.shelf.key_of(found),
+        "key": context.shelf.key_of(keyed),
         "label": record.label,
         "value": record.text.value,
         "interval": record.text.ci,

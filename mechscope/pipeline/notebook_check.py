@@ -20,8 +20,8 @@ from typing import Any
 from mechscope.errors import InvalidInput, MechscopeError
 from mechscope.ledger.notebook import INJECTED, Notebook, NotebookCell, Output, read_notebook
 from mechscope.ledger.schema import LedgerFile
+from mechscope.pipeline.committed_notebook import from_script, imitates_record, is_readable
 from mechscope.pipeline.extract import display_of
-from mechscope.pipeline.notebook import from_script, imitates_record, is_readable
 from mechscope.pipeline.scripts import Analysis, cells_hash
 from mechscope.syntax import parse, read_source
 
@@ -93,7 +93,7 @@ def unrecorded(path: Path, ledger: LedgerFile) -> dict[str, list[str]]:
     Raises:
         UNREADABLE: It is no notebook.
     """
-    shown: dict[str, list[str]] = {}
+    printed: dict[str, list[str]] = {}
     expected = _expected(ledger)
     for cell in read_notebook(path).cells:
         own = expected.get(cell.id, {}).values()
@@ -105,8 +105,8 @@ def unrecorded(path: Path, ledger: LedgerFile) -> dict[str, list[str]]:
             if text
         ]
         if texts:
-            shown.setdefault(cell.id, []).extend(texts)
-    return shown
+            printed.setdefault(cell.id, []).extend(texts)
+    return printed
 
 
 def _written(cell: NotebookCell) -> tuple[str, Any, str]:
