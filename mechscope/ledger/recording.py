@@ -43,7 +43,6 @@ from mechscope.ledger.schema import (
 )
 from mechscope.ledger.specification import specification
 from mechscope.ledger.values import interval, plain, share, whole
-from mechscope.stats.estimates import Estimate, Missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,6 +150,8 @@ class Ledger:
                 value, interval ends out of order, p outside (0, 1], an n that is no number of items, a level
                 that is no share.
         """
+        from mechscope.stats.estimates import Estimate, Missing  # late: numpy, which commands do without
+
         if isinstance(value, Missing):
             return self.does_not_apply(value.because, name)
         if isinstance(value, Estimate):

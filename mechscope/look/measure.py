@@ -13,7 +13,7 @@ from mechscope.lens.attribution import Neuron, attribute, attribute_neurons
 from mechscope.lens.core.readout import soft_cap
 from mechscope.lens.core.tokens import tokenise
 from mechscope.lens.logit_lens import logit_lens
-from mechscope.look.tokens import quoted, token_reader
+from mechscope.look.readable_tokens import quoted, token_reader
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from mechscope.charts import lens_grid, value_by_layer, waterfall
 from mechscope.ledger.drawing import draw
 from mechscope.ledger.formatting import MINUS, format_value
 from mechscope.look.measure import Look, differing_heads, largest_parts, shared_parts, summary
-from mechscope.look.tokens import dotted, quoted, shortened
+from mechscope.look.readable_tokens import dotted, quoted, shortened
 
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1c1f23;--paper:#fdfdfc;--faint:#636b74;--good:#1d5b9e;--line:#7b828a40;

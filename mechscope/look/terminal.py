@@ -6,7 +6,7 @@ from rich.cells import cell_len
 
 from mechscope.lens.attribution import Neuron
 from mechscope.look.measure import LensRow, Look, differing_heads, largest_parts, shared_parts, summary
-from mechscope.look.tokens import dotted, quoted, shortened
+from mechscope.look.readable_tokens import dotted, quoted, shortened
 
 _BAR = 36
 _TITLE = 84

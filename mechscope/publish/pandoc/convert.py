@@ -21,7 +21,7 @@ from mechscope.publish.pandoc.config import Config, Metadata, as_list, read_yaml
 from mechscope.publish.pandoc.glyphs import without_glyph
 from mechscope.publish.pandoc.nav import Site, relative
 from mechscope.publish.pandoc.source import Source
-from mechscope.publish.pandoc.theme import theme_css
+from mechscope.publish.pandoc.theme_css import theme_css
 
 HERE = Path(__file__).parent
 LIBRARY = "site_libs/mechscope-engine"

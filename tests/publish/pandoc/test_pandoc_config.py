@@ -7,7 +7,7 @@ from mechscope.ledger.notebook import Notebook
 from mechscope.publish.pandoc.config import as_list, matching, merge, read_config, readable_date
 from mechscope.publish.pandoc.notebook_markdown import as_markdown, fenced
 from mechscope.publish.pandoc.source import parse_arguments, read_source, split_front_matter
-from mechscope.publish.pandoc.theme import theme_css
+from mechscope.publish.pandoc.theme_css import theme_css
 from tests.publish.pandoc.small_paper import Paper
 
 

@@ -6,7 +6,7 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from mechscope.look.tokens import dotted, quoted, shortened, token_reader
+from mechscope.look.readable_tokens import dotted, quoted, shortened, token_reader
 
 BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
 
