@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -103,6 +103,87 @@ class Estimate:
         """The same with a p-value, and what was tested and how."""
         return dataclasses.replace(self, p=float(p), test=test)
 
+    def through(self, increasing: Callable[[float], float]) -> Estimate:
+        """The value and the ends of its interval on another scale (`np.exp`: a ratio from a logarithm)."""
+        low, high = (None if end is None else float(increasing(end)) for end in (self.low, self.high))
+        return dataclasses.replace(self, value=float(increasing(self.value)), low=low, high=high)
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """The same quantity of several units (layers, heads), drawn together; `estimates[unit]` is one of them.
+
+    Attributes:
+        value: Of each unit.
+        interval: Their intervals; None where there are none.
+        test: Their test, which also adjusts for the search over units.
+        by: What was tested and how.
+        n: Number of independent items behind them.
+    """
+
+    value: Float[np.ndarray, " unit"]
+    interval: Interval | None = None
+    test: PermutationTest | None = None
+    by: str = ""
+    n: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __getitem__(self, unit: int) -> Estimate:
+        """One unit, with the p-value that it has alone."""
+        value = float(self.value[unit])
+        return Estimate.of(value, interval=self.interval, test=self.test, by=self.by, unit=unit, n=self.n)
+
+    @property
+    def largest(self) -> int:
+        """The unit with the largest value."""
+        return int(self.value.argmax())
+
+    @property
+    def p_max(self) -> Float[np.ndarray, " unit"]:
+        """The p-value of each unit, adjusted for the search over all.
+
+        Raises:
+            InvalidInput: Nothing was tested.
+        """
+        if self.test is None:
+            raise InvalidInput("these estimates have no test, so no p-values.")
+        return self.test.p_max
+
+    @property
+    def beyond_chance(self) -> int:
+        """How many units have p < 0.05 with the search over all of them accounted for.
+
+        Raises:
+            InvalidInput: Nothing was tested.
+        """
+        return int((self.p_max < 0.05).sum())
+
+    def adjusted(self, unit: int, units: str) -> Estimate:
+        """One unit, with the p-value that is adjusted for the search over all.
+
+        Args:
+            units: What was searched ("layers"), for the name of the test.
+
+        Raises:
+            InvalidInput: Nothing was tested.
+        """
+        return self[unit].tested(self.p_max[unit], f"{self.by}, maximum over {units}")
+
+    def frame(self, **columns: object) -> pd.DataFrame:
+        """A row for each unit: `columns` (what the units are), then value, low, high, threshold, p and p_max.
+
+        Args:
+            columns: One value for all units or one for each (`label="heads", layer=range(12)`).
+        """
+        known: dict[str, object] = {**columns, "value": self.value}
+        if self.interval is not None:
+            known |= {"low": self.interval.low, "high": self.interval.high}
+        if self.test is not None:
+            known |= {"threshold": self.test.threshold, "p": self.test.p, "p_max": self.test.p_max}
+        return pd.DataFrame(known)
+
 
 @dataclass(frozen=True)
 class Missing:
@@ -113,46 +194,6 @@ class Missing:
     """
 
     because: str
-
-
-@dataclass(frozen=True)
-class Scan:
-    """One statistic of each of several units (layers, heads), with a test over all of them and intervals.
-
-    Attributes:
-        test: What was observed, and how it compares with draws under the null hypothesis.
-        interval: The bootstrap interval of each unit.
-    """
-
-    test: PermutationTest
-    interval: Interval
-
-    def estimate(self, by: str = "", *, unit: int = 0, n: int | None = None) -> Estimate:
-        """One unit by itself, with its own p-value where it is said what was tested and how."""
-        return Estimate.of(interval=self.interval, test=self.test, by=by, unit=unit, n=n)
-
-    @property
-    def largest(self) -> int:
-        """The unit with the largest statistic."""
-        return int(self.test.observed.argmax())
-
-    @property
-    def beyond_chance(self) -> int:
-        """How many units are significant (p < 0.05) with the search over all of them accounted for."""
-        return int((self.test.p_max < 0.05).sum())
-
-    def frame(self, label: str) -> pd.DataFrame:
-        """One row a layer, as `charts.scan_by_layer` takes it, where the units are layers."""
-        return pd.DataFrame(
-            {
-                "layer": np.arange(len(self.test.observed)),
-                "value": self.test.observed,
-                "low": self.interval.low,
-                "high": self.interval.high,
-                "threshold": self.test.threshold,
-                "label": label,
-            }
-        )
 
 
 class _TestOf(Protocol):
@@ -195,18 +236,21 @@ class Draws:
         """Labels shuffled among the items of each level of `within` (None: among all)."""
         return permuted_within(labels, within, self.resamples, self.rng(name))
 
-    def scan(self, name: str, test: _TestOf, interval: _IntervalOf) -> Scan:
+    def scan(
+        self, name: str, test: _TestOf, interval: _IntervalOf, *, by: str = "", n: int | None = None
+    ) -> Estimates:
         """A test and an interval of the same statistic, each with draws of its own.
 
         Args:
             name: The interval's draws are called so, those of the test "… test".
             test: A test of `stats` that is told everything but `resamples` and `rng` (`functools.partial`).
             interval: The interval, in the same way.
+            by: What was tested and how.
+            n: Number of independent items.
         """
-        return Scan(
-            test(resamples=self.resamples, rng=self.rng(f"{name} test")),
-            interval(resamples=self.resamples, rng=self.rng(name)),
-        )
+        tested = test(resamples=self.resamples, rng=self.rng(f"{name} test"))
+        ends = interval(resamples=self.resamples, rng=self.rng(name))
+        return Estimates(tested.observed, ends, tested, by, n)
 
     def mean(
         self,
@@ -234,3 +278,34 @@ class Draws:
         with np.errstate(invalid="ignore", divide="ignore"):
             draws = (weights @ values) / (weights @ over)
         return Estimate.of_draws(float(values.sum() / over.sum()), draws, n=n)
+
+    def means(
+        self,
+        name: str,
+        values: Float[np.ndarray, "item unit"],
+        *,
+        strata: Sequence[int] | Int[np.ndarray, " item"] | None = None,
+    ) -> Estimates:
+        """Each unit's mean over items, with intervals; items are resampled with all of their units.
+
+        Args:
+            values: Units (layers, heads) as columns.
+            strata: Items are resampled within these; None: all together.
+
+        Raises:
+            InvalidInput: A stratum with a single item, or a value that is not finite.
+        """
+        values = np.asarray(values, dtype=np.float64)
+        n = len(values)
+        drawn = self.weights(name, n if strata is None else strata) @ values / n
+        return Estimates(values.mean(0), percentile_interval(drawn), n=n)
+
+
+def stacked(series: Mapping[str, Estimates], **columns: object) -> pd.DataFrame:
+    """The frames of several series of the same units, one under the other, with the column `label` in front.
+
+    Args:
+        columns: What the units are (see `Estimates.frame`).
+    """
+    frames = [estimates.frame(label=label, **columns) for label, estimates in series.items()]
+    return pd.concat(frames, ignore_index=True)

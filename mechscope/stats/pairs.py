@@ -5,7 +5,9 @@ permute the labels of items, intervals resample items.
 
     T(label) = mean similarity of pairs with the same label − mean similarity of pairs with different labels
 
-All layers, heads and draws come out of one matrix product: (draws × pairs) · (pairs × units).
+`separation_estimates` and `separation_difference` give T with its test and its interval; the other functions
+are what these are made of. All layers, heads and draws come out of one matrix product:
+(draws × pairs) · (pairs × units).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from mechscope.errors import InvalidInput
+from mechscope.stats.estimates import Draws, Estimate, Estimates
 from mechscope.stats.resampling import (
     Alternative,
     Interval,
@@ -59,6 +62,71 @@ def separation(
         within, n_within = same @ pairs.values, same.sum(1, keepdims=True)
         out[part] = _difference(within, n_within, total - within, len(pairs.first) - n_within)
     return out[0] if labels.ndim == 1 else out
+
+
+def separation_estimates(
+    draws: Draws,
+    name: str,
+    similarity: Float[np.ndarray, "*unit item item"],
+    labels: Int[np.ndarray, " item"],
+    *,
+    within: Int[np.ndarray, " item"] | None = None,
+    between: Int[np.ndarray, " item"] | None = None,
+    strata: Int[np.ndarray, " item"] | None = None,
+    by: str,
+) -> Estimates:
+    """T(label) of each unit with its permutation test and, where there are strata, its bootstrap interval.
+
+    Args:
+        name: Of the draws: the test's are "NAME test" and the interval's "NAME interval"; a test without an
+            interval draws under the name itself.
+        within: Shuffle only among items that agree on this other label (None: among all).
+        between: As for `separation`.
+        strata: Resample items within these; None: no interval.
+        by: How labels are shuffled, in words.
+
+    Raises:
+        InvalidInput: As `separation_test` and `separation_interval`.
+    """
+    resamples = draws.resamples
+    rng = draws.rng(name if strata is None else f"{name} test")
+    test = separation_test(similarity, labels, within=within, between=between, resamples=resamples, rng=rng)
+    interval = None
+    if strata is not None:
+        rng = draws.rng(f"{name} interval")
+        interval = separation_interval(
+            similarity, labels, between=between, strata=strata, resamples=resamples, rng=rng
+        )
+    return Estimates(test.observed, interval, test, by, len(labels))
+
+
+def separation_difference(
+    draws: Draws,
+    name: str,
+    similarity: Float[np.ndarray, "item item"],
+    first: Int[np.ndarray, " item"],
+    second: Int[np.ndarray, " item"],
+    *,
+    strata: Int[np.ndarray, " item"],
+    by: str,
+) -> Estimate:
+    """T(first) − T(second) with its interval and the test of exchanged roles (see `role_swap_test`).
+
+    Args:
+        name: Of the draws: the test's are "NAME test" and the interval's "NAME interval".
+        strata: Resample items within these.
+        by: How the roles are exchanged, in words.
+
+    Raises:
+        InvalidInput: As `role_swap_test` and `separation_interval`.
+    """
+    resamples = draws.resamples
+    test = role_swap_test(similarity, first, second, resamples=resamples, rng=draws.rng(f"{name} test"))
+    rng = draws.rng(f"{name} interval")
+    interval = separation_interval(
+        similarity, first, minus=second, strata=strata, resamples=resamples, rng=rng
+    )
+    return Estimate.of(interval=interval, test=test, by=by, n=len(first))
 
 
 def separation_test(
@@ -203,6 +271,31 @@ def adjusted_rand(first: Int[np.ndarray, " item"], second: Int[np.ndarray, " ite
     if most == by_chance:
         raise InvalidInput("the adjusted Rand index is not defined: neither grouping has any structure.")
     return float((both - by_chance) / (most - by_chance))
+
+
+def mean_by_group(
+    similarity: Float[np.ndarray, "item item"], groups: Int[np.ndarray, " item"]
+) -> Float[np.ndarray, "group group"]:
+    """Mean similarity of the pairs of two groups, or of different items of one; groups in ascending order.
+
+    Raises:
+        InvalidInput: A group of a single item, which has no pair.
+    """
+    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    if min(map(len, members)) < 2:
+        raise InvalidInput("a group of one item has no pairs.")
+    means = np.empty((len(members), len(members)))
+    for row, first in enumerate(members):
+        for column, second in enumerate(members):
+            block = similarity[np.ix_(first, second)]
+            means[row, column] = (block[np.triu_indices(len(block), k=1)] if row == column else block).mean()
+    return means
+
+
+def nearest_share(similarity: Float[np.ndarray, "item item"], labels: Int[np.ndarray, " item"]) -> float:
+    """Share of the items whose most similar other item has the same label."""
+    nearest = np.where(np.eye(len(labels), dtype=bool), -np.inf, similarity).argmax(1)
+    return float((labels[nearest] == labels).mean())
 
 
 class _Pairs:

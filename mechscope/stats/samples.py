@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mechscope.errors import InvalidInput
+from mechscope.stats.estimates import Draws, Estimate
 from mechscope.stats.resampling import (
     Alternative,
     Interval,
@@ -69,6 +70,48 @@ def mean_difference_interval(
     upper, lower = weights * (labels == 1), weights * (labels == 0)
     draws = upper @ values / upper.sum(1, keepdims=True) - lower @ values / lower.sum(1, keepdims=True)
     return percentile_interval(draws, level)
+
+
+def mean_difference_estimate(
+    draws: Draws,
+    name: str,
+    values: Float[np.ndarray, " item"],
+    labels: Int[np.ndarray, " item"],
+    *,
+    within: Int[np.ndarray, " item"] | None = None,
+    strata: Int[np.ndarray, " item"],
+    by: str,
+) -> Estimate:
+    """A difference of means with its interval and its two-sided permutation test.
+
+    Args:
+        name: Of the draws: the test's are "NAME test" and the interval's "NAME interval".
+        within: Shuffle only among items that agree on this other label.
+        strata: Resample items within these, each of one label.
+        by: How labels are shuffled, in words.
+
+    Raises:
+        InvalidInput: As `mean_difference_test` and `mean_difference_interval`.
+    """
+    column, resamples = values[:, None], draws.resamples
+    test = mean_difference_test(
+        column, labels, within=within, resamples=resamples, rng=draws.rng(f"{name} test")
+    )
+    interval = mean_difference_interval(
+        column, labels, strata=strata, resamples=resamples, rng=draws.rng(f"{name} interval")
+    )
+    return Estimate.of(interval=interval, test=test, by=by, n=len(labels))
+
+
+def above_median(
+    values: Float[np.ndarray, " item"] | Int[np.ndarray, " item"], within: Int[np.ndarray, " item"]
+) -> Int[np.ndarray, " item"]:
+    """1 for items above the median of their level of `within`, else 0."""
+    upper = np.zeros(len(values), dtype=np.int64)
+    for level in np.unique(within):
+        members = within == level
+        upper[members] = values[members] > np.median(values[members])
+    return upper
 
 
 @dataclass(frozen=True)

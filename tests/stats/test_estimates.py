@@ -8,7 +8,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from mechscope.errors import InvalidInput
-from mechscope.stats.estimates import Draws, Estimate
+from mechscope.stats.estimates import Draws, Estimate, Estimates, stacked
 from mechscope.stats.resampling import bootstrap_weights, percentile_interval
 from mechscope.stats.samples import mean_difference_interval, mean_difference_test
 
@@ -90,14 +90,16 @@ def test_a_scan_finds_the_planted_layer_and_each_layer_is_an_estimate_of_its_own
         "planted",
         partial(mean_difference_test, values, labels),
         partial(mean_difference_interval, values, labels, strata=labels),
+        by="permutation, two-sided",
+        n=40,
     )
     assert (scan.largest, scan.beyond_chance) == (2, 1)
     difference = values[labels == 1, 2].mean() - values[labels == 0, 2].mean()
-    layer = scan.estimate("permutation, two-sided", unit=2, n=40)
+    layer = scan[2]
     assert layer.value == pytest.approx(difference)
     assert layer.low is not None and layer.high is not None and layer.low < difference < layer.high
     assert (layer.p, layer.n, layer.resamples) == (1 / 501, 40, 500)
-    frame = scan.frame("difference")
+    frame = scan.frame(layer=range(3), label="difference")
     assert frame.loc[2, ["layer", "value", "low", "high", "label"]].tolist() == [
         2, layer.value, layer.low, layer.high, "difference",
     ]  # fmt: skip
@@ -115,4 +117,66 @@ def test_the_test_and_the_interval_of_a_scan_have_draws_of_their_own() -> None:
     )
     test = mean_difference_test(values, labels, resamples=50, rng=draws.rng("d test"))
     ends = mean_difference_interval(values, labels, strata=labels, resamples=50, rng=draws.rng("d"))
+    assert scan.test is not None and scan.interval is not None
     assert (scan.test.p, scan.interval.low, scan.interval.high) == (test.p, ends.low, ends.high)
+
+
+def test_an_estimate_on_another_scale_moves_its_ends_along() -> None:
+    ratio = Estimate(0.0, -1.0, 1.0, p=0.5, test="t").through(np.exp)
+    assert (ratio.value, ratio.low, ratio.high) == pytest.approx((1, 1 / np.e, np.e))
+    assert (ratio.p, ratio.test) == (0.5, "t")
+    assert Estimate(2.0).through(np.log2) == Estimate(1.0)
+
+
+def three_units(resamples: int = 200) -> Estimates:
+    values = (
+        np.random.default_rng(0).normal(size=(20, 3)) + np.array([0, 0, 3]) * np.repeat([0, 1], 10)[:, None]
+    )
+    labels, draws = np.repeat([0, 1], 10), Draws(seed=0, resamples=resamples)
+    test = mean_difference_test(values, labels, resamples=resamples, rng=draws.rng("test"))
+    ends = mean_difference_interval(values, labels, strata=labels, resamples=resamples, rng=draws.rng("ends"))
+    return Estimates(test.observed, ends, test, "labels shuffled, two-sided", 20)
+
+
+def test_a_unit_has_its_own_p_value_or_the_one_for_the_search_over_all() -> None:
+    units = three_units()
+    assert units.test is not None and units.interval is not None
+    assert units.largest == 2 and units.beyond_chance == 1
+    alone, searched = units[0], units.adjusted(0, "layers")
+    assert (alone.p, searched.p) == (units.test.p[0], units.test.p_max[0]) and searched.p > alone.p
+    assert searched.test == "labels shuffled, two-sided, maximum over layers"
+    assert (alone.low, alone.high, alone.n) == (units.interval.low[0], units.interval.high[0], 20)
+
+
+def test_units_that_nothing_was_tested_of_have_no_p_values() -> None:
+    untested = Draws(seed=0, resamples=20).means("m", VALUES[:, None])
+    assert untested[0].p is None
+    for ask in (
+        lambda: untested.p_max,
+        lambda: untested.beyond_chance,
+        lambda: untested.adjusted(0, "heads"),
+    ):
+        with pytest.raises(InvalidInput, match="no test"):
+            ask()
+
+
+def test_means_of_units_are_the_means_of_each_with_the_same_draws() -> None:
+    draws, values = Draws(seed=0, resamples=300), np.stack([VALUES, VALUES**2], axis=1)
+    means = draws.means("m", values)
+    for unit in range(2):
+        alone = draws.mean("m", values[:, unit])
+        assert (means[unit].value, means[unit].low, means[unit].high) == pytest.approx(
+            (alone.value, alone.low, alone.high)
+        )
+    strata = np.repeat([0, 1], 20)
+    assert draws.means("m", strata[:, None], strata=strata)[0].low == 0.5
+
+
+def test_frames_hold_a_row_a_unit_and_stack_by_label() -> None:
+    units = three_units()
+    frame = units.frame(layer=range(3), label="all")
+    assert list(frame) == ["layer", "label", "value", "low", "high", "threshold", "p", "p_max"]
+    assert list(Estimates(units.value).frame(head=[0, 1, 2])) == ["head", "value"]
+    both = stacked({"first": units, "second": units}, layer=range(3))
+    assert list(both["label"]) == ["first"] * 3 + ["second"] * 3 and list(both["layer"]) == [0, 1, 2] * 2
+    assert list(both)[:2] == ["label", "layer"] and list(both.index) == list(range(6))

@@ -4,12 +4,17 @@ import numpy as np
 import pytest
 
 from mechscope.errors import InvalidInput
+from mechscope.stats.estimates import Draws
 from mechscope.stats.pairs import (
     adjusted_rand,
+    mean_by_group,
     mean_similarity_interval,
+    nearest_share,
     role_swap_test,
     same_label,
     separation,
+    separation_difference,
+    separation_estimates,
     separation_interval,
     separation_resampled,
     separation_test,
@@ -274,3 +279,55 @@ def test_shapes_that_do_not_fit_are_refused():
         separation(np.ones((3, 4)), A)
     with pytest.raises(InvalidInput, match="differ in"):
         separation(matrix, A, between=A[:2])
+
+
+@pytest.mark.parametrize("between", [False, True])
+def test_estimates_of_separation_are_the_test_and_the_interval_with_draws_of_their_own(between):
+    matrix, abstract, controversial, category = world(np.random.default_rng(4), 6, 2.0, 0.0)
+    units, draws = np.stack([matrix, matrix**2]), Draws(seed=0, resamples=200)
+    differ = controversial if between else None
+    shuffled = {"within": controversial, "between": differ}
+    estimates = separation_estimates(draws, "a", units, abstract, **shuffled, strata=category, by="shuffled")
+    test = separation_test(units, abstract, **shuffled, resamples=200, rng=draws.rng("a test"))
+    ends = separation_interval(
+        units, abstract, between=differ, strata=category, resamples=200, rng=draws.rng("a interval")
+    )
+    for unit in range(2):
+        one = estimates[unit]
+        assert (one.value, one.p, one.test) == (test.observed[unit], test.p[unit], "shuffled")
+        assert (one.low, one.high, one.n, one.resamples) == (ends.low[unit], ends.high[unit], 24, 200)
+
+
+def test_without_strata_separation_is_only_tested_under_the_name_itself():
+    matrix, abstract, controversial, _ = world(np.random.default_rng(4), 6, 2.0, 0.0)
+    draws = Draws(seed=0, resamples=200)
+    estimate = separation_estimates(draws, "a", matrix, abstract, within=controversial, by="shuffled")[0]
+    test = separation_test(matrix, abstract, within=controversial, resamples=200, rng=draws.rng("a"))
+    assert (estimate.low, estimate.p) == (None, test.p[0])
+
+
+def test_the_stronger_label_separates_more_by_test_and_interval():
+    matrix, abstract, controversial, category = world(np.random.default_rng(2), 10, 4.0, 0.0)
+    draws = Draws(seed=0, resamples=300)
+    difference = separation_difference(
+        draws, "d", matrix, abstract, controversial, strata=category, by="swap"
+    )
+    assert difference.value == pytest.approx(
+        separation(matrix, abstract)[0] - separation(matrix, controversial)[0]
+    )
+    assert difference.low > 0 and difference.p < 0.05 and difference.n == 40
+    swapped = separation_difference(draws, "d", matrix, controversial, abstract, strata=category, by="swap")
+    assert (swapped.value, swapped.low) == pytest.approx((-difference.value, -difference.high))
+
+
+def test_means_by_group_leave_items_out_of_their_own_group_s_pairs():
+    matrix = np.array([[1, 0.8, 0.1, 0.2], [0.8, 1, 0.3, 0.4], [0.1, 0.3, 1, 0.6], [0.2, 0.4, 0.6, 1]])
+    np.testing.assert_allclose(mean_by_group(matrix, np.array([5, 5, 9, 9])), [[0.8, 0.25], [0.25, 0.6]])
+    with pytest.raises(InvalidInput, match="no pairs"):
+        mean_by_group(matrix, np.array([0, 1, 1, 1]))
+
+
+@pytest.mark.parametrize(("labels", "share"), [([1, 1, 0, 0], 1.0), ([1, 0, 1, 0], 0.0), ([1, 1, 1, 0], 0.5)])
+def test_the_nearest_neighbour_is_another_item(labels, share):
+    matrix = np.array([[1, 0.8, 0.1, 0.2], [0.8, 1, 0.3, 0.4], [0.1, 0.3, 1, 0.6], [0.2, 0.4, 0.6, 1]])
+    assert nearest_share(matrix, np.array(labels)) == share

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from mechscope.errors import InvalidInput
+from mechscope.stats.estimates import Draws
 from mechscope.stats.multiple import benjamini_hochberg, holm
 from mechscope.stats.samples import (
+    above_median,
     mean_difference,
+    mean_difference_estimate,
     mean_difference_interval,
     mean_difference_test,
     sign_flip_test,
@@ -99,3 +102,21 @@ def test_faulty_input_is_refused():
         mean_difference(np.ones((3, 1)), np.array([1, 1, 1]))
     with pytest.raises(InvalidInput):
         sign_flip_test(np.array([np.nan]))
+
+
+def test_an_estimated_difference_is_the_test_and_the_interval_with_draws_of_their_own():
+    values, labels = np.random.default_rng(0).normal(size=20), np.repeat([0, 1], 10)
+    draws = Draws(seed=0, resamples=200)
+    estimate = mean_difference_estimate(draws, "m", values, labels, strata=labels, by="shuffled")
+    test = mean_difference_test(values[:, None], labels, resamples=200, rng=draws.rng("m test"))
+    ends = mean_difference_interval(
+        values[:, None], labels, strata=labels, resamples=200, rng=draws.rng("m interval")
+    )
+    assert estimate.value == pytest.approx(values[10:].mean() - values[:10].mean())
+    assert (estimate.p, estimate.low, estimate.high) == (test.p[0], ends.low[0], ends.high[0])
+    assert (estimate.test, estimate.n, estimate.resamples) == ("shuffled", 20, 200)
+
+
+def test_half_of_each_level_is_above_its_own_median():
+    values, levels = np.array([1, 2, 3, 4, 10, 20, 30, 40, 30]), np.repeat([7, 3], [4, 5])
+    assert above_median(values, levels).tolist() == [0, 0, 1, 1, 0, 0, 0, 1, 0]
