@@ -33,7 +33,9 @@ def test_its_python_runs(code: str, tmp_path: Path) -> None:
 
 def test_its_analysis_has_an_interval_a_test_a_figure_and_a_claim_in_under_40_lines() -> None:
     assert len(BLOCKS[0].splitlines()) < 40
-    assert all(word in BLOCKS[0] for word in ("draws.mean(", "sign_flip_test(", "ledger.figure(", "ledger.claim("))
+    assert all(
+        word in BLOCKS[0] for word in ("draws.mean(", "sign_flip_test(", "ledger.figure(", "ledger.claim(")
+    )
 
 
 def test_its_article_cites_what_its_analysis_records() -> None:

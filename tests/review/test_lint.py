@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from mechscope.cli import cli
-from mechscope.errors import InvalidInput
+from mechscope.errors import InvalidInput, ModelUnavailable
 from mechscope.ledger.schema import Claim, Findings, Inputs, LedgerFile, Statistic, StatisticText, Tolerance
 from mechscope.ledger.store import findings_hash, ledger_text
 from mechscope.project import Project
@@ -652,6 +652,20 @@ def test_lint_loads_nothing_heavy(paper: Project) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_where_the_judging_model_is_out_of_reach_every_other_rule_is_checked_and_that_is_said(
+    paper: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: Any, **__: Any) -> Any:
+        raise ModelUnavailable("smollm2-135m could not be fetched.", hint="pip install …")
+
+    monkeypatch.setattr(probe, "scores", unreachable)
+    findings = add(paper, "Of all heads, 17 matter. See [it](nowhere.qmd) and {{< stat topics.x >}}.")
+    assert {finding.rule for finding in findings} == {"numeral", "dead-link", "key"}
+    (unchecked,) = (finding for finding in findings if finding.rule == "numeral")
+    assert "were not looked for: smollm2-135m could not be fetched" in unchecked.message
+    assert unchecked.hint == "pip install …" and has_errors([unchecked])
 
 
 def test_the_pre_commit_hooks_run_lint() -> None:

@@ -26,7 +26,7 @@ from mechscope.articles.documents import Document, numbers_in_code, read_documen
 from mechscope.articles.finding import RULES, Finding
 from mechscope.articles.links import Links
 from mechscope.articles.sources import article_files, shortcodes_in
-from mechscope.errors import InvalidInput, nearest
+from mechscope.errors import InvalidInput, ModelUnavailable, nearest
 from mechscope.project import Project
 from mechscope.review.lint.borrowed import included_files, value_findings
 from mechscope.review.lint.listing import has_errors, main_json, main_text
@@ -153,7 +153,13 @@ def _typed(project: Project, documents: Sequence[Document], names: Names) -> dic
     in_records = [
         (document.records, _unexplained(document, names)) for document in documents if document.records
     ]
-    numbers = iter(results([*in_prose, *in_records], kept=project.scratch / "lint.json"))
+    try:
+        numbers = iter(results([*in_prose, *in_records], kept=project.scratch / "lint.json"))
+    except ModelUnavailable as error:
+        # The other rules need no model; that this one was not checked is an error, not silence.
+        message = f"typed numbers were not looked for: {error.message}"
+        unchecked = Finding(documents[0].file, 1, 1, "numeral", message, error.hint)
+        return {document.file: [unchecked] if document is documents[0] else [] for document in documents}
     findings = {
         document.file: [_in_prose(document, number) for number in next(numbers)] for document in documents
     }
