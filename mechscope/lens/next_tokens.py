@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
@@ -26,6 +27,19 @@ class TopTokens:
     ids: Int[Tensor, "text k"]
     probabilities: Float[Tensor, "text k"]
     tokens: tuple[tuple[str, ...], ...]
+
+    def frame(self, texts: Sequence[str]) -> pd.DataFrame:
+        """A row for each text and token: prompt, token_id, token (as Python writes it), rank, probability."""
+        n, k = self.ids.shape
+        return pd.DataFrame(
+            {
+                "prompt": np.repeat(np.asarray(texts, dtype=object), k),
+                "token_id": self.ids.flatten().numpy(),
+                "token": [repr(token)[1:-1] for row in self.tokens for token in row],
+                "rank": np.tile(np.arange(1, k + 1), n),
+                "probability": self.probabilities.flatten().numpy(),
+            }
+        )
 
 
 def top_tokens(bridge: TransformerBridge, log_probs: Float[Tensor, "text vocab"], k: int) -> TopTokens:

@@ -5,14 +5,16 @@ permute the labels of items, intervals resample items.
 
     T(label) = mean similarity of pairs with the same label − mean similarity of pairs with different labels
 
-`separation_estimates` and `separation_difference` give T with its test and its interval; the other functions
-are what these are made of. All layers, heads and draws come out of one matrix product:
-(draws × pairs) · (pairs × units).
+`separation_estimates` gives T with its test and its interval, `TwoLabels` those of two labels and of their
+difference; the other functions are what these are made of.
+
+All layers, heads and draws come out of one matrix product: (draws × pairs) · (pairs × units).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -100,33 +102,69 @@ def separation_estimates(
     return Estimates(test.observed, interval, test, by, len(labels))
 
 
-def separation_difference(
-    draws: Draws,
-    name: str,
-    similarity: Float[np.ndarray, "item item"],
-    first: Int[np.ndarray, " item"],
-    second: Int[np.ndarray, " item"],
-    *,
-    strata: Int[np.ndarray, " item"],
-    by: str,
-) -> Estimate:
-    """T(first) − T(second) with its interval and the test of exchanged roles (see `role_swap_test`).
+@dataclass(frozen=True)
+class TwoLabels:
+    """Items with two labels, and how far each of the two separates them.
 
-    Args:
-        name: Of the draws: the test's are "NAME test" and the interval's "NAME interval".
-        strata: Resample items within these.
-        by: How the roles are exchanged, in words.
-
-    Raises:
-        InvalidInput: As `role_swap_test` and `separation_interval`.
+    Attributes:
+        labels: The two, by name.
+        strata: Items are resampled within these.
+        item: What an item is, for the names of tests.
     """
-    resamples = draws.resamples
-    test = role_swap_test(similarity, first, second, resamples=resamples, rng=draws.rng(f"{name} test"))
-    rng = draws.rng(f"{name} interval")
-    interval = separation_interval(
-        similarity, first, minus=second, strata=strata, resamples=resamples, rng=rng
-    )
-    return Estimate.of(interval=interval, test=test, by=by, n=len(first))
+
+    labels: Mapping[str, Int[np.ndarray, " item"]]
+    strata: Int[np.ndarray, " item"]
+    item: str = "item"
+
+    def separations(
+        self,
+        draws: Draws,
+        name: str,
+        similarity: Float[np.ndarray, "*unit item item"],
+        *,
+        between: bool = False,
+        intervals: bool = True,
+    ) -> dict[str, Estimates]:
+        """T of each label, which is shuffled among items that agree on the other one.
+
+        Args:
+            name: Of the draws, in front of the label's (see `separation_estimates`).
+            between: Look only at pairs that differ in the other label.
+
+        Raises:
+            InvalidInput: As `separation_estimates`.
+        """
+        others = zip(self.labels, reversed(list(self.labels.values())), strict=True)
+        return {
+            label: separation_estimates(
+                draws,
+                f"{name}{label}",
+                similarity,
+                self.labels[label],
+                within=other,
+                between=other if between else None,
+                strata=self.strata if intervals else None,
+                by=f"permutation of labels among {self.item}s that agree on the other label, one-sided",
+            )
+            for label, other in others
+        }
+
+    def difference(self, draws: Draws, name: str, similarity: Float[np.ndarray, "item item"]) -> Estimate:
+        """T of the first label minus T of the second, tested by exchanging them (see `role_swap_test`).
+
+        Args:
+            name: Of the draws: the test's are "NAME test" and the interval's "NAME interval".
+
+        Raises:
+            InvalidInput: As `role_swap_test` and `separation_interval`.
+        """
+        first, second = self.labels.values()
+        n, rng = draws.resamples, draws.rng(f"{name} test")
+        test = role_swap_test(similarity, first, second, resamples=n, rng=rng)
+        rng = draws.rng(f"{name} interval")
+        ends = separation_interval(similarity, first, minus=second, strata=self.strata, resamples=n, rng=rng)
+        by = f"the two labels exchanged {self.item} by {self.item}, two-sided"
+        return Estimate.of(interval=ends, test=test, by=by, n=len(first))
 
 
 def separation_test(

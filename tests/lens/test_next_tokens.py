@@ -17,6 +17,14 @@ def test_top_tokens_come_by_probability_and_ties_by_id(bridge):
     assert top.tokens[1] == ("w0", "<pad>", "<bos>")
 
 
+def test_a_frame_of_top_tokens_holds_a_row_a_token_with_its_rank(bridge):
+    frame = top_tokens(bridge, PROBABILITIES.log(), 2).frame(["a", "b"])
+    assert list(frame) == ["prompt", "token_id", "token", "rank", "probability"]
+    assert frame["prompt"].tolist() == ["a", "a", "b", "b"] and frame["rank"].tolist() == [1, 2, 1, 2]
+    assert frame["token"][2] == "w0" and frame["token_id"][2] == 3
+    assert frame["probability"].tolist() == pytest.approx([0.5, 0.2, 0.7, 0.1])
+
+
 def test_shared_top_counts_common_tokens_whatever_their_rank():
     ids = torch.tensor([[1, 2, 3, 4], [4, 3, 2, 1], [3, 4, 5, 6], [7, 8, 9, 10]])
     np.testing.assert_allclose(

@@ -6,6 +6,7 @@ import pytest
 from mechscope.errors import InvalidInput
 from mechscope.stats.estimates import Draws
 from mechscope.stats.pairs import (
+    TwoLabels,
     adjusted_rand,
     mean_by_group,
     mean_similarity_interval,
@@ -13,7 +14,6 @@ from mechscope.stats.pairs import (
     role_swap_test,
     same_label,
     separation,
-    separation_difference,
     separation_estimates,
     separation_interval,
     separation_resampled,
@@ -306,17 +306,36 @@ def test_without_strata_separation_is_only_tested_under_the_name_itself():
     assert (estimate.low, estimate.p) == (None, test.p[0])
 
 
+def test_of_two_labels_each_is_shuffled_within_the_other():
+    matrix, abstract, controversial, category = world(np.random.default_rng(4), 6, 2.0, 0.0)
+    two = TwoLabels({"a": abstract, "c": controversial}, category, "topic")
+    draws = Draws(seed=0, resamples=100)
+    for between in (False, True):
+        for label, values, other in (("a", abstract, controversial), ("c", controversial, abstract)):
+            estimate = two.separations(draws, "x ", matrix, between=between)[label][0]
+            direct = separation_estimates(
+                draws,
+                f"x {label}",
+                matrix,
+                values,
+                within=other,
+                between=other if between else None,
+                strata=category,
+                by="permutation of labels among topics that agree on the other label, one-sided",
+            )[0]
+            assert estimate == direct
+    assert two.separations(draws, "", matrix, intervals=False)["a"].interval is None
+
+
 def test_the_stronger_label_separates_more_by_test_and_interval():
     matrix, abstract, controversial, category = world(np.random.default_rng(2), 10, 4.0, 0.0)
     draws = Draws(seed=0, resamples=300)
-    difference = separation_difference(
-        draws, "d", matrix, abstract, controversial, strata=category, by="swap"
-    )
+    difference = TwoLabels({"a": abstract, "c": controversial}, category).difference(draws, "d", matrix)
     assert difference.value == pytest.approx(
         separation(matrix, abstract)[0] - separation(matrix, controversial)[0]
     )
     assert difference.low > 0 and difference.p < 0.05 and difference.n == 40
-    swapped = separation_difference(draws, "d", matrix, controversial, abstract, strata=category, by="swap")
+    swapped = TwoLabels({"c": controversial, "a": abstract}, category).difference(draws, "d", matrix)
     assert (swapped.value, swapped.low) == pytest.approx((-difference.value, -difference.high))
 
 
