@@ -30,7 +30,7 @@ from pydantic import (
 from mechscope.characters import visible
 from mechscope.errors import InvalidRecord
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when a ledger of before can no longer be read as one of now; every analysis is then stale."""
 
 RECORD_MIME = "application/vnd.mechscope.record+json"
@@ -292,18 +292,29 @@ class ModelInput(_Strict):
 class Inputs(_Strict):
     """Everything the findings depend on, by value where it is short and by SHA-256 where it is not.
 
-    Keys: `modules` and `data` by path in the project, `models` and `saes` by parameter, `needs` by analysis
-    (the hash of that ledger's findings).
+    Keys: `code` by file and name ("mechscope/stats/pairs.py: separation"), `data` by path in the project,
+    `models` and `saes` by parameter, `needs` by analysis (the hash of that ledger's findings). The keys of
+    `code` are for readers: two agree when they hold the same hashes, so that definitions may move.
     """
 
     schema_version: StrictInt = SCHEMA_VERSION
     parameters: dict[str, Any]
     script: str
-    modules: dict[str, str]
+    code: dict[str, str]
     data: dict[str, str]
     models: dict[str, ModelInput]
     saes: dict[str, ModelInput]
     needs: dict[str, str]
+
+    @property
+    def modules(self) -> dict[str, dict[str, str]]:
+        """The definitions in `code` by file: the hash of each by its name."""
+        files: dict[str, dict[str, str]] = {}
+        for key, sha256 in sorted(self.code.items()):
+            file, _, name = key.partition(": ")
+            if name:
+                files.setdefault(file, {})[name] = sha256
+        return files
 
 
 class Acceptance(_Strict):

@@ -11,7 +11,10 @@ _LEFT_OUT = ("kind", "type_comment", "type_ignores")
 
 
 def code_hash(tree: ast.AST) -> str:
-    """SHA-256 of a syntax tree without docstrings.
+    """SHA-256 of a syntax tree without docstrings and imports.
+
+    What an import brings in is hashed by whoever follows imports: the same definition may come from another
+    module tomorrow.
 
     The tree is written out by ourselves, empty fields left out: `ast.dump` differs between Python
     versions, and a ledger computed under one of them must be fresh under the next.
@@ -39,6 +42,8 @@ def _parts(node: ast.AST) -> list[ast.AST | str]:
         parts.append(f" {name}=")
         if isinstance(value, list):
             for item in value:
+                if isinstance(item, (ast.Import, ast.ImportFrom)):
+                    continue
                 parts += [_field(item), ","]
         else:
             parts.append(_field(value))
@@ -52,7 +57,13 @@ def _field(value: object) -> ast.AST | str:
 
 def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     """A module's, class' or function's statements, its docstring left out."""
-    match body:
-        case [ast.Expr(value=ast.Constant(value=str())), *rest]:
-            return rest
-    return body
+    return body[1:] if body and is_text(body[0]) else body
+
+
+def is_text(node: ast.stmt) -> bool:
+    """Whether a statement is a string and nothing else: a docstring, or a note on what stands before it."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

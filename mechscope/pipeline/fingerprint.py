@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from mechscope.models.registry import Model
 
 _PACKAGE = Path(__file__).parent.parent
+_IMPORTS = "imports"
+"""The entry in `Inputs.code` that says what imports bring in, beside those of definitions."""
 _LISTED = 3
-"""Changed modules that are named one by one."""
+"""Changed definitions that are named one by one."""
 
 
 class UpstreamMissing(MechscopeError):
@@ -48,7 +51,7 @@ def present_inputs(
         schema_version=SCHEMA_VERSION,
         parameters=dict(parameters),
         script=analysis.code,
-        modules=_modules(project, analysis),
+        code=_code(project, analysis),
         data={project.relative(path): hash_content(path) for path in data_files(project, analysis)},
         models={name: _model(project, parameters[name], name, analysis) for name in analysis.models},
         saes={name: _sae(parameters[name], name, analysis) for name in analysis.saes},
@@ -80,14 +83,14 @@ def data_files(project: Project, analysis: Analysis) -> list[Path]:
 
 def local_modules(project: Project, analysis: Analysis) -> list[Path]:
     """The modules in `analyses/` that an analysis imports, directly or not."""
-    reached = _graph(project).reached(analysis.tree).values()
-    return [path for path in reached if path.is_relative_to(project.analyses)]
+    loaded = _graph(project).reached(analysis.tree).modules.values()
+    return [path for path in loaded if path.is_relative_to(project.analyses)]
 
 
-def _modules(project: Project, analysis: Analysis) -> dict[str, str]:
-    graph = _graph(project)
-    return {
-        _shown_module(project, path): graph.sha256(path) for path in graph.reached(analysis.tree).values()
+def _code(project: Project, analysis: Analysis) -> dict[str, str]:
+    reached = _graph(project).reached(analysis.tree)
+    return {_IMPORTS: reached.imports} | {
+        f"{_shown_module(project, path)}: {name}": sha256 for path, name, sha256 in reached.definitions
     }
 
 
@@ -172,12 +175,8 @@ def why_stale(old: Inputs, new: Inputs) -> list[str]:
         reasons.append(f"parameter {name} {_shown(before)} → {_shown(after)}")
     if old.script != new.script:
         reasons.append("the script's code changed")
-    modules = _changes(old.modules, new.modules)
-    if len(modules) > _LISTED:
-        some = ", ".join(name for name, *_ in modules[:_LISTED])
-        reasons.append(f"{len(modules)} modules changed, among them {some}")
-        modules = []
-    for name, before, after in [*modules, *_changes(old.data, new.data)]:
+    reasons.extend(_code_reasons(changed_code(old, new)))
+    for name, before, after in _changes(old.data, new.data):
         reasons.append(f"{name} {_verb(before, after)}")
     for kind, word in (("models", "model"), ("saes", "sparse autoencoder")):
         for name, before, after in _changes(getattr(old, kind), getattr(new, kind)):
@@ -192,6 +191,23 @@ def why_stale(old: Inputs, new: Inputs) -> list[str]:
         verb = "found something else" if _ABSENT not in (before, after) else _verb(before, after)
         reasons.append(f"{name} {verb}")
     return reasons
+
+
+def changed_code(old: Inputs, new: Inputs) -> list[tuple[str, Any, Any]]:
+    """Entries of `code` whose hash has no equal on the other side, under whatever key: key, before, after."""
+    there, here = Counter(old.code.values()), Counter(new.code.values())
+    gone, come = there - here, here - there
+    return [change for change in _changes(old.code, new.code) if gone[change[1]] or come[change[2]]]
+
+
+def _code_reasons(changes: list[tuple[str, Any, Any]]) -> list[str]:
+    definitions = [change for change in changes if change[0] != _IMPORTS]
+    if len(definitions) > _LISTED:
+        some = ", ".join(name for name, *_ in definitions[:_LISTED])
+        return [f"{len(definitions)} definitions changed, among them {some}"]
+    if changes and not definitions:
+        return ["a name is imported from elsewhere and means something else"]
+    return [f"{name} {_verb(before, after)}" for name, before, after in definitions]
 
 
 class _Absent:

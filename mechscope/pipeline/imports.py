@@ -1,31 +1,36 @@
-"""Which modules a script depends on, found by reading imports instead of following them.
+"""Which definitions a script depends on, found by reading code instead of running it.
 
-The rule, which errs on the side of counting too much:
+From the names that a script uses, their definitions are followed, and the names that those use in turn. The
+rule errs on the side of counting too much:
 
-- Every import statement counts wherever it stands (in functions too), as does `import_module("…")` with a
-  literal; only `if TYPE_CHECKING:` does not.
-- `from package import name` depends on the module where `name` is defined: a submodule, or what the
-  package's `__init__` imports it from, or what its table of lazy exports says (a dictionary from names to
-  modules, read by a module-level `__getattr__`). A name that cannot be traced, `import package` and
-  `import *` depend on everything that the package offers.
-- An `__init__` that only gathers names (imports, dunder and literal assignments, `__getattr__`, `__dir__`) is
-  represented by those modules and does not count itself, so that a new export makes nothing stale; any other
-  `__init__` above an imported module counts, because importing the module runs it. What this relies on:
-  importing a module defines things and changes nothing else.
+- A name is what the module binds it to or imports it as, through any number of re-exports. `m.f` is the
+  definition of `f` where `m` is a module; a module by itself (passed on, say), `import *`,
+  `import_module("…")` and a name that can't be traced stand for everything in the module, and so do
+  `globals`, `eval`, `exec`, `vars` and `sys.modules` for the module in which they stand.
+- A name that only a module's `__getattr__` can know is looked for in all modules that its strings name.
+- What a module does when it is imported counts for every module that is loaded; see `definitions`.
+- Imports count by what they bring in: a definition by its own hash, wherever it lies, so that moving it
+  changes nothing; something of another package by its name.
 - Modules in `PLUMBING` can't change a result, or do so through something that is counted otherwise.
 """
 
 from __future__ import annotations
 
 import ast
-import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from mechscope.files import file_state
-from mechscope.pipeline.code import code_hash, without_docstring
-from mechscope.syntax import not_python, parse, read_source
+from mechscope.files import hash_value
+from mechscope.pipeline.definitions import (
+    Definition,
+    Imported,
+    Module,
+    absolute,
+    read_module,
+    script_definition,
+)
 
 PLUMBING: Mapping[str, str] = {
     "mechscope.errors": "says what went wrong, never what was found",
@@ -41,25 +46,27 @@ PLUMBING: Mapping[str, str] = {
     "mechscope.models.chatter": "keeps libraries quiet",
 }
 
-
-@dataclass(frozen=True)
-class Import:
-    """One imported thing: `module`, and `name` for `from module import name` (None for `import module`)."""
-
-    module: str
-    name: str | None
+_EVERYTHING = {("globals",), ("eval",), ("exec",), ("vars",), ("sys", "modules")}
+"""What may reach every name of the module in which it stands."""
 
 
 @dataclass(frozen=True)
-class _Code:
-    tree: ast.Module
-    sha256: str
-    calls: bool
-    """Whether it may import by a call (`import_module`): else its expressions need not be searched."""
+class Reached:
+    """What a script depends on.
+
+    Attributes:
+        modules: The files of the modules that are loaded, by dotted name.
+        definitions: Those that count: file, name and hash.
+        imports: Hash of what each used name means, where an import says so.
+    """
+
+    modules: Mapping[str, Path]
+    definitions: tuple[tuple[Path, str, str], ...]
+    imports: str
 
 
 class ImportGraph:
-    """The modules that count, below some folders.
+    """The modules of a project.
 
     Args:
         roots: The folder that holds a top-level package or module, by the prefix under which its files
@@ -71,221 +78,179 @@ class ImportGraph:
         self._roots = roots
         self._plumbing = plumbing
 
-    def reached(self, tree: ast.Module, *, where: str = "") -> dict[str, Path]:
-        """The files of all modules that `tree` imports, directly or not, by dotted module name."""
-        found: dict[str, Path] = {}
-        seen: set[Import] = set()
-        waiting = list(imports_of(tree, package=""))
-        while waiting:
-            wanted = waiting.pop()
-            if wanted in seen or self._is_plumbing(wanted):
-                continue
-            seen.add(wanted)
-            for module in self._defining(wanted):
-                path = self._file(module)
-                if module in found or path is None or self._is_plumbing(Import(module, None)):
-                    continue
-                found[module] = path
-                package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-                waiting.extend(_imports(path, package))
-        return found
+    def reached(self, tree: ast.Module) -> Reached:
+        """What a script depends on, directly or not.
 
-    def sha256(self, path: Path) -> str:
-        """The hash of a module's code."""
-        return _code(path).sha256
+        Raises:
+            InvalidInput: A module that it imports is not Python.
+        """
+        reader = _Reader(self)
+        reader.count(script_definition(tree))
+        reader.read()
+        return Reached(
+            {name: module.path for name, module in reader.loaded.items() if module.path},
+            tuple((one.module.path, one.label, one.sha256) for one in reader.counted if one.module.path),
+            hash_value(sorted(reader.meanings)),
+        )
 
-    def _is_plumbing(self, wanted: Import) -> bool:
-        dotted = f"{wanted.module}.{wanted.name}" if wanted.name else wanted.module
-        return any(dotted == name or dotted.startswith(f"{name}.") for name in self._plumbing)
+    def is_plumbing(self, module: str) -> bool:
+        """Whether a module can't change a result."""
+        return any(module == name or module.startswith(f"{name}.") for name in self._plumbing)
 
-    def _file(self, module: str) -> Path | None:
-        first = module.partition(".")[0]
-        base = self._roots.get(first) or self._roots.get("")
-        if base is None or not first:
+    def module(self, name: str) -> Module | None:
+        """The module of the project with this name; None if it is none of the project's."""
+        stem = self._stem(name)
+        if stem is None:
             return None
-        stem = base.joinpath(*module.split("."))
-        for candidate in (stem / "__init__.py", stem.with_suffix(".py")):
-            if candidate.is_file():
-                return candidate
-        return None
+        for path in (stem / "__init__.py", stem.with_suffix(".py")):
+            if path.is_file():
+                return read_module(name, path)
+        return Module(name, None, ast.Module([], [])) if stem.is_dir() else None
 
-    def _defining(self, wanted: Import, asked: frozenset[Import] = frozenset()) -> Iterator[str]:
-        """The modules that an import makes one depend on (those outside the roots are left out)."""
-        if wanted in asked:
-            return
-        asked |= {wanted}
-        path = self._file(wanted.module)
-        if path is None:
-            return
-        yield from self._running_parents(wanted.module)
-        if path.name != "__init__.py":
-            yield wanted.module
-            return
-        init = _init(path, wanted.module)
-        if not init.only_gathers or wanted.name in init.own:
-            yield wanted.module
-        if wanted.name is not None and self._file(f"{wanted.module}.{wanted.name}"):
-            yield from self._defining(Import(f"{wanted.module}.{wanted.name}", None), asked)
-        elif wanted.name not in init.own:
-            traced = self._all_defining(init.sources.get(wanted.name or "", []), asked)
-            yield from traced or self._all_defining(init.everything, asked)
+    def inside(self, package: str) -> Iterator[str]:
+        """The names of the modules in a package."""
+        stem = self._stem(package)
+        if stem is not None and stem.is_dir():
+            for path in sorted(stem.iterdir()):
+                if path.stem.isidentifier() and (path.suffix == ".py" or (path / "__init__.py").is_file()):
+                    yield f"{package}.{path.stem}"
 
-    def _all_defining(self, sources: list[Import], asked: frozenset[Import]) -> list[str]:
-        return [module for source in sources for module in self._defining(source, asked)]
-
-    def _running_parents(self, module: str) -> Iterator[str]:
-        """The packages around `module` whose `__init__` does more than gather names and so runs with it."""
-        parts = module.split(".")
-        for count in range(1, len(parts)):
-            parent = ".".join(parts[:count])
-            path = self._file(parent)
-            if path and path.name == "__init__.py" and not _init(path, parent).only_gathers:
-                yield parent
+    def _stem(self, name: str) -> Path | None:
+        base = self._roots.get(name.partition(".")[0]) or self._roots.get("")
+        return base.joinpath(*name.split(".")) if base is not None and name else None
 
 
-class _Init:
-    """What a package's `__init__` offers, and from where."""
+class _Reader:
+    """Follows names until no new definition is reached."""
 
-    def __init__(self, tree: ast.Module, package: str) -> None:
-        self.own: set[str] = set()
-        self.sources: dict[str, list[Import]] = {}
-        self.only_gathers = True
-        tables: list[ast.Dict] = []
-        lazy = False
-        for node in without_docstring(tree.body):
-            match node:
-                case ast.Import() | ast.ImportFrom():
-                    for name, source in _bound(node, package):
-                        self.sources.setdefault(name, []).append(source)
-                case ast.If(test=test) if _is_type_checking(test):
-                    pass
-                case ast.FunctionDef(name="__getattr__"):
-                    lazy = True
-                    self.sources.setdefault("*", []).extend(imports_of(node, package))
-                case ast.FunctionDef(name="__dir__"):
-                    pass
-                case (
-                    ast.Assign(targets=[ast.Name(id=name)], value=value)
-                    | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
-                ):
-                    if not name.startswith("__"):
-                        self.own.add(name)
-                    if isinstance(value, ast.Dict):
-                        tables.append(value)
-                    self.only_gathers &= name.startswith("__") or _is_literal(value)
-                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                    self.own.add(name)
-                    self.only_gathers = False
-                case _:
-                    self.only_gathers = False
-        if lazy:
-            for table in tables:
-                self._read_table(table, package)
-        self.everything = [source for found in self.sources.values() for source in found]
+    def __init__(self, graph: ImportGraph) -> None:
+        self._graph = graph
+        self._known: dict[str, Module | None] = {}
+        self._waiting: list[Definition] = []
+        self.loaded: dict[str, Module] = {}
+        self.counted: dict[Definition, None] = {}
+        self.meanings: set[str] = set()
 
-    def _read_table(self, table: ast.Dict, package: str) -> None:
-        """{"name": "module"}, {"name": ("module", "name")} or {"module": ["name", …]}, relative or not."""
-        for key, value in zip(table.keys, table.values, strict=True):
-            if not (isinstance(key, ast.Constant) and isinstance(key.value, str)):
-                continue
-            for text in (node.value for node in ast.walk(value) if isinstance(node, ast.Constant)):
-                if isinstance(text, str):
-                    for module in (text, f"{package}.{text.lstrip('.')}"):
-                        self.sources.setdefault(key.value, []).append(Import(module, None))
-                    for module in (key.value, f"{package}.{key.value.lstrip('.')}"):
-                        self.sources.setdefault(text, []).append(Import(module, None))
+    def count(self, definition: Definition) -> None:
+        if definition not in self.counted:
+            self.counted[definition] = None
+            self._waiting.append(definition)
 
+    def read(self) -> None:
+        while self._waiting:
+            self._follow(self._waiting.pop())
+            if not self._waiting and any(module.collects for module in self.loaded.values()):
+                for module in list(self.loaded.values()):
+                    for definition in module.subclasses:
+                        self.count(definition)
 
-def imports_of(tree: ast.AST, package: str, *, calls: bool = True) -> Iterator[Import]:
-    """Every import in `tree`, a module of `package`; without `calls` those by statements alone."""
-    for node in _runtime(tree, calls):
-        match node:
-            case ast.Import() | ast.ImportFrom():
-                for _, found in _bound(node, package):
-                    yield found
-            case ast.Call(
-                func=ast.Attribute(attr="import_module") | ast.Name(id="import_module" | "__import__"),
-                args=[ast.Constant(value=str() as module), *_],
-            ):
-                level = len(module) - len(module.lstrip("."))
-                yield Import(_absolute(module.lstrip("."), level, package), None)
+    def _follow(self, definition: Definition) -> None:
+        module = definition.module
+        user = definition.sha256 if module.name else "script"
+        for imported in chain.from_iterable(definition.imports.values()):
+            self._bring_in(imported, user)
+        for dotted in definition.uses:
+            for meaning in self._meanings(module, dotted, definition, set()):
+                self._note(user, dotted, meaning)
+            if dotted[:2] in _EVERYTHING:
+                for every in module.everything:
+                    self.count(every)
 
+    def _bring_in(self, imported: Imported, user: str) -> None:
+        """Note an import that counts whether its name is used or not."""
+        self._load(imported.loads)
+        if self._module(imported.module) is None:
+            self._note(user, (imported.name,), imported.full)
+        elif not imported.name:
+            for meaning in self._offered(imported.module, (), set()):
+                self._note(user, ("*",), meaning)
 
-def _runtime(tree: ast.AST, expressions: bool) -> Iterator[ast.AST]:
-    """All nodes (or all statements) but those that only a type checker sees."""
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        if isinstance(node, ast.If) and _is_type_checking(node.test):
-            waiting.extend(node.orelse)
-        elif expressions:
-            waiting.extend(ast.iter_child_nodes(node))
+    def _note(self, user: str, dotted: tuple[str, ...], meaning: Definition | str) -> None:
+        if isinstance(meaning, str):
+            self.meanings.add(f"{user} {dotted[0]} {meaning}")
         else:
-            for name in ("body", "orelse", "finalbody", "handlers", "cases"):
-                inner = getattr(node, name, None)
-                waiting.extend(inner if isinstance(inner, list) else ())
+            self.meanings.add(f"{user} {'.'.join(dotted)} {meaning.sha256}")
+            self._load(meaning.module.name)
+            self.count(meaning)
 
+    def _load(self, name: str) -> None:
+        """Count what a module and the packages around it do when they are imported."""
+        parts = name.split(".")
+        for size in range(1, len(parts) + 1):
+            name = ".".join(parts[:size])
+            module = self._module(name)
+            if module is None or name in self.loaded or self._graph.is_plumbing(name):
+                continue
+            self.loaded[name] = module
+            if module.on_import.nodes:
+                self.count(module.on_import)
+            for imported in chain.from_iterable(module.imports.values()):
+                self._load(imported.loads)
+                if imported.attribute:
+                    self._load(f"{imported.module}.{imported.attribute}")
+            for imported in module.unused:
+                self._bring_in(imported, "")
 
-def _bound(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple[str, Import]]:
-    """The names that an import statement binds, and what each is."""
-    if isinstance(node, ast.Import):
-        for alias in node.names:
-            yield alias.asname or alias.name.partition(".")[0], Import(alias.name, None)
-        return
-    module = _absolute(node.module or "", node.level, package)
-    for alias in node.names:
-        yield alias.asname or alias.name, Import(module, None if alias.name == "*" else alias.name)
+    def _module(self, name: str) -> Module | None:
+        if name not in self._known:
+            self._known[name] = self._graph.module(name)
+        return self._known[name]
 
+    def _meanings(
+        self, module: Module, dotted: tuple[str, ...], within: Definition | None, asked: set[tuple[str, ...]]
+    ) -> Iterator[Definition | str]:
+        """What a dotted name means in a module, or in a definition with imports of its own."""
+        head, *rest = dotted
+        sources = within.imports.get(head, []) if within else []
+        if not sources and head in module.definitions:
+            yield module.definitions[head]
+        for imported in sources or module.imports.get(head, []):
+            if self._module(imported.module) is None:
+                yield imported.full
+            else:
+                attribute = (imported.attribute,) if imported.attribute else ()
+                yield from self._offered(imported.module, (*attribute, *rest), asked)
 
-def _absolute(module: str, level: int, package: str) -> str:
-    if level == 0:
-        return module
-    parts = package.split(".")
-    base = parts[: len(parts) - (level - 1)]
-    return ".".join([*base, module] if module else base)
+    def _offered(
+        self, name: str, dotted: tuple[str, ...], asked: set[tuple[str, ...]]
+    ) -> Iterator[Definition | str]:
+        """What a dotted name means to those who ask the module `name` for it; all of it for no name."""
+        module = self._module(name)
+        if module is None or self._graph.is_plumbing(name) or (name, *dotted) in asked:
+            return
+        asked.add((name, *dotted))
+        self._load(name)
+        if not dotted:
+            yield from self._everything(module, asked)
+            for inner in self._graph.inside(name):
+                yield from self._offered(inner, (), asked)
+        elif dotted[0] in module.definitions or dotted[0] in module.imports:
+            yield from self._meanings(module, dotted, None, asked)
+        elif self._module(f"{name}.{dotted[0]}"):
+            yield from self._offered(f"{name}.{dotted[0]}", dotted[1:], asked)
+        elif "__getattr__" in module.definitions:
+            yield module.definitions["__getattr__"]
+            yield from self._lazily(module, dotted, asked)
+        else:
+            yield from self._everything(module, asked)
 
+    def _everything(self, module: Module, asked: set[tuple[str, ...]]) -> Iterator[Definition | str]:
+        yield from module.everything
+        for name in module.imports:
+            yield from self._meanings(module, (name,), None, asked)
 
-def _is_type_checking(test: ast.expr) -> bool:
-    return ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
-
-
-def _is_literal(value: ast.expr) -> bool:
-    try:
-        ast.literal_eval(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _code(path: Path) -> _Code:
-    return _read_code(path, file_state(path))
-
-
-def _imports(path: Path, package: str) -> tuple[Import, ...]:
-    return _read_imports(path, package, file_state(path))
-
-
-def _init(path: Path, package: str) -> _Init:
-    return _read_init(path, package, file_state(path))
-
-
-@functools.lru_cache(maxsize=4096)
-def _read_code(path: Path, state: tuple[int, ...]) -> _Code:
-    source = read_source(path, str(path))
-    try:
-        tree = parse(source)
-    except SyntaxError as error:
-        raise not_python(error, str(path), source) from error
-    return _Code(tree, code_hash(tree), "import_module" in source or "__import__" in source)
-
-
-@functools.lru_cache(maxsize=4096)
-def _read_imports(path: Path, package: str, state: tuple[int, ...]) -> tuple[Import, ...]:
-    code = _read_code(path, state)
-    return tuple(imports_of(code.tree, package, calls=code.calls))
-
-
-@functools.lru_cache(maxsize=4096)
-def _read_init(path: Path, package: str, state: tuple[int, ...]) -> _Init:
-    return _Init(_read_code(path, state).tree, package)
+    def _lazily(
+        self, module: Module, dotted: tuple[str, ...], asked: set[tuple[str, ...]]
+    ) -> Iterator[Definition | str]:
+        """What a name may mean that a module looks for, when asked, in those that its strings name."""
+        names = {text for text in module.strings} | {
+            absolute(text.lstrip("."), 1, module.package) for text in module.strings
+        }
+        sources = [
+            (name, source)
+            for name in sorted(names)
+            if name != module.name and (source := self._module(name)) is not None
+        ]
+        binding = [name for name, source in sources if {dotted[0]} & {*source.definitions, *source.imports}]
+        for name in binding or [name for name, _ in sources]:
+            yield from self._offered(name, dotted if binding else (), asked)

@@ -214,17 +214,19 @@ def _analysis(path: Path, file: str, text: str) -> Analysis:
 
 
 def cells_hash(sources: Iterator[str] | list[str]) -> str:
-    """Hash of code cells: what each does, and where one ends (records know their cell).
+    """Hash of code cells: what each does, imports aside, and where one ends (records know their cell).
 
     Cells without a statement don't count. Raises SyntaxError.
     """
     cells = [_statement_hashes(source) for source in sources]
-    return hash_value([list(hashes) for hashes in cells if hashes])
+    return hash_value([[sha256 for sha256 in hashes if sha256] for hashes in cells if hashes])
 
 
 @functools.lru_cache(maxsize=4096)  # a script and the notebooks of all its runs have the same cells
 def _statement_hashes(source: str) -> tuple[str, ...]:
-    return tuple(code_hash(statement) for statement in parse(source).body)
+    """The hash of each statement; "" for an import, which counts by what it brings in."""
+    imports = (ast.Import, ast.ImportFrom)
+    return tuple("" if isinstance(node, imports) else code_hash(node) for node in parse(source).body)
 
 
 def has_code(source: str) -> bool:

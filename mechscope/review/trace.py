@@ -26,7 +26,7 @@ from mechscope.articles.sources import (
     shortcodes_in,
 )
 from mechscope.errors import InvalidInput, MechscopeError, UnknownName
-from mechscope.files import read_text
+from mechscope.files import hash_value, read_text
 from mechscope.ledger.notebook import read_notebook
 from mechscope.ledger.schema import KINDS, WHOLE, LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME
@@ -70,7 +70,8 @@ class Input:
     """Something that an analysis was found from.
 
     Attributes:
-        kind: "script", "module", "data", "findings", "model" or "sparse autoencoder".
+        kind: "script", "module" (its definitions that count), "data", "findings", "model" or "sparse
+            autoencoder".
         state: How it is now: "unchanged", "changed", "missing"; for a model whether its weights are here.
         source: Where a model comes from.
     """
@@ -332,6 +333,7 @@ def _pattern(name: ast.JoinedStr) -> str:
 
 def _inputs(shelf: Shelf, ledger: LedgerFile) -> Iterator[Input]:
     """What the ledger states as its inputs, each beside how it is now."""
+    from mechscope.pipeline.fingerprint import changed_code
     from mechscope.pipeline.scripts import need_of
 
     old = ledger.inputs
@@ -345,8 +347,11 @@ def _inputs(shelf: Shelf, ledger: LedgerFile) -> Iterator[Input]:
 
     script = "not known" if now is None else "unchanged" if now.script == old.script else "changed"
     yield Input("script", f"analyses/{ledger.analysis}.py", old.script, script)
-    for path, sha256 in sorted(old.modules.items()):
-        yield Input("module", path, sha256, state("modules", path, sha256))
+    changed = {key for key, *_ in changed_code(old, now)} if now is not None else set()
+    for path, hashes in old.modules.items():
+        names = [name for name in hashes if f"{path}: {name}" in changed]
+        words = f"changed: {', '.join(names)}" if names else "unchanged"
+        yield Input("module", path, hash_value(hashes), "not known" if now is None else words)
     for path, sha256 in sorted(old.data.items()):
         yield Input("data", path, sha256, state("data", path, sha256))
     for need, sha256 in sorted(old.needs.items()):

@@ -45,7 +45,7 @@ def test_an_analysis_runs_or_says_what_does_not_apply_and_why(
     model: Path, name: str, recorded: dict[str, recording.Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT / "analyses")
-    ended = _executed(name, {"model": str(model), **FEWER}, monkeypatch)
+    ended = executed(name, {"model": str(model), **FEWER}, monkeypatch)
     absent = {record_name for record_name, record in recorded.items() if isinstance(record, Absent)}
     expected = {*read_ledger(Project(ROOT).results_dir("smollm2-135m", name)).findings.names}
     if not ended:
@@ -60,7 +60,7 @@ def test_an_analysis_runs_or_says_what_does_not_apply_and_why(
     assert ended or len(absent) < len(expected)
 
 
-def _executed(name: str, parameters: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> str:
+def executed(name: str, parameters: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> str:
     """Run a script's cells here, which saves the start of a kernel; why it ended early, "" if it did not."""
     analysis = find_analyses(Project(ROOT))[name]
     module = ModuleType("analysis")

@@ -21,7 +21,7 @@ from mechscope.ledger.store import (
 )
 from mechscope.project import Project
 
-INPUTS = Inputs(parameters={"seed": 0}, script="s", modules={}, data={}, models={}, saes={}, needs={})
+INPUTS = Inputs(parameters={"seed": 0}, script="s", code={}, data={}, models={}, saes={}, needs={})
 
 
 def written(root: Path) -> Path:

@@ -65,7 +65,7 @@ def test_a_comment_makes_nothing_stale(project: Project) -> None:
 
 def test_a_module_that_a_script_imports_counts(project: Project) -> None:
     edit(project.analyses / "_shared.py", "2 * x", "x * 2")
-    assert reasons(project) == {"source": ["analyses/_shared.py changed"], "derived": UPSTREAM}
+    assert reasons(project) == {"source": ["analyses/_shared.py: doubled changed"], "derived": UPSTREAM}
 
 
 def test_a_data_file_that_changed_is_named(project: Project) -> None:
@@ -128,7 +128,7 @@ def test_each_kind_of_change_of_a_model_is_told_apart() -> None:
         return Inputs(
             parameters={"model": name, **parameters},
             script="",
-            modules={},
+            code={},
             data={},
             models={"model": ModelInput(name=name, sha256=sha256)},
             saes={},
@@ -147,12 +147,12 @@ def test_a_model_that_is_declared_no_longer_is_missed_in_the_header() -> None:
         common = {
             "parameters": {"model": "a"},
             "script": "s",
-            "modules": {},
+            "code": {},
             "data": {},
             "saes": {},
             "needs": {},
         }
-        return Inputs(schema_version=1, models=models, **common)
+        return Inputs(models=models, **common)
 
     declared, undeclared = inputs({"model": ModelInput(name="a", sha256="1")}), inputs({})
     assert why_stale(declared, undeclared) == ["the script's header no longer lists 'model' under models"]
@@ -162,12 +162,14 @@ def test_a_model_that_is_declared_no_longer_is_missed_in_the_header() -> None:
 def test_an_accepted_change_is_fresh_and_keeps_its_reason(project: Project) -> None:
     edit(project.analyses / "_shared.py", "2 * x", "x * 2")
     before = read_ledger(project.results_dir("one", "source"))
-    assert accept(project, "source", "one", "multiplication commutes") == ("analyses/_shared.py changed",)
+    assert accept(project, "source", "one", "multiplication commutes") == (
+        "analyses/_shared.py: doubled changed",
+    )
     assert reasons(project) == {}
     after = read_ledger(project.results_dir("one", "source"))
     assert (after.findings, after.sha256) == (before.findings, before.sha256)
     assert [(one.changed, one.because) for one in after.accepted] == [
-        (("analyses/_shared.py changed",), "multiplication commutes")
+        (("analyses/_shared.py: doubled changed",), "multiplication commutes")
     ]
 
 

@@ -82,7 +82,7 @@ def test_a_result_has_its_ledger_its_figures_and_its_notebook(executed: Project)
     assert ledger.findings.statistics["total"].cell == "cell-03"
     assert ledger.inputs.parameters == {"seed": 0}
     assert list(ledger.inputs.data) == ["analyses/data/numbers.csv"]
-    assert list(ledger.inputs.modules) == ["analyses/_shared.py"]
+    assert list(ledger.inputs.code) == ["analyses/_shared.py: doubled", "imports"]
     notebook = (executed.results_dir("one", "source") / "notebook.ipynb").read_text()
     assert "added 2" in notebook
     assert "on stderr" not in notebook.replace('print(\\"on stderr\\"', "")

@@ -218,7 +218,7 @@ def write_sample_ledger(
         inputs=Inputs(
             parameters={"model": run, "seed": 0},
             script="a" * 64,
-            modules={"mechscope/stats.py": "b" * 64},
+            code={"mechscope/stats.py: mean": "b" * 64},
             data={"analyses/data/topics.csv": "c" * 64},
             models={"model": ModelInput(name=run, sha256="d" * 64)},
             saes={},

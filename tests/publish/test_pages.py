@@ -169,7 +169,7 @@ def test_what_was_accepted_without_a_rerun_is_no_longer_verified(sample: Project
     ledger = read_ledger(folder)
     write_sample_verification(sample, RUN, **({"inputs": inputs_hash(ledger.inputs)} if noted else {}))
     assert "verified by the authors' own rerun of 2026-11-20" in _words(sample, "numbers")
-    changed = ledger.inputs.model_copy(update={"modules": {"mechscope/stats/pairs.py": "f" * 64}})
+    changed = ledger.inputs.model_copy(update={"code": {"mechscope/stats/pairs.py: separation": "f" * 64}})
     accepted = () if noted else (Acceptance(changed=("pairs.py changed",), because="a new name"),)
     (folder / "ledger.json").write_text(
         ledger_text(ledger.model_copy(update={"inputs": changed, "accepted": accepted}))

