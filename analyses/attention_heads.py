@@ -1059,7 +1059,7 @@ else:
         "that attends most evenly there"
         + (", and the sender that the induction head's keys need most." if sender else ".")
     )
-    if problem := refusal(pattern_grid, patterns, titles, tokens, columns=2):
+    if problem := refusal(charts.pattern_grid, patterns, titles, tokens, columns=2):
         ledger.does_not_apply(problem, "patterns", "viewer")
     else:
         ledger.figure(
