@@ -78,7 +78,7 @@ def test_every_function_that_an_analysis_calls_is_counted(
     monkeypatch.chdir(ROOT / "analyses")
     model = make("llama-two-layers", tmp_path / "model")
     with functions_called() as called:
-        executed(name, {"model": str(model), "steps": 30, "n_seeds": 1, **FEWER}, monkeypatch)
+        executed(name, {"model": str(model), "steps": 60, "n_seeds": 1, **FEWER}, monkeypatch)
     reached = GRAPH.reached(find_analyses(Project(ROOT))[name].tree)
     counted = {(str(file), definition) for file, definition, _ in reached.definitions}
     named = {(file, definition) for file, line in called if (definition := definition_around(file, line))}
