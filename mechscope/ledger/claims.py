@@ -6,19 +6,25 @@ that analysis by then, on disk or in a commit: for those the claim is *explorato
 criterion could have seen them. Results that are the same in all runs could be seen for each of them. Entries
 of an analysis that is gone stay: it may be on another branch, and one that comes back with other criteria is
 no new one.
+
+An analysis that was renamed or split declares `moved_from: <old name>` in its script's header. A claim that
+the old analysis had under the same name and by the same criterion keeps its standing: its first entry repeats
+which results existed, and says where it was moved from. Any other claim of the new analysis is new, and
+results of the old one existed before it. So they did where nothing is declared and a claim is like one of an
+analysis that is gone: by its name, its criterion or its sentence.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mechscope.errors import LedgerDamaged
+from mechscope.errors import LedgerDamaged, UnknownName
 from mechscope.files import read_text, write_atomically
-from mechscope.ledger.history import results_ever
+from mechscope.ledger.history import Node, results_ever
 from mechscope.ledger.store import nodes_with_results
 from mechscope.project import SHARED, Project
 
@@ -43,6 +49,15 @@ class ClaimEntry(BaseModel):
     criterion: str
     sentence: str
     results_existed: tuple[str, ...]
+    moved_from: str = ""
+    """The analysis whose claim it was, by this criterion; empty where it was written for this one."""
+
+    def is_like(self, claim: ClaimEntry | ClaimText) -> bool:
+        """Whether a claim of another analysis may be this one under another name."""
+        name = claim.name if isinstance(claim, ClaimText) else claim.claim
+        return (
+            self.claim == name or self.criterion == claim.criterion or self.sentence == claim.sentence != ""
+        )
 
     def saw(self, run: str) -> bool:
         """Whether results of `run` were there when it was written: its own, or those of all runs.
@@ -82,46 +97,97 @@ def read_claims(project: Project) -> list[ClaimEntry]:
     return entries
 
 
-def register(project: Project, claims: Iterable[tuple[str, ClaimText]]) -> list[ClaimEntry]:
+def register(
+    project: Project, claims: Iterable[tuple[str, ClaimText]], moves: Mapping[str, str] | None = None
+) -> list[ClaimEntry]:
     """Append an entry for each (analysis, claim) whose criterion is new or changed; returns those entries.
+
+    Args:
+        moves: The old name of each analysis that declares one.
 
     Raises:
         LedgerDamaged: The lock can't be read.
+        UnknownName: Nothing is known of an analysis that another says it was moved from.
     """
-    new = unregistered(project, claims)
+    new = unregistered(project, claims, moves)
     if new:
         path = project.claims_lock
         before = lines_of_lock(path.read_text(encoding="utf-8")) if path.is_file() else []
         added = [
-            json.dumps(entry.model_dump(mode="json"), ensure_ascii=False, sort_keys=True) for entry in new
+            json.dumps(
+                entry.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False, sort_keys=True
+            )
+            for entry in new
         ]
         write_atomically(path, "\n".join([*before, *added]) + "\n")
     return new
 
 
-def unregistered(project: Project, claims: Iterable[tuple[str, ClaimText]]) -> list[ClaimEntry]:
+def unregistered(
+    project: Project, claims: Iterable[tuple[str, ClaimText]], moves: Mapping[str, str] | None = None
+) -> list[ClaimEntry]:
     """The entries that the lock lacks, for each (analysis, claim) whose criterion is new or changed.
 
-    Raises:
-        LedgerDamaged: The lock can't be read.
+    Args, raises: As `register`.
     """
-    latest = {(entry.analysis, entry.claim): entry.criterion for entry in read_claims(project)}
+    entries = read_claims(project)
+    latest = {(entry.analysis, entry.claim): entry.criterion for entry in entries}
     new = [
         (analysis, claim)
         for analysis, claim in claims
         if latest.get((analysis, claim.name)) != claim.criterion
     ]
-    ever = results_ever(project) if new else set()
-    return [
-        ClaimEntry(
-            analysis=analysis,
-            claim=claim.name,
-            criterion=claim.criterion,
-            sentence=claim.sentence,
-            results_existed=_runs_with_results(project, analysis, ever),
-        )
-        for analysis, claim in new
-    ]
+    nodes = {*nodes_with_results(project), *results_ever(project)} if new else set()
+    moves = moves or {}
+    known = {entry.analysis for entry in entries} | {name for _, name in nodes}
+    for analysis in dict.fromkeys(analysis for analysis, _ in new):
+        if analysis in moves and moves[analysis] not in known - {analysis}:
+            where = f"{project.relative(project.analyses / analysis)}.py: moved_from"
+            raise UnknownName("earlier analysis", moves[analysis], known - {analysis}, where=where)
+    return [_new_entry(project, entries, nodes, analysis, claim, moves) for analysis, claim in new]
+
+
+def _new_entry(
+    project: Project,
+    entries: Sequence[ClaimEntry],
+    nodes: set[Node],
+    analysis: str,
+    claim: ClaimText,
+    moves: Mapping[str, str],
+) -> ClaimEntry:
+    old = latest_entry(entries, moves.get(analysis, ""), claim.name)
+    is_first = latest_entry(entries, analysis, claim.name) is None
+    moved = old if old is not None and is_first and old.criterion == claim.criterion else None
+    names = {analysis}
+    if moved is None:
+        names = earlier_names(analysis, entries, moves) | {
+            entry.analysis
+            for entry in entries
+            if entry.is_like(claim) and not (project.analyses / f"{entry.analysis}.py").is_file()
+        }
+    existed = {run for run, name in nodes if name in names}
+    return ClaimEntry(
+        analysis=analysis,
+        claim=claim.name,
+        criterion=claim.criterion,
+        sentence=claim.sentence,
+        results_existed=tuple(sorted(existed.union(moved.results_existed if moved else ()))),
+        moved_from=moved.analysis if moved else "",
+    )
+
+
+def earlier_names(
+    analysis: str, entries: Sequence[ClaimEntry], moves: Mapping[str, str] | None = None
+) -> set[str]:
+    """An analysis and all that it was moved from, directly or not, as the lock or a header (`moves`) says."""
+    names: set[str] = set()
+    waiting = {analysis}
+    while waiting:
+        name = waiting.pop()
+        names.add(name)
+        origins = {entry.moved_from for entry in entries if entry.analysis == name}
+        waiting |= {*origins, (moves or {}).get(name, "")} - {""} - names
+    return names
 
 
 def is_exploratory(
@@ -143,12 +209,7 @@ def is_exploratory(
     return entry is None or entry.criterion != criterion or entry.saw(run)
 
 
-def latest_entry(entries: list[ClaimEntry], analysis: str, claim: str) -> ClaimEntry | None:
+def latest_entry(entries: Sequence[ClaimEntry], analysis: str, claim: str) -> ClaimEntry | None:
     """The entry that counts for a claim: its last one; None if it has none."""
     same = (entry for entry in reversed(entries) if (entry.analysis, entry.claim) == (analysis, claim))
     return next(same, None)
-
-
-def _runs_with_results(project: Project, analysis: str, ever: set[tuple[str, str]]) -> tuple[str, ...]:
-    """The runs that have results of an analysis on disk, and those that had some in a commit before."""
-    return tuple(sorted({run for run, name in {*nodes_with_results(project), *ever} if name == analysis}))

@@ -130,7 +130,7 @@ def run_analyses(project: Project, order: Order, reporter: Reporter | None = Non
         forced = set(wanted) if order.force else set()
         if not order.scheduler:
             _require_hub(project, nodes, places, forced)
-        claims.register(project, _claims_of(nodes, places.analyses))
+        claims.register(project, _claims_of(nodes, places.analyses), _moves(places.analyses))
         if order.scheduler:
             return unread + _distributed(project, nodes, places, forced, order, reporter)
         return unread + _threaded(project, nodes, places, forced, order, reporter)
@@ -141,13 +141,17 @@ def _claims_of(nodes: Sequence[Node], analyses: Mapping[str, Analysis]) -> list[
     return [(name, claim) for name in reached for claim in analyses[name].claims]
 
 
+def _moves(analyses: Mapping[str, Analysis]) -> dict[str, str]:
+    return {name: analysis.moved_from for name, analysis in analyses.items() if analysis.moved_from}
+
+
 def _all_fresh(project: Project, nodes: Sequence[Node], places: Places) -> list[Outcome]:
     """The outcomes of `nodes` if there is nothing to do for any of them, else none: then nobody has to wait.
 
     Results are exchanged as whole folders, so this may look while somebody else holds the lock: whatever is
     under way is either not there yet or whole.
     """
-    if claims.unregistered(project, _claims_of(nodes, places.analyses)):
+    if claims.unregistered(project, _claims_of(nodes, places.analyses), _moves(places.analyses)):
         return []
     outcomes = []
     for run, name in nodes:

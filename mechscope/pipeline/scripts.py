@@ -67,6 +67,7 @@ class Analysis:
     claims: tuple[ClaimText, ...]
     code: str
     tree: ast.Module
+    moved_from: str = ""
 
 
 def need_of(need: str, run: str) -> tuple[str, str]:
@@ -82,6 +83,7 @@ class _Declared(BaseModel):
     models: list[str] = []
     saes: list[str] = []
     needs: list[str] = []
+    moved_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -210,6 +212,7 @@ def _analysis(path: Path, file: str, text: str) -> Analysis:
         claims=tuple(claims_of(tree, file)),
         code=cells_hash(cell.source for cell in cells if cell.code and not cell.parameters),
         tree=tree,
+        moved_from=declared.moved_from,
     )
 
 

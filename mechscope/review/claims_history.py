@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from mechscope.errors import LedgerDamaged
-from mechscope.ledger.claims import ClaimEntry, latest_entry, lines_of_lock, read_claims
+from mechscope.ledger.claims import ClaimEntry, earlier_names, latest_entry, lines_of_lock, read_claims
 from mechscope.ledger.history import Node, changes, contents, git_prints, node_of
 from mechscope.ledger.store import load_ledger
 from mechscope.pipeline.shelf import runs_with_results
@@ -147,17 +147,18 @@ class _History:
     def names(self, entry: ClaimEntry, entries: Sequence[ClaimEntry]) -> set[str]:
         """The analysis of an entry, and those that are gone and were this one under another name.
 
-        They are if git knows their script as renamed to this one's, or if they made the same claim.
+        They are if the lock says so, if git knows their script as renamed to this one's, or if they made a
+        claim like this one. Those that a claim was moved from don't count for it: their results came after
+        its criterion, if the entry that was moved is right.
         """
-        return {entry.analysis} | {
+        origins = earlier_names(entry.analysis, entries)
+        gone = {
             name
             for name in self._gone_analyses
             if self._renamed.get(name) == entry.analysis
-            or any(
-                other.analysis == name and (other.claim == entry.claim or other.sentence == entry.sentence)
-                for other in entries
-            )
+            or any(known.analysis == name and known.is_like(entry) for known in entries)
         }
+        return {entry.analysis} | (gone - origins if entry.moved_from else gone | origins)
 
     @functools.cached_property
     def _gone_analyses(self) -> set[str]:
@@ -190,6 +191,7 @@ def _against(history: _History, entries: list[ClaimEntry]) -> Iterator[str]:
     lines = Counter(history.versions[-1][1])
     known = [entry for added in history.added if (entry := _entry(added.line)) is not None]
     counted: Counter[str] = Counter()
+    earlier: list[ClaimEntry] = []
     for added in history.added:
         entry = _entry(added.line)
         if entry is None:
@@ -199,13 +201,20 @@ def _against(history: _History, entries: list[ClaimEntry]) -> Iterator[str]:
         if counted[added.line] > lines[added.line]:
             yield f"{key}: the entry that {added.where} added was taken out or rewritten"
             continue
-        seen = history.seen(added.commit, history.names(entry, known))
+        if entry.moved_from and (problem := _wrongly_moved(entry, earlier)):
+            yield f"{key}: {problem}"
+        earlier.append(entry)
+        names = history.names(entry, known)
+        seen = history.seen(added.commit, names)
         if denied := sorted(run for run in seen if not entry.saw(run)):
             older = [f"{now} as {then}" if now != then else now for now, then in sorted(seen.items())]
             named = [name for name, now in zip(older, sorted(seen), strict=True) if now in denied]
+            alike = [known for known in earlier if known.analysis != entry.analysis and known.is_like(entry)]
+            like = next((f"{known.analysis}.{known.claim}" for known in alike if known.analysis in names), "")
             yield (
                 f"{key}: its entry knows of no results of {' and '.join(named)}, "
                 f"which were there before {added.where} added it"
+                + (f"; it looks like {like}, which was taken out: declare moved_from" if like else "")
             )
     for commit, version in history.versions[:-1]:
         for claim in sorted({(entry.analysis, entry.claim) for entry in entries}):
@@ -213,6 +222,19 @@ def _against(history: _History, entries: list[ClaimEntry]) -> Iterator[str]:
             rest = iter(now)
             if set(then) <= set(now) and not all(line in rest for line in then):
                 yield f"{'.'.join(claim)}: its entries stand in another order than in {commit[:7]}"
+
+
+def _wrongly_moved(entry: ClaimEntry, earlier: list[ClaimEntry]) -> str:
+    """Why an entry can't have been moved as it says, given those before it; empty if it can."""
+    old = latest_entry(earlier, entry.moved_from, entry.claim)
+    source = f"{entry.moved_from}.{entry.claim}"
+    if old is None:
+        return f"it says that it was moved from {source}, which had no entry by then"
+    if old.criterion != entry.criterion:
+        return f"it says that it was moved from {source}, which had another criterion"
+    if missing := sorted({*old.results_existed} - {*entry.results_existed}):
+        return f"it was moved from {source}, whose entry knows of results of {' and '.join(missing)}"
+    return ""
 
 
 def _of_claim(lines: Sequence[str], key: tuple[str, str]) -> list[str]:

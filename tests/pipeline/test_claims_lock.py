@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mechscope.errors import LedgerDamaged
+from mechscope.errors import LedgerDamaged, UnknownName
 from mechscope.ledger.claims import ClaimText, is_exploratory, read_claims, register
+from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
 from tests.throwaway import make_project, script
 
@@ -21,8 +22,8 @@ def claim(criterion: str, sentence: str = "It holds.") -> list[tuple[str, ClaimT
     return [("a", ClaimText("held", criterion, sentence, 1))]
 
 
-def results(project: Project, run: str) -> None:
-    folder = project.results_dir(run, "a")
+def results(project: Project, run: str, analysis: str = "a") -> None:
+    folder = project.results_dir(run, analysis)
     folder.mkdir(parents=True)
     (folder / "ledger.json").write_text("{}")
 
@@ -74,3 +75,103 @@ def test_a_damaged_lock_is_named_with_its_line(project: Project) -> None:
     project.claims_lock.write_text(project.claims_lock.read_text() + "{half\n")
     with pytest.raises(LedgerDamaged, match=r"analyses/claims.lock:2"):
         read_claims(project)
+
+
+# Analyses that are renamed or split -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def moved(tmp_path: Path) -> Project:
+    """`a` had three claims, one of them written after results of run "one"; `b` takes its place."""
+    project = make_project(tmp_path / "p", scripts={"a": script("1")})
+    register(project, [("a", claim_of("early")), ("a", claim_of("changed"))])
+    results(project, "one")
+    register(project, [("a", claim_of("late"))])
+    (project.analyses / "a.py").rename(project.analyses / "b.py")
+    return project
+
+
+def claim_of(name: str, criterion: str = "", sentence: str = "") -> ClaimText:
+    return ClaimText(name, criterion or f"{name} > 0", sentence or f"It is {name}.", 1)
+
+
+def test_a_renamed_analysis_that_says_so_keeps_the_standing_of_its_claims(moved: Project) -> None:
+    early, late = register(moved, [("b", claim_of("early")), ("b", claim_of("late"))], {"b": "a"})
+    assert (early.results_existed, early.moved_from) == ((), "a")
+    assert (late.results_existed, late.moved_from) == (("one",), "a")
+    assert not is_exploratory(moved, "one", "b", "early", "early > 0")
+    assert is_exploratory(moved, "one", "b", "late", "late > 0")
+
+
+@pytest.mark.parametrize(
+    ("claim", "moves"),
+    [
+        (claim_of("early"), {}),
+        (claim_of("other", "early > 0"), {}),
+        (claim_of("other", sentence="It is early."), {}),
+        (claim_of("early", "early > 1"), {"b": "a"}),
+        (claim_of("other"), {"b": "a"}),
+        (claim_of("other", "early > 0"), {"b": "a"}),
+    ],
+    ids=[
+        "same name",
+        "same criterion",
+        "same sentence",
+        "another criterion, declared",
+        "a new claim, declared",
+        "another name, declared",
+    ],
+)
+def test_what_was_not_moved_as_it_was_is_exploratory_where_the_old_analysis_had_results(
+    moved: Project, claim: ClaimText, moves: dict[str, str]
+) -> None:
+    (entry,) = register(moved, [("b", claim)], moves)
+    assert (entry.results_existed, entry.moved_from) == (("one",), "")
+
+
+def test_a_claim_that_is_like_none_of_the_old_analysis_is_new_where_nothing_is_declared(
+    moved: Project,
+) -> None:
+    (entry,) = register(moved, [("b", claim_of("other"))])
+    assert entry.results_existed == ()
+
+
+def test_an_analysis_may_be_split_and_moved_again(moved: Project) -> None:
+    for name in ("c", "d"):
+        (moved.analyses / f"{name}.py").write_text(script("1"))
+    moves = {"b": "a", "c": "a", "d": "a"}
+    claims = [("b", claim_of("early")), ("c", claim_of("changed")), ("d", claim_of("late"))]
+    assert [entry.results_existed for entry in register(moved, claims, moves)] == [(), (), ("one",)]
+    (moved.analyses / "b.py").rename(moved.analyses / "e.py")
+    again, new = register(moved, [("e", claim_of("early")), ("e", claim_of("new"))], {"e": "b"})
+    assert (again.results_existed, again.moved_from) == ((), "b")
+    assert new.results_existed == ("one",)
+
+
+def test_a_claim_that_moves_to_an_analysis_with_results_knows_of_them(moved: Project) -> None:
+    results(moved, "two", "b")
+    (entry,) = register(moved, [("b", claim_of("early"))], {"b": "a"})
+    assert entry.results_existed == ("two",)
+
+
+def test_a_criterion_that_changes_after_the_move_knows_of_the_results_before_it(moved: Project) -> None:
+    register(moved, [("b", claim_of("early"))], {"b": "a"})
+    (entry,) = register(moved, [("b", claim_of("early", "early > 1"))])
+    assert (entry.results_existed, entry.moved_from) == (("one",), "")
+
+
+def test_an_analysis_that_nothing_is_known_of_is_named_with_the_nearest(moved: Project) -> None:
+    with pytest.raises(UnknownName, match=r"analyses/b.py: moved_from") as raised:
+        register(moved, [("b", claim_of("early"))], {"b": "aa"})
+    assert "valid: a" in str(raised.value)
+
+
+def test_entries_that_were_not_moved_are_written_as_ever(project: Project) -> None:
+    register(project, claim("x > 0"))
+    assert "moved_from" not in project.claims_lock.read_text()
+
+
+def test_a_header_says_where_an_analysis_was_moved_from(project: Project) -> None:
+    text = script("1").replace("mechscope:\n", "mechscope:\n#   moved_from: old\n")
+    (project.analyses / "a.py").write_text(text)
+    assert find_analyses(project)["a"].moved_from == "old"

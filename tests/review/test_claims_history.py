@@ -243,3 +243,71 @@ def test_the_quick_look_at_everything_includes_the_lock(project: Project) -> Non
     assert "analyses/claims.lock  FAULTY" in done.output
     assert "analyses/claims.lock:1 is not an entry of the lock" in done.output
     assert f"{OTHER}:topic_geometry" in done.output  # every run that has results is looked at
+
+
+# Analyses that are renamed or split -------------------------------------------------------------------------
+
+
+def move(project: Project, *names: str, **changed: object) -> None:
+    """Commit that the analysis has other names now, and an entry for each; then results of all of them."""
+    aside = take_out(project)
+    first = json.loads(project.claims_lock.read_text().splitlines()[0])
+    with project.claims_lock.open("a") as lock:
+        for name in names:
+            lock.write(
+                json.dumps(first | {"analysis": name, "moved_from": "topic_geometry"} | changed) + "\n"
+            )
+    for name in names:
+        (project.analyses / f"{name}.py").write_text("y = 2\n")
+        for run in (RUN, OTHER):
+            shutil.copytree(aside / run / "topic_geometry", project.results / run / name)
+    (project.analyses / "topic_geometry.py").unlink(missing_ok=True)
+    commit(project.root)
+
+
+@pytest.mark.parametrize("names", [("other",), ("other", "second", "third")], ids=["renamed", "split"])
+def test_an_entry_that_says_where_it_was_moved_from_is_in_order(
+    project: Project, names: tuple[str, ...]
+) -> None:
+    move(project, *names)
+    assert problems(project) == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"moved_from": ""}, f"{DENIED}; looks like {KEY}, which was taken out: declare moved_from"),
+        ({"moved_from": "", "claim": "b"}, f"{DENIED}; looks like {KEY}"),
+        ({"moved_from": "nobody"}, "moved from nobody.abstraction, which had no entry by then"),
+        ({"claim": "never_there"}, "moved from topic_geometry.never_there, which had no entry by then"),
+        ({"criterion": "centred_max > 0"}, f"moved from {KEY}, which had another criterion"),
+    ],
+    ids=["not declared", "not declared, renamed", "from nowhere", "never there", "changed on the way"],
+)
+def test_an_entry_that_was_not_moved_as_it_says_is_named(
+    project: Project, changed: dict[str, object], named: str
+) -> None:
+    move(project, "other", **changed)
+    said = problems(project)
+    for part in named.split("; "):
+        assert any(part in problem and problem.startswith("other.") for problem in said), said
+
+
+def test_an_entry_that_forgets_on_its_way_which_results_existed_is_named(project: Project) -> None:
+    owned = entry(project, criterion="centred_max > 0", results_existed=[OTHER, RUN])
+    project.claims_lock.write_text(entry(project) + owned)
+    commit(project.root)
+    move(project, "other", criterion="centred_max > 0")
+    named = f"it was moved from {KEY}, whose entry knows of results of {OTHER} and {RUN}"
+    assert any(named in problem for problem in problems(project)), problems(project)
+
+
+def test_an_entry_that_is_moved_to_an_analysis_with_results_has_to_know_of_them(project: Project) -> None:
+    made_up = entry(project, claim="second", analysis="dummy")
+    forged = entry(project, claim="second", analysis="other", moved_from="dummy")
+    move(project, "other")
+    for line in (made_up, forged):
+        with project.claims_lock.open("a") as lock:
+            lock.write(line)
+        commit(project.root)
+    assert any("other.second" in problem and DENIED in problem for problem in problems(project))
