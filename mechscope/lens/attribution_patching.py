@@ -4,13 +4,12 @@
 
 with the gradient at the base run: two forward passes and one backward pass, whatever the number of places. It
 is exact where the score is linear in the activation; how far it is off elsewhere must be measured against
-`mechscope.lens.patching` (`compare`).
+`mechscope.lens.patching` (`mechscope.stats.agreement`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, get_args
 
 import numpy as np
@@ -34,25 +33,6 @@ from mechscope.lens.patching import (
     _Run,
     component_hook,
 )
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How an approximation compares with the exact effects, place by place.
-
-    Attributes:
-        correlation: Pearson's r; NaN where one side does not vary.
-        rms_error: Root of the mean squared difference, in units of the effect.
-        largest_error: Largest absolute difference.
-        sign: Share of places with the same sign, among those with an exact |effect| above `threshold`.
-        n: Number of places.
-    """
-
-    correlation: float
-    rms_error: float
-    largest_error: float
-    sign: float
-    n: int
 
 
 def attribution_map(
@@ -120,32 +100,6 @@ def attribution_map(
         effect = np.asarray(total) / difference
         maps.append(effect.sum(1) if component == "heads" else effect)
     return PatchingMap(component, tuple(maps))
-
-
-def compare(
-    approximate: Sequence[Float[np.ndarray, "layer place"]],
-    exact: Sequence[Float[np.ndarray, "layer place"]],
-    *,
-    threshold: float = 0.05,
-) -> Agreement:
-    """Agreement of two sets of maps over all their places.
-
-    Raises:
-        InvalidInput: Maps of different shapes.
-    """
-    if [one.shape for one in approximate] != [other.shape for other in exact]:
-        raise InvalidInput("the two sets of maps do not have the same shapes.")
-    one = np.concatenate([values.ravel() for values in approximate])
-    other = np.concatenate([values.ravel() for values in exact])
-    varied = one.std() > 0 and other.std() > 0
-    large = np.abs(other) > threshold
-    return Agreement(
-        float(np.corrcoef(one, other)[0, 1]) if varied else float("nan"),
-        float(np.sqrt(np.mean((one - other) ** 2))),
-        float(np.abs(one - other).max()),
-        float((np.sign(one) == np.sign(other))[large].mean()) if large.any() else float("nan"),
-        len(one),
-    )
 
 
 def _leaf(value: Tensor, hook: Any) -> Tensor:

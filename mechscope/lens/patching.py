@@ -104,6 +104,14 @@ class EncodedPairs:
         both = zip(self.clean[pair], self.corrupt[pair], strict=True)
         return [at for at, (one, other) in enumerate(both) if one != other]
 
+    def take(self, chosen: Sequence[int]) -> EncodedPairs:
+        """Some of the pairs, by number."""
+        parts = {
+            name: tuple(getattr(self, name)[pair] for pair in chosen)
+            for name in ("pairs", "clean", "corrupt", "answer", "wrong")
+        }
+        return EncodedPairs(**parts, n_special=self.n_special)
+
 
 @dataclass(frozen=True)
 class Site:
@@ -192,10 +200,6 @@ class PatchingMap:
 
     component: Component
     effects: tuple[Float[np.ndarray, "layer place"], ...]
-
-    def important(self, pair: int, threshold: float) -> list[tuple[int, int, float]]:
-        """(layer, place, effect) wherever |effect| exceeds a threshold, largest first."""
-        return important(self.effects[pair], threshold)
 
 
 def important(effects: Float[np.ndarray, "layer place"], threshold: float) -> list[tuple[int, int, float]]:

@@ -300,6 +300,33 @@ class Draws:
         drawn = self.weights(name, n if strata is None else strata) @ values / n
         return Estimates(values.mean(0), percentile_interval(drawn), n=n)
 
+    def of_means(
+        self,
+        name: str,
+        values: Float[np.ndarray, "item ..."],
+        of: Callable[[Float[np.ndarray, " ..."]], Float[np.ndarray, " ..."]],
+        *,
+        strata: Sequence[int] | Int[np.ndarray, " item"] | None = None,
+    ) -> Estimate:
+        """A statistic of means over items (a ratio, a correlation, the largest one), with its interval.
+
+        Args:
+            values: Of each item the quantities that are averaged, in any shape.
+            of: Makes the statistic from their means, draw × … as well as … alone.
+            strata: Items are resampled within these; None: all together.
+
+        Raises:
+            InvalidInput: A stratum with a single item, or a resample in which the statistic has no value.
+        """
+        values = np.asarray(values, dtype=np.float64)
+        n = len(values)
+        items = values.reshape(n, -1)
+        means = self.weights(name, n if strata is None else strata) @ items / n
+        with np.errstate(invalid="ignore", divide="ignore"):
+            resampled = of(means.reshape(-1, *values.shape[1:]))
+            value = float(of(items.mean(0).reshape(values.shape[1:])))
+        return Estimate.of_draws(value, resampled, n=n)
+
 
 def stacked(series: Mapping[str, Estimates], **columns: object) -> pd.DataFrame:
     """The frames of several series of the same units, one under the other, with the column `label` in front.

@@ -285,6 +285,22 @@ def mean_similarity_interval(
     return percentile_interval(out, level)
 
 
+def mean_within_and_across(
+    similarity: Float[np.ndarray, "item item"], labels: Int[np.ndarray, " item"]
+) -> tuple[float, float]:
+    """Mean similarity of two items with the same label, and of two with different ones: T is the difference.
+
+    Raises:
+        InvalidInput: As `separation`; also where no two items have the same label, or no two different ones.
+    """
+    _pairs(similarity, len(labels))
+    same = same_label(labels).astype(bool)
+    within, across = same & ~np.eye(len(labels), dtype=bool), ~same
+    if not within.any() or not across.any():
+        raise InvalidInput("two items with the same label are needed, and two with different ones.")
+    return float(similarity[within].mean()), float(similarity[across].mean())
+
+
 def same_label(labels: Int[np.ndarray, " item"]) -> Float[np.ndarray, "item item"]:
     """1 where two items have the same label, else 0: a clustering as a matrix of similarities.
 

@@ -5,6 +5,7 @@ Every function takes a `numpy.random.Generator`; the same generator state gives 
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -172,6 +173,20 @@ def bootstrap_weights(
             len(members), np.full(len(members), 1 / len(members)), resamples
         )
     return weights
+
+
+def pooled_strata(labels: Sequence[Hashable], *, fewest: int = 5) -> Int[np.ndarray, " item"]:
+    """Strata for a bootstrap within labels, those of fewer than `fewest` items taken together.
+
+    Resampled alone, n items vary by only (n − 1) / n of what they should. Where the rare labels have a single
+    item together, it goes with the label that has most.
+    """
+    _, strata, sizes = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
+    rare = sizes[strata] < fewest
+    strata[rare] = len(sizes)
+    if rare.sum() == 1:
+        strata[rare] = sizes.argmax()
+    return strata
 
 
 def percentile_interval(draws: Float[np.ndarray, "draw unit"], level: float = 0.95) -> Interval:

@@ -270,3 +270,7 @@ def test_unknown_names_are_refused(bridge, encoded):
 def test_important_places_are_those_above_the_threshold_largest_first():
     effects = np.array([[0.1, -0.6], [0.3, 0.2]])
     assert important(effects, 0.25) == [(0, 1, -0.6), (1, 0, 0.3)]
+
+
+def test_some_of_the_pairs_are_what_they_would_be_encoded_alone(bridge, encoded):
+    assert encoded.take([2, 0]) == encode_pairs(bridge, [PAIRS[2], PAIRS[0]])

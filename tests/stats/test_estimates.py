@@ -180,3 +180,25 @@ def test_frames_hold_a_row_a_unit_and_stack_by_label() -> None:
     both = stacked({"first": units, "second": units}, layer=range(3))
     assert list(both["label"]) == ["first"] * 3 + ["second"] * 3 and list(both["layer"]) == [0, 1, 2] * 2
     assert list(both)[:2] == ["label", "layer"] and list(both.index) == list(range(6))
+
+
+def test_a_statistic_of_means_is_a_mean_where_it_is_the_mean() -> None:
+    draws = Draws(seed=0, resamples=300)
+    estimate, mean = draws.of_means("m", VALUES, np.asarray), draws.mean("m", VALUES)
+    assert (estimate.value, estimate.low, estimate.high, estimate.n) == pytest.approx(
+        (mean.value, mean.low, mean.high, 40)
+    )
+
+
+def test_a_statistic_of_means_sees_each_item_in_its_own_shape() -> None:
+    """The largest of the means, and not the mean of the largest."""
+    values = np.random.default_rng(0).normal([[0.0, 3.0], [1.0, 2.0]], 0.1, size=(50, 2, 2))
+    draws = Draws(seed=0, resamples=200)
+    estimate = draws.of_means("m", values, lambda means: means[..., 0, 1] - means[..., 1, 0])
+    assert estimate.value == pytest.approx(values[:, 0, 1].mean() - values[:, 1, 0].mean())
+    assert estimate.low is not None and estimate.low < 2 < (estimate.high or 0) < 2.2
+
+
+def test_a_statistic_without_a_value_in_some_resample_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="no value in some resample"):
+        Draws(0, 50).of_means("m", np.ones((4, 2)), lambda means: (means[..., 0] - 1) / (means[..., 1] - 1))

@@ -10,6 +10,7 @@ from mechscope.stats.pairs import (
     adjusted_rand,
     mean_by_group,
     mean_similarity_interval,
+    mean_within_and_across,
     nearest_share,
     role_swap_test,
     same_label,
@@ -259,6 +260,22 @@ def test_a_mantel_test_against_the_labels_gives_the_same_p():
     )
     ours = separation_test(matrix, labels, resamples=1999, rng=rng).p[0]
     assert ours == pytest.approx(theirs, abs=0.03)
+
+
+def test_t_is_the_mean_within_minus_the_mean_across():
+    similarity = np.array(
+        [[1.0, 0.9, 0.2, 0.4], [0.9, 1.0, 0.1, 0.3], [0.2, 0.1, 1.0, 0.5], [0.4, 0.3, 0.5, 1.0]]
+    )
+    labels = np.array([3, 3, 7, 7])
+    within, across = mean_within_and_across(similarity, labels)
+    assert (within, across) == pytest.approx((0.7, 0.25))
+    assert separation(similarity, labels)[0] == pytest.approx(within - across)
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2]])
+def test_means_within_and_across_need_pairs_of_both_kinds(labels):
+    with pytest.raises(InvalidInput, match="same label"):
+        mean_within_and_across(np.eye(3), np.array(labels))
 
 
 def test_the_adjusted_rand_index_has_its_known_values():

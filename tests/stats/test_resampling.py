@@ -9,6 +9,7 @@ from mechscope.stats.resampling import (
     compare_with_null,
     percentile_interval,
     permuted_within,
+    pooled_strata,
     swapped_roles,
 )
 
@@ -118,6 +119,21 @@ def test_percentiles_are_central_and_units_separate():
     found = percentile_interval(draws, 0.9)
     np.testing.assert_allclose(found.low, [50, 0])
     np.testing.assert_allclose(found.high, [950, 0])
+
+
+@pytest.mark.parametrize(
+    "labels, together",
+    [
+        ("aaaaabbbbb", ["aaaaa", "bbbbb"]),
+        ("aaaaabbccc", ["aaaaa", "bbccc"]),
+        ("aaaaaabbbbbc", ["aaaaaac", "bbbbb"]),  # a single one would never vary
+        ("abc", ["abc"]),
+    ],
+)
+def test_rare_labels_are_one_stratum_and_a_single_item_goes_with_the_largest(labels, together):
+    strata = pooled_strata(list(labels))
+    found = {"".join(np.array(list(labels))[strata == stratum]) for stratum in np.unique(strata)}
+    assert found == set(together)
 
 
 def test_impossible_comparisons_are_refused():
