@@ -68,37 +68,30 @@ resamples = 10_000
 # rows, not on the seeds: these are too few for an interval.
 
 # %%
-import zlib
-
 import numpy as np
 import pandas as pd
 
 from mechscope import charts
-from mechscope.ledger import Close, Ledger
+from mechscope.ledger import FLOAT32, Close, Ledger
 from mechscope.lens.attention import head_scores
 from mechscope.lens.repeats import repeated_tokens
 from mechscope.lens.training import Recipe, periodic_loss, phase_change, repeating_rows, train
-from mechscope.stats.resampling import bootstrap_weights, percentile_interval
+from mechscope.stats.estimates import Draws
 from mechscope.stats.samples import sign_flip_test
 
-TRAINED = Close(rtol=0.05, atol=0.05, because="training amplifies the last digits of float32")
-STEPS = Close(atol=45, because="training amplifies the last digits of float32")
-
-
-def draws(name: str) -> np.random.Generator:
-    """A generator for one purpose, so that adding one moves no other's draws."""
-    return np.random.default_rng([seed, zlib.crc32(name.encode())])
-
-
-ledger = Ledger("train_induction")
+AMPLIFIED = "training amplifies the last digits of float32"
+TRAINED = Close(rtol=0.05, atol=0.05, because=AMPLIFIED)
+CURVES = Close(rtol=0.2, atol=0.3, because=AMPLIFIED)
+STEPS = Close(atol=45, because=AMPLIFIED)
 EVERY = 15
-KINDS = {
-    "two layers": {},
-    "one layer": {"n_layers": 1},
-    "two layers, one length": {"periods": (16, 16)},
-}
+KINDS = {"two layers": {}, "one layer": {"n_layers": 1}, "two layers, one length": {"periods": (16, 16)}}
+SHORT = {"two layers": "two", "one layer": "one", "two layers, one length": "fixed"}
+
+ledger = Ledger("train_induction", tolerance=TRAINED)
+draws = Draws(seed, resamples)
 base = Recipe(steps=steps, every=EVERY)
-held_out, lengths = repeating_rows(64, base, draws("held out"))
+held_out, lengths = repeating_rows(64, base, draws.rng("held out"))
+guessing = float(np.log(base.vocabulary))
 
 # %% [markdown]
 # ## Training
@@ -106,16 +99,14 @@ held_out, lengths = repeating_rows(64, base, draws("held out"))
 # %%
 points = []
 final: dict[str, list[np.ndarray]] = {kind: [] for kind in KINDS}
-chance: dict[str, float] = {}
 for kind, changes in KINDS.items():
     for replicate in range(seed, seed + n_seeds):
         trained = train(Recipe(steps=steps, every=EVERY, seed=replicate, **changes), progress=True)
-        rows = repeated_tokens(trained.bridge, 16, 20, rng=draws("scores"))
+        rows = repeated_tokens(trained.bridge, 16, 20, rng=draws.rng("scores"))
         for checkpoint in trained.checkpoints:
             bridge = trained.restore(checkpoint)
             loss = periodic_loss(bridge, held_out, lengths)
             scores = head_scores(bridge, rows)
-            chance = scores.chance
             points.append(
                 {
                     "model": kind,
@@ -130,81 +121,48 @@ for kind, changes in KINDS.items():
         final[kind].append(loss.late)
 curves = pd.DataFrame(points)
 last = curves[curves["step"] == steps].set_index(["model", "seed"])
+chance = scores.chance["induction"]
 
-ledger.statistic("n_seeds", n_seeds, label="Models of each kind, trained from different seeds")
-ledger.statistic("steps", steps, label="Training steps")
-ledger.statistic("chance", chance["induction"], label="Induction score by chance", format=".3f")
-ledger.statistic(
-    "loss_of_guessing", float(np.log(base.vocabulary)), label="Loss of guessing among all tokens", unit="nats"
-)
+ledger.statistic("n_seeds", n_seeds, "Models of each kind, trained from different seeds")
+ledger.statistic("steps", steps, "Training steps")
+ledger.statistic("chance", chance, "Induction score by chance", format=".3f", tolerance=FLOAT32)
+label = "Loss of guessing among all tokens"
+ledger.statistic("loss_of_guessing", guessing, label, unit="nats", tolerance=FLOAT32)
 
 # %% [markdown]
 # ## What each learns
 
 # %%
-SHORT = {"two layers": "two", "one layer": "one", "two layers, one length": "fixed"}
 for kind, name in SHORT.items():
-    per_row = np.mean(final[kind], axis=0)
-    weights = bootstrap_weights(np.zeros(len(per_row), dtype=np.int64), resamples, draws(f"late {name}"))
-    interval = percentile_interval(weights @ per_row[:, None] / len(per_row))
-    ledger.statistic(
-        # lint: allow loose-tolerance because training amplifies the last digits of float32
-        f"late_{name}",
-        per_row.mean(),
-        label=f"Loss at later positions after training, {kind} (mean over seeds; rows resampled)",
-        ci=(interval.low[0], interval.high[0]),
-        n=len(per_row),
-        resamples=resamples,
-        unit="nats",
-        tolerance=TRAINED,
-    )
+    late = draws.mean(f"late {name}", np.mean(final[kind], axis=0))
+    label = f"Loss at later positions after training, {kind} (mean over seeds; rows resampled)"
+    # lint: allow loose-tolerance because training amplifies the last digits of float32
+    ledger.statistic(f"late_{name}", late, label, unit="nats")
     for score in ("induction", "previous"):
         values = last.loc[kind][score]
-        ledger.statistic(
+        for end, value in (("least", values.min()), ("most", values.max())):
+            label = f"Highest {score} score of any head, {end} over seeds, {kind}"
             # lint: allow loose-tolerance because training amplifies the last digits of float32
-            f"{score}_{name}_least",
-            values.min(),
-            label=f"Highest {score} score of any head, least over seeds, {kind}",
-            n=n_seeds,
-            tolerance=TRAINED,
-        )
-        ledger.statistic(
-            # lint: allow loose-tolerance because training amplifies the last digits of float32
-            f"{score}_{name}_most",
-            values.max(),
-            label=f"Highest {score} score of any head, most over seeds, {kind}",
-            n=n_seeds,
-            tolerance=TRAINED,
-        )
+            ledger.statistic(f"{score}_{name}_{end}", value, label, n=n_seeds)
 # A row's losses are averaged over seeds first: rows are resampled and flipped, seeds are not.
-advantage = np.mean(final["one layer"], axis=0) - np.mean(final["two layers"], axis=0)
-weights = bootstrap_weights(np.zeros(len(advantage), dtype=np.int64), resamples, draws("advantage"))
-interval = percentile_interval(weights @ advantage[:, None] / len(advantage))
-test = sign_flip_test(advantage, resamples=resamples, rng=draws("advantage test"))
+saved = np.mean(final["one layer"], axis=0) - np.mean(final["two layers"], axis=0)
+test = sign_flip_test(saved, resamples=resamples, rng=draws.rng("advantage test"))
+how = "sign flips over held-out rows (each averaged over the same few seeds), two-sided"
 ledger.statistic(
     # lint: allow loose-tolerance because training amplifies the last digits of float32
     "advantage",
-    advantage.mean(),
-    label="Loss at later positions that the second layer saves (mean over seeds; held-out rows "
+    draws.mean("advantage", saved).tested(test.p, how),
+    "Loss at later positions that the second layer saves (mean over seeds; held-out rows "
     "resampled, not seeds)",
-    ci=(interval.low[0], interval.high[0]),
-    n=len(advantage),
-    p=test.p,
-    test="sign flips over held-out rows (each averaged over the same few seeds), two-sided",
-    resamples=resamples,
     unit="nats",
-    tolerance=TRAINED,
 )
 ledger.claim(
     "two_layers_learn",
-    # lint: allow numeral because the number of layers is the design
     "Every model of two layers grows an induction head.",
     criterion="induction_two_least > 0.5",
 )
 ledger.claim(
-    "one_layer_cannot",
-    "No model of one layer grows an induction head.",
-    criterion="induction_one_most < 0.2",
+    "one_layer_cannot", "No model of one layer grows an induction head.", criterion="induction_one_most < 0.2"
 )
 ledger.claim(
     "second_layer_saves",
@@ -213,16 +171,13 @@ ledger.claim(
 )
 ledger.claim(
     "previous_token_head_too",
-    # lint: allow numeral because the number of layers is the design
     "Every model of two layers has a previous-token head as well.",
     criterion="previous_two_least > 0.4",
 )
 ledger.claim(
     "one_length_is_a_shortcut",
-    # lint: allow numeral because the number of layers is the design
     "Trained on one length only, models of two layers grow no induction head, and on other lengths they are "
-    "worse "
-    "than guessing.",
+    "worse than guessing.",
     criterion="induction_fixed_most < 0.2 and late_fixed.low > loss_of_guessing",
 )
 
@@ -230,12 +185,11 @@ ledger.claim(
 # ## The phase change
 
 # %%
-least_fall = float(np.log(base.vocabulary)) / 4
-found = []
+changes = []
 for (kind, replicate), curve in curves.groupby(["model", "seed"], sort=False):
     change = phase_change(curve["step"].tolist(), curve["late"].tolist())
     induction = curve.set_index("step")["induction"]
-    found.append(
+    changes.append(
         {
             "model": kind,
             "seed": replicate,
@@ -246,11 +200,10 @@ for (kind, replicate), curve in curves.groupby(["model", "seed"], sort=False):
             "kept": change.kept,
             "before": induction[change.start],
             "after": induction[change.end],
-            "change": "yes" if change.sudden(fall=least_fall) else "no",
+            "change": "yes" if change.sudden(fall=guessing / 4) else "no",
         }
     )
-changes = pd.DataFrame(found)
-table = changes[changes["model"] == "two layers"]
+changes = pd.DataFrame(changes)
 ledger.table(
     "phase_changes",
     changes,
@@ -265,75 +218,35 @@ ledger.table(
         "after": "induction after",
         "change": "phase change",
     },
-    formats={name: ".2f" for name in ("fall", "share", "kept", "before", "after")},
-    tolerance={
-        "*": Close(rtol=0.2, atol=0.3, because="training amplifies the last digits of float32"),
-        "from": STEPS,
-        "to": STEPS,
-    },
+    formats=dict.fromkeys(("fall", "share", "kept", "before", "after"), ".2f"),
+    tolerance={"*": CURVES, "from": STEPS, "to": STEPS},
 )
 for kind, name in SHORT.items():
-    ledger.statistic(
-        f"changes_{name}",
-        int((changes.loc[changes["model"] == kind, "change"] == "yes").sum()),
-        label=f"Models that go through a phase change, {kind}",
-        n=n_seeds,
-    )
-    ledger.statistic(
-        f"share_{name}_most",
-        changes.loc[changes["model"] == kind, "share"].max(),
-        format=".0%",
-        label=f"Share of the whole fall that lies where the loss falls fastest, most over seeds, {kind}",
-        n=n_seeds,
-        tolerance=TRAINED,
-    )
-ledger.statistic(
-    "change_fall_least",
-    table["fall"].min(),
-    label="Fall of the late loss in the phase change, least over seeds",
-    n=n_seeds,
-    unit="nats",
-    tolerance=TRAINED,
-)
-ledger.statistic(
-    "change_kept_least",
-    table["kept"].min(),
-    format=".0%",
-    label="Part of that fall that no later checkpoint takes back, least over seeds",
-    n=n_seeds,
-    tolerance=TRAINED,
-)
-ledger.statistic(
-    "change_share_least",
-    table["share"].min(),
-    format=".0%",
-    label="Share of the whole fall of the late loss that lies in the phase change, least over seeds",
-    n=n_seeds,
-    tolerance=TRAINED,
-)
-ledger.statistic(
-    "change_start",
-    int(table["from"].min()),
-    label="First step of the earliest phase change",
-    tolerance=STEPS,
-)
-ledger.statistic(
-    "change_end", int(table["to"].max()), label="Last step of the latest phase change", tolerance=STEPS
-)
-for name, end in (("least", table["before"].min()), ("most", table["before"].max())):
-    ledger.statistic(
-        f"induction_before_{name}",
-        end,
-        label=f"Highest induction score of any head before the phase change, {name} over seeds",
-        n=n_seeds,
-        tolerance=TRAINED,
-    )
+    own = changes[changes["model"] == kind]
+    label = f"Models that go through a phase change, {kind}"
+    ledger.statistic(f"changes_{name}", int((own["change"] == "yes").sum()), label, n=n_seeds)
+    label = f"Share of the whole fall that lies where the loss falls fastest, most over seeds, {kind}"
+    ledger.statistic(f"share_{name}_most", own["share"].max(), label, format=".0%", n=n_seeds)
+two = changes[changes["model"] == "two layers"]
+start, end = int(two["from"].min()), int(two["to"].max())
+ledger.statistic("change_start", start, "First step of the earliest phase change", tolerance=STEPS)
+ledger.statistic("change_end", end, "Last step of the latest phase change", tolerance=STEPS)
+fall = "Fall of the late loss in the phase change, least over seeds"
+ledger.statistic("change_fall_least", two["fall"].min(), fall, n=n_seeds, unit="nats")
+for name, label in (
+    ("kept", "Part of that fall that no later checkpoint takes back, least over seeds"),
+    ("share", "Share of the whole fall of the late loss that lies in the phase change, least over seeds"),
+):
+    ledger.statistic(f"change_{name}_least", two[name].min(), label, format=".0%", n=n_seeds)
+for name, value in (("least", two["before"].min()), ("most", two["before"].max())):
+    label = f"Highest induction score of any head before the phase change, {name} over seeds"
+    ledger.statistic(f"induction_before_{name}", value, label, n=n_seeds)
 ledger.statistic(
     "induction_rise_least",
-    (table["after"] - table["before"]).min(),
-    label="Rise of the highest induction score during the phase change, least over seeds",
+    (two["after"] - two["before"]).min(),
+    "Rise of the highest induction score during the phase change, least over seeds",
     n=n_seeds,
-    tolerance=Close(atol=0.2, because="training amplifies the last digits of float32"),
+    tolerance=Close(atol=0.2, because=AMPLIFIED),
 )
 ledger.claim(
     "phase_change",
@@ -344,7 +257,6 @@ ledger.claim(
 )
 ledger.claim(
     "no_change_in_controls",
-    # lint: allow numeral because the number of layers is the design
     "No model of one layer, and none trained on one length, goes through a phase change.",
     criterion="changes_one == 0 and changes_fixed == 0",
     exploratory="all curves had been seen",
@@ -354,35 +266,23 @@ ledger.claim(
     "The induction head appears in the phase change.",
     criterion="induction_rise_least > 0.3",
 )
+panels = {"late": "late loss (nats)", "induction": "induction score", "previous": "previous-token score"}
 ledger.figure(
     "curves",
-    charts.training_curves(
-        curves,
-        panels={
-            "late": "late loss (nats)",
-            "induction": "induction score",
-            "previous": "previous-token score",
-        },
-        window=(int(table["from"].min()), int(table["to"].max())),
-    ),
+    charts.training_curves(curves, panels=panels, window=(start, end)),
     caption="Held-out loss where tokens could be copied, and the highest induction and previous-token score "
-    "of any "
-    "head, during training; one line a seed. Band: from the beginning of the earliest to the end of the "
-    "latest "
-    # lint: allow numeral because the number of layers is the design
-    "phase change of the models of two layers.",
-    # lint: allow numeral because the number of layers is the design
+    "of any head, during training; one line a seed. Band: from the beginning of the earliest to the end of "
+    "the latest phase change of the models of two layers.",
     alt="Three stacked panels over training steps. With two layers the late loss falls and the induction "
-    "score "
-    "rises within the marked band; the lines of the controls do otherwise.",
-    tolerance={"*": Close(rtol=0.2, atol=0.3, because="training amplifies the last digits of float32")},
+    "score rises within the marked band; the lines of the controls do otherwise.",
+    tolerance=CURVES,
 )
 ledger.table(
     "checkpoints",
     curves,
     key=["model", "seed", "step"],
     caption="Held-out losses and highest scores at every checkpoint.",
-    formats={"late": ".2f", "early": ".2f", "induction": ".2f", "previous": ".2f"},
-    tolerance={"*": Close(rtol=0.2, atol=0.3, because="training amplifies the last digits of float32")},
+    formats=dict.fromkeys(("late", "early", "induction", "previous"), ".2f"),
+    tolerance=CURVES,
     shown=12,
 )
