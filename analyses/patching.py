@@ -91,15 +91,7 @@ from mechscope.errors import InvalidInput
 from mechscope.ledger import RESAMPLED, Close, Ledger
 from mechscope.lens.attribution_patching import attribution_map
 from mechscope.lens.patching import Pair, encode_pairs, important, pair_scores, patching_map
-from mechscope.lens.patching_roles import (
-    ROLES,
-    crossing,
-    handover,
-    patch_roles,
-    patchable,
-    summed_by_role,
-    taken_over,
-)
+from mechscope.lens.patching_roles import crossing, handover, patch_roles, patchable, sum_by_role, taken_over
 from mechscope.models import load_model
 from mechscope.stats.agreement import agreement_sums, correlation, mean_distance, rms, rms_error, sign_share
 from mechscope.stats.estimates import Draws, Estimate, Missing
@@ -156,6 +148,11 @@ def record_agreement(name, first, second, members, **labels):
     return sums
 
 
+def correlation_gain(means):
+    """By how much two measurements of the first kind correlate more than two of the second."""
+    return correlation(means)[..., 0] - correlation(means)[..., 1]
+
+
 def curves(effects, members, label="{}", **columns):
     """Mean over the pairs that have tokens of a role, with its interval, as rows of a table."""
     parts = []
@@ -163,7 +160,7 @@ def curves(effects, members, label="{}", **columns):
         has = np.flatnonzero(effects.has(role))
         if len(has) > 1:  # no pair has tokens between, with some tokenizers
             own = strata([members[row] for row in has])
-            curve = draws.curve(" ".join([*columns.values(), role]), effects.of(role)[has], strata=own)
+            curve = draws.means(" ".join([*columns.values(), role]), effects.of(role)[has], strata=own)
             part = curve.frame(**columns, label=label.format(role), x=effects.layers)
             parts.append(part.assign(pairs=curve.n))
     return pd.concat(parts, ignore_index=True)
@@ -253,18 +250,18 @@ for name, count, label in (
 
 # %%
 NEIGHBOURS = Close(atol=1.01 * every / n_layers, because="neighbouring blocks of a mean over pairs")
-of_blocks = {"layers": layers, "n_layers": n_layers}
+handed_over = partial(handover, layers=layers, n_layers=n_layers)
+crossed = partial(crossing, layers=layers, n_layers=n_layers)
 ends = denoised.effects[:, [0, -1]]
 if n_layers < 2:
     one_block = f"a handover needs two blocks, and this model has {n_layers}"
     ledger.does_not_apply(one_block, "handover", "handover_between_blocks")
 else:
-    depth = partial(handover, **of_blocks)
     label = "Depth, as a share of the layers, from which the last token carries more than the changed token"
-    record("handover", ends, all_pairs, label, depth, format=".0%", tolerance=NEIGHBOURS)
+    record("handover", ends, all_pairs, label, handed_over, format=".0%", tolerance=NEIGHBOURS)
     label = "The same depth, interpolated between these blocks"
     # lint: allow loose-tolerance because it is that of neighbouring blocks
-    record("handover_between_blocks", ends, all_pairs, label, partial(crossing, **of_blocks), format=".0%")
+    record("handover_between_blocks", ends, all_pairs, label, crossed, format=".0%")
 with_between = np.flatnonzero(denoised.has("between"))
 between = denoised.of("between")[with_between]
 label = "Largest mean effect of the tokens between, over blocks"
@@ -277,13 +274,13 @@ record_agreement(
     r="Correlation of denoising and noising effects over pairs, roles and blocks",
     gap="Mean absolute difference between a denoising and a noising effect",
 )
-both = [
-    curves(denoised, all_pairs, direction="denoising"),
-    curves(noised, several_pairs, direction="noising"),
-]
+role_curves = {
+    "denoising": curves(denoised, all_pairs, direction="denoising"),
+    "noising": curves(noised, several_pairs, direction="noising"),
+}
 ledger.table(
     "role_effects",
-    pd.concat(both, ignore_index=True).rename(columns={"x": "block"}),
+    pd.concat(role_curves.values(), ignore_index=True).rename(columns={"x": "block"}),
     key=["direction", "label", "block"],
     caption="Mean effect of patching the residual stream before a block, by role of the position.",
     labels={"label": "role", "value": "effect", "low": "from", "high": "to"},
@@ -291,12 +288,10 @@ ledger.table(
     tolerance=ends_too,
     shown=12,
 )
-for curve, effects, direction, verb in zip(
-    both, (denoised, noised), ("denoising", "noising"), ("restoring", "spoiling"), strict=True
-):
+for direction, verb, effects in (("denoising", "restoring", denoised), ("noising", "spoiling", noised)):
     ledger.figure(
         f"roles_{direction}",
-        charts.effect_curves(curve, x_title="before block", y_title="effect"),
+        charts.effect_curves(role_curves[direction], x_title="before block", y_title="effect"),
         caption=f"Mean effect of {verb} the residual stream at the changed token, at the tokens between and "
         "at the last token; bands are 95% intervals over pairs.",
         alt="Curves over blocks: the effect of the changed token falls while that of the last token rises."
@@ -307,8 +302,8 @@ for curve, effects, direction, verb in zip(
 by_phenomenon = []
 for name in dict.fromkeys(rows["phenomenon"]):
     own = np.array([phenomenon == name for phenomenon in phenomena])
-    means = np.stack([denoised.mean(role, own) for role in ROLES])
-    depth = float(handover(means, **of_blocks)) if own.any() else None
+    means = np.stack([denoised.mean(role, own) for role in denoised.roles])
+    depth = float(handed_over(means)) if own.any() else None
     by_phenomenon.append((name, (rows["phenomenon"] == name).sum(), own.sum(), depth, means[1].max()))
 ledger.table(
     "phenomena",
@@ -461,7 +456,7 @@ quick = {"residual": [], "heads": quick_heads}
 for effects, start in zip(by_gradient["residual"].effects, starts, strict=True):
     quick["residual"].append(effects[layers, start:])
 for kind in PARTS:
-    exact[kind], quick[kind] = parts[kind].effects, summed_by_role(by_gradient[kind], few, ENDS)
+    exact[kind], quick[kind] = parts[kind].effects, sum_by_role(by_gradient[kind], few, ENDS)
 sums = {}
 for kind, words in SINGLE.items():
     sums[kind] = record_agreement(
@@ -476,14 +471,9 @@ for kind, words in SINGLE.items():
     label = f"Root mean square of the exact effects of {words}"
     record(f"{kind}_spread", sums[kind], first_pairs, label, rms, format=".3f")
 for kind, words in (("residual", "the residual stream"), ("mlp", "MLPs")):
-    record(
-        f"attribution_{kind}_minus_heads_r",
-        np.stack([sums["heads"], sums[kind]], axis=1),
-        first_pairs,
-        f"Correlation of attribution patching with the exact effects on {words} minus that on heads",
-        lambda means: np.diff(correlation(means))[..., 0],
-        format="+.3f",
-    )
+    label = f"Correlation of attribution patching with the exact effects on {words} minus that on heads"
+    both = np.stack([sums[kind], sums["heads"]], axis=1)
+    record(f"attribution_{kind}_minus_heads_r", both, first_pairs, label, correlation_gain, format="+.3f")
 
 # %%
 sizes = np.sort(np.abs(heads).reshape(len(few), -1))[:, ::-1]

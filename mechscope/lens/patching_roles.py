@@ -156,7 +156,7 @@ def patch_roles(
     return {kind: RoleEffects(tuple(roles), blocks, effects[kind], gaps) for kind in components}
 
 
-def summed_by_role(
+def sum_by_role(
     effects: PatchingMap, encoded: EncodedPairs, roles: Sequence[Role] = ROLES
 ) -> Float[np.ndarray, "pair role layer"]:
     """Effects of single positions summed over those of each role (0 where there are none).

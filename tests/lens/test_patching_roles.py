@@ -13,7 +13,7 @@ from mechscope.lens.patching_roles import (
     patch_roles,
     patchable,
     role_positions,
-    summed_by_role,
+    sum_by_role,
     taken_over,
 )
 
@@ -95,7 +95,7 @@ def test_means_are_over_the_pairs_that_have_tokens_of_the_role(bridge, encoded):
 
 def test_sums_over_roles_add_up_single_positions(bridge, encoded):
     maps = attribution_map(bridge, encoded, "attention", min_gap=1e-6)
-    sums = summed_by_role(maps, encoded)
+    sums = sum_by_role(maps, encoded)
     for pair, effects in enumerate(maps.effects):
         places = role_positions(encoded, pair)
         for role, name in enumerate(ROLES):
@@ -105,7 +105,7 @@ def test_sums_over_roles_add_up_single_positions(bridge, encoded):
     alone = encode_pairs(bridge, [PAIRS[2]])
     exact = patching_map(bridge, alone, "mlp", min_gap=1e-6)
     single = patch_roles(bridge, alone, ["mlp"], ("changed token", "last token"), min_gap=1e-6)["mlp"]
-    ends = summed_by_role(exact, alone, ("changed token", "last token"))
+    ends = sum_by_role(exact, alone, ("changed token", "last token"))
     np.testing.assert_allclose(ends, single.effects, atol=2e-4)
 
 
