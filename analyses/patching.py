@@ -144,6 +144,7 @@ def record_agreement(name, first, second, members, **labels):
     """How two measurements of the same places agree: a statistic for each measure that has a label."""
     sums = agreement_sums(first, second)
     for measure, label in labels.items():
+        # lint: allow loose-tolerance because the interval is narrow where hardly anything is left to vary
         record(f"{name}_{measure}", sums, members, label, MEASURES[measure], format=".3f")
     return sums
 
@@ -316,6 +317,7 @@ ledger.table(
 )
 ledger.claim(
     "handed_over_midway",
+    # lint: allow numeral because it is what the criterion says
     "The last token takes over from the changed tokens in the middle of the model, "
     "between a third and five sixths of its depth.",
     criterion="handover > 1 / 3 and handover < 5 / 6",
@@ -594,7 +596,6 @@ restored = {**{kind: parts[kind].effects[:, :, fewer] for kind in PARTS}, "heads
 spoiled = single_effects(few, direction="noising", min_gap=min_gap)
 judged = single_effects(few.take(far), score="kl", min_gap=0.0) if far else {kind: [] for kind in spoiled}
 for kind, words in (("attention", "blocks' attention"), ("mlp", "blocks' MLPs"), ("heads", "heads")):
-    # lint: allow loose-tolerance because the interval is narrow where hardly anything is left to vary
     record_agreement(
         f"{kind}_directions",
         restored[kind],
