@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -49,6 +50,35 @@ class AnswerScores:
     def known(self) -> Bool[Tensor, " text"]:
         """Whether the model, always taking the most probable token, would write the answer."""
         return self.worst_rank == 1
+
+    def frame(self, prompts: Sequence[str], answers: Sequence[str]) -> pd.DataFrame:
+        """A row for each answer: prompt, answer, tokens (how many), log_prob, first_rank, known."""
+        return pd.DataFrame(
+            {
+                "prompt": prompts,
+                "answer": answers,
+                "tokens": self.n_tokens.numpy(),
+                "log_prob": self.log_prob.numpy(),
+                "first_rank": self.first_rank.numpy(),
+                "known": self.known.numpy(),
+            }
+        )
+
+
+def next_other(groups: Sequence[str], first: Int[Tensor, " text"]) -> Int[Tensor, " text"]:
+    """For each text the next one of its group, round the end, whose answer begins with another token.
+
+    Returns:
+        Its index; −1 where the whole group's answers begin with the same token.
+    """
+    n = len(groups)
+    others = torch.full((n,), -1)
+    for text, group in enumerate(groups):
+        following = [(text + step) % n for step in range(1, n)]
+        rivals = [row for row in following if groups[row] == group and first[row] != first[text]]
+        if rivals:
+            others[text] = rivals[0]
+    return others
 
 
 def rank_of(logits: Float[Tensor, "item vocab"], ids: Int[Tensor, " item"]) -> Int[Tensor, " item"]:

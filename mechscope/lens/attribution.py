@@ -13,10 +13,12 @@ Folding also centres the unembedding: raw logits become the unfolded model's cen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -123,6 +125,22 @@ class Attribution:
             values += [*heads, self.attention_biases[layer], self.mlps[layer], self.mlp_biases[layer]]
         return (*names, "final bias"), torch.stack([*values, self.final_bias])
 
+    def sublayers(self, text: int = 0) -> dict[str, float]:
+        """One text's parts in the order of the pass, a layer's heads as one part, with their biases."""
+        parts = {"embedding": (self.embedding + self.position)[text]}
+        for layer, heads in enumerate(self.heads):
+            parts[f"attention {layer}"] = heads[:, text].sum() + self.attention_biases[layer, text]
+            parts[f"MLP {layer}"] = self.mlps[layer, text] + self.mlp_biases[layer, text]
+        return {name: float(part) for name, part in (parts | {"final bias": self.final_bias[text]}).items()}
+
+
+def largest_parts(parts: Mapping[str, float], k: int, *, rest: str = "all other parts") -> dict[str, float]:
+    """The k parts of largest size in their own order, and the sum of the others as the last one, if any."""
+    large = sorted(parts, key=lambda name: -abs(parts[name]))[:k]
+    kept = {name: value for name, value in parts.items() if name in large}
+    others = [value for name, value in parts.items() if name not in large]
+    return kept | ({rest: sum(others)} if others else {})
+
 
 @dataclass(frozen=True)
 class NeuronAttribution:
@@ -163,6 +181,58 @@ class NeuronAttribution:
             )
             for at in order.tolist()
         ]
+
+    def frame(self, k: int, *, text: int = 0) -> pd.DataFrame:
+        """The k largest neurons of one text by activation, then by contribution.
+
+        Returns:
+            The columns order, place (from 1 on), neuron ("L3N120"), activation and adds (its contribution).
+
+        Raises:
+            InvalidInput: As `top`.
+        """
+        rows = [
+            (by, place, f"L{neuron.layer}N{neuron.neuron}", neuron.activation, neuron.contribution)
+            for by in get_args(NeuronOrder)
+            for place, neuron in enumerate(self.top(k, by=by, text=text), start=1)
+        ]
+        return pd.DataFrame(rows, columns=["order", "place", "neuron", "activation", "adds"])
+
+    def overlap(self, k: int) -> Float[np.ndarray, " text"]:
+        """In each text, the share of the k most active neurons that is among the k that contribute most.
+
+        Raises:
+            InvalidInput: k below 1 or above the number of neurons.
+        """
+        return self._overlap(self.contributions, k)
+
+    def overlap_exchanged(self, k: int, *, exchanges: int, seed: int) -> Float[np.ndarray, " text"]:
+        """`overlap` when neurons of a layer exchange their output weights, mean over so many exchanges.
+
+        What is left is due to activity alone: a neuron that is twice as active contributes twice as much,
+        whatever it writes.
+
+        Raises:
+            InvalidInput: As `overlap`.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        weights = (self.contributions / self.activations).nan_to_num(0.0, posinf=0.0, neginf=0.0)
+        shares = []
+        for _ in range(exchanges):
+            exchanged = [layer[torch.randperm(len(layer), generator=generator)] for layer in weights]
+            shares.append(self._overlap(self.activations * torch.stack(exchanged), k))
+        return np.mean(shares, axis=0)
+
+    def _overlap(
+        self, contributions: Float[Tensor, "layer neuron text"], k: int
+    ) -> Float[np.ndarray, " text"]:
+        n = self.activations[..., 0].numel()
+        if not 1 <= k <= n:
+            raise InvalidInput(f"there are no top {k} of {n} neurons.")
+        active, added = (
+            values.abs().flatten(0, 1).topk(k, dim=0).indices for values in (self.activations, contributions)
+        )
+        return (active[:, None] == added[None]).any(1).double().mean(0).numpy()
 
 
 NeuronOrder = Literal["activation", "contribution"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -71,6 +72,26 @@ class LogitLens:
         # Counted from the end: rows that agree without a break up to the last one.
         run = agrees.flip(0).long().cumprod(0).sum(0)
         return len(agrees) - run - 1
+
+    def frame(self) -> pd.DataFrame:
+        """A row for each layer and item, layer by layer.
+
+        Returns:
+            The columns layer, text, position, target, rank and probability (of the target), top_id and
+            top_probability (of the most probable token), entropy, and kl, which is no less than 0.
+        """
+        n_rows, n_items = self.rank.shape
+        columns = {
+            "layer": torch.tensor(self.layers)[:, None].expand(n_rows, n_items),
+            **{name: getattr(self, name).expand(n_rows, n_items) for name in ("text", "position", "target")},
+            "rank": self.rank,
+            "probability": self.log_prob.exp(),
+            "top_id": self.top_ids[:, :, 0],
+            "top_probability": self.top_probabilities[:, :, 0],
+            "entropy": self.entropy,
+            "kl": self.kl.clamp_min(0),
+        }
+        return pd.DataFrame({name: values.flatten().numpy() for name, values in columns.items()})
 
 
 def logit_lens(

@@ -1,4 +1,4 @@
-"""Two shares measured on the same items: how far apart they are, and McNemar's exact test of it.
+"""Shares of items, and two shares of the same items: how far apart they are, and McNemar's exact test of it.
 
 Two intervals say little about the difference: they ignore that easy items are easy both times.
 """
@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from mechscope.errors import InvalidInput
+from mechscope.stats.estimates import Estimate
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,29 @@ class PairedShares:
     first_only: int
     second_only: int
     n: int
+
+    @property
+    def estimate(self) -> Estimate:
+        """The difference with its interval and its test."""
+        by = "exact McNemar test, two-sided; interval of Bonett and Price"
+        return Estimate(self.difference, self.low, self.high, p=self.p, test=by, n=self.n)
+
+
+def share_of(true: Bool[np.ndarray, " item"]) -> Estimate:
+    """The share of items for which something is true, with Wilson's interval.
+
+    A bootstrap of items that are all alike would give a single point.
+
+    Raises:
+        InvalidInput: No items.
+    """
+    from statsmodels.stats.proportion import proportion_confint
+
+    if not len(true):
+        raise InvalidInput("a share needs items.")
+    count, n = int(true.sum()), len(true)
+    low, high = proportion_confint(count, n, method="wilson")
+    return Estimate(count / n, float(low), float(high), n=n, test="Wilson interval of a proportion")
 
 
 def compare_paired_shares(

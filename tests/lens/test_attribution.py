@@ -9,7 +9,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.tools.analysis import direct_logit_attribution
 
 from mechscope.errors import InvalidInput, ModelMismatch, UnknownName
-from mechscope.lens.attribution import attribute, attribute_neurons
+from mechscope.lens.attribution import NeuronAttribution, attribute, attribute_neurons, largest_parts
 from mechscope.lens.core.tokens import tokenise
 from mechscope.lens.logit_lens import logit_by_layer
 
@@ -140,6 +140,58 @@ def test_neurons_sum_to_their_mlps_and_the_largest_come_first(exact, texts):
         assert values[0] == float(everything[:, :, 1].abs().max())
         first = best[0]
         assert float(everything[first.layer, first.neuron, 1]) == getattr(first, by)
+
+
+def test_the_parts_of_sublayers_sum_to_the_total(exact, texts):
+    found = attribute(exact, tokenise(exact, texts), ANSWERS, padding="none")
+    for text in (0, 3):
+        parts = found.sublayers(text)
+        assert len(parts) == 2 + 2 * len(found.heads)
+        assert sum(parts.values()) == pytest.approx(float(found.total[text]), abs=1e-9)
+        assert parts["MLP 1"] == pytest.approx(float((found.mlps + found.mlp_biases)[1, text]))
+
+
+def test_small_parts_are_one_part_at_the_end():
+    parts = {"a": 0.1, "b": -5.0, "c": 3.0, "d": 0.2}
+    assert largest_parts(parts, 2) == pytest.approx({"b": -5.0, "c": 3.0, "all other parts": 0.3})
+    assert largest_parts(parts, 4) == parts
+
+
+def planted_neurons(weights: torch.Tensor) -> NeuronAttribution:
+    """Neurons of 2 layers in 3 texts, the first of each layer the more active."""
+    activations = torch.arange(20, 0, -1.0).double().view(2, 10, 1).expand(2, 10, 3)
+    return NeuronAttribution((0, 1), activations, activations * weights[:, :, None])
+
+
+def test_neurons_that_all_write_alike_contribute_as_they_are_active():
+    alike = planted_neurons(torch.ones(2, 10))
+    assert alike.overlap(5).tolist() == [1.0, 1.0, 1.0]
+    assert alike.overlap_exchanged(5, exchanges=3, seed=0).tolist() == [1.0, 1.0, 1.0]
+    with pytest.raises(InvalidInput, match="no top 21 of 20"):
+        alike.overlap(21)
+
+
+def test_exchanged_weights_forget_which_neuron_wrote_and_stay_in_their_layer():
+    only_last = torch.zeros(2, 10)
+    only_last[1, 9] = 100.0
+    planted = planted_neurons(only_last)
+    assert planted.overlap(1).tolist() == [0.0] * 3  # neuron L1N9 writes, L0N0 is the most active
+    by_layer = planted.overlap_exchanged(1, exchanges=50, seed=0)
+    assert by_layer.tolist() == [0.0] * 3, "the weight never leaves layer 1"
+    first = torch.zeros(2, 10)
+    first[0, 9] = 100.0
+    share = planted_neurons(first).overlap_exchanged(1, exchanges=2000, seed=0)[0]
+    assert share == pytest.approx(0.1, abs=0.02)  # one in ten lands on the most active neuron
+
+
+def test_a_frame_of_neurons_holds_both_orders(exact, texts):
+    found = attribute_neurons(exact, tokenise(exact, texts), ANSWERS, padding="none")
+    frame = found.frame(3, text=1)
+    assert list(frame) == ["order", "place", "neuron", "activation", "adds"]
+    assert frame["order"].tolist() == ["activation"] * 3 + ["contribution"] * 3
+    assert frame["place"].tolist() == [1, 2, 3] * 2
+    best = found.top(1, by="contribution", text=1)[0]
+    assert frame.loc[3, ["neuron", "adds"]].tolist() == [f"L{best.layer}N{best.neuron}", best.contribution]
 
 
 def test_parts_agree_with_transformer_lens_where_it_applies(bridge, texts):

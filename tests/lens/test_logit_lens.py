@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mechscope.errors import InvalidInput, UnknownName
-from mechscope.lens.answers import rank_of, score_answers
+from mechscope.lens.answers import next_other, rank_of, score_answers
 from mechscope.lens.core.forward import read_positions, require_hooks
 from mechscope.lens.core.readout import soft_cap, unembed
 from mechscope.lens.core.tokens import batches, tokenise
@@ -78,6 +78,19 @@ def test_convergence_is_where_the_last_unbroken_agreement_begins():
     assert lens.convergence.tolist() == [1, 2, -1]
 
 
+def test_a_frame_of_the_lens_holds_a_row_a_layer_and_item(bridge, texts):
+    lens = logit_lens(bridge, tokenise(bridge, texts), ANSWERS, top_k=2)
+    frame = lens.frame()
+    assert len(frame) == lens.rank.numel() and frame["kl"].min() >= 0
+    for row, item in ((0, 1), (2, 3)):
+        cell = frame[(frame["layer"] == row - 1) & (frame["text"] == item)].iloc[0]
+        assert cell["rank"] == lens.rank[row, item] and cell["target"] == ANSWERS[item]
+        assert cell["probability"] == pytest.approx(float(lens.log_prob[row, item].exp()))
+        assert cell["top_id"] == lens.top_ids[row, item, 0]
+        assert cell["top_probability"] == lens.top_probabilities[row, item, 0]
+        assert cell["entropy"] == lens.entropy[row, item] and cell["position"] == lens.position[item]
+
+
 def test_the_logit_by_layer_ends_at_the_models_logit(bridge, texts):
     tokenised = tokenise(bridge, texts)
     centred = logit_by_layer(bridge, tokenised, ANSWERS)
@@ -107,6 +120,21 @@ def test_answers_of_several_tokens_are_scored_whole(bridge, texts):
         assert found.first_rank[at] == ranks[0] and found.worst_rank[at] == max(ranks)
         assert bool(found.known[at]) == (max(ranks) == 1)
     assert found.n_tokens.tolist() == [1, 3, 2, 1, 1, 2]
+
+
+def test_a_frame_of_answers_holds_a_row_a_prompt(bridge, texts):
+    answers = ["w9", "w1 w2 w3", "w5 w6", "w8", "w4", "w7 w8"]
+    scores = score_answers(bridge, texts, answers, prepend_bos=True)
+    frame = scores.frame(texts, answers)
+    assert list(frame) == ["prompt", "answer", "tokens", "log_prob", "first_rank", "known"]
+    assert frame["tokens"].tolist() == [1, 3, 2, 1, 1, 2] and frame["answer"].tolist() == answers
+    assert frame["log_prob"].tolist() == scores.log_prob.tolist()
+
+
+def test_the_next_other_is_of_the_same_group_and_begins_with_another_token():
+    groups = ["state", "state", "land", "state", "land", "river", "river"]
+    first = torch.tensor([1, 1, 2, 3, 4, 5, 5])
+    assert next_other(groups, first).tolist() == [3, 3, 4, 0, 2, -1, -1]
 
 
 def test_ranks_count_ties_in_the_order_of_ids():

@@ -6,7 +6,7 @@ from scipy.stats import multinomial
 from statsmodels.stats.contingency_tables import mcnemar
 
 from mechscope.errors import InvalidInput
-from mechscope.stats.paired_shares import compare_paired_shares
+from mechscope.stats.paired_shares import compare_paired_shares, share_of
 
 
 def outcomes(both: int, first_only: int, second_only: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
@@ -83,3 +83,22 @@ def test_what_is_not_a_pair_of_outcomes_is_refused():
         compare_paired_shares(yes, np.array([0.2, 0.9]))
     with pytest.raises(InvalidInput, match="not a confidence level"):
         compare_paired_shares(yes, yes, level=95)
+
+
+def test_as_an_estimate_the_difference_keeps_its_interval_and_test():
+    pairs = compare_paired_shares(*outcomes(20, 1, 9, 5))
+    estimate = pairs.estimate
+    assert (estimate.value, estimate.low, estimate.high) == (pairs.difference, pairs.low, pairs.high)
+    assert (estimate.p, estimate.n) == (pairs.p, 35) and estimate.test.startswith("exact McNemar")
+
+
+@pytest.mark.parametrize("count", [0, 7, 20])
+def test_a_share_lies_in_wilson_s_interval_even_at_its_ends(count):
+    share = share_of(np.arange(20) < count)
+    z, p = 1.959964, count / 20
+    middle = (p + z**2 / 40) / (1 + z**2 / 20)
+    half = z / (1 + z**2 / 20) * np.sqrt(p * (1 - p) / 20 + z**2 / 1600)
+    assert (share.value, share.low, share.high) == pytest.approx((p, middle - half, middle + half), abs=1e-6)
+    assert share.n == 20
+    with pytest.raises(InvalidInput, match="needs items"):
+        share_of(np.array([], dtype=bool))
