@@ -311,6 +311,12 @@ def shared_ending(rows: Sequence[Sequence[int]]) -> int:
     return sum(1 for _ in takewhile(lambda tokens: len(set(tokens)) == 1, together))
 
 
+def one_token(bridge: TransformerBridge, texts: Sequence[str], ending: int = 0) -> Bool[np.ndarray, " text"]:
+    """Which texts are one token of the vocabulary, when their last `ending` tokens are left aside."""
+    rows = _plain(bridge, texts)
+    return np.array([len(row) == ending + 1 and not _has_unknown(bridge, row) for row in rows], dtype=bool)
+
+
 def _plain(bridge: TransformerBridge, texts: Sequence[str]) -> list[list[int]]:
     return list(bridge.tokenizer(list(texts), add_special_tokens=False)["input_ids"])
 
