@@ -70,15 +70,14 @@ n_ending = shared_ending(bridge.tokenizer(topics.prompts, add_special_tokens=Fal
 if not n_ending:
     ledger.does_not_apply("every prompt must end in the same token, and in this vocabulary they do not")
 crossed = crossed.balanced(one_token(bridge, crossed.prompts, n_ending), by="category")
-no_crossed = (
-    "the crossed design needs topics of one token, at least 5 in each category, and this vocabulary has "
-    f"{len(crossed) // 4}"
-) * (len(crossed) < 4 * 5)
-if no_crossed:
-    ledger.does_not_apply(no_crossed)
+if len(crossed) < 4 * 5:
+    ledger.does_not_apply(
+        "the crossed design needs topics of one token, at least 5 in each category, and this vocabulary has "
+        f"{len(crossed) // 4}"
+    )
 tokenised = tokenise(bridge, topics.prompts + crossed.prompts)
 read = read_last_position(bridge, tokenised, residuals=True, heads=True, progress=True)
-n, n_crossed = len(topics), len(crossed)
+n = len(topics)
 residuals, residuals_crossed = read.residuals[:, :n], read.residuals[:, n:]
 # Where attention has not brought anything of the topic yet, all prompts hold the same.
 measured = np.flatnonzero(has_cosines(residuals, centred=True) & has_cosines(residuals_crossed, centred=True))

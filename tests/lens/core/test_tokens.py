@@ -15,6 +15,7 @@ from mechscope.lens.core.tokens import (
     answer_tokens,
     batches,
     fits,
+    one_token,
     readable_pieces,
     shared_ending,
     tokenise,
@@ -184,6 +185,23 @@ def test_a_text_without_tokens_is_unreadable(bridge):
 )
 def test_a_shared_ending_is_counted_from_the_end(rows, expected):
     assert shared_ending(rows) == expected
+
+
+class Words:
+    """A tokenizer of four words; what it does not know is token 0."""
+
+    unk_token_id = 0
+
+    def __call__(self, texts: list[str], add_special_tokens: bool) -> dict[str, list[list[int]]]:
+        known = {"steel": 1, "is": 2, "gun": 3, "control": 4}
+        return {"input_ids": [[known.get(word, 0) for word in text.split()] for text in texts]}
+
+
+def test_a_text_is_one_token_when_its_ending_is_left_aside_and_the_vocabulary_knows_it() -> None:
+    bridge = SimpleNamespace(tokenizer=Words())
+    texts = ["steel is", "gun control is", "moss is", "is"]
+    assert one_token(bridge, texts, ending=1).tolist() == [True, False, False, False]
+    assert one_token(bridge, ["steel", "moss", "gun control", ""]).tolist() == [True, False, False, False]
 
 
 class Bytes:
