@@ -239,9 +239,9 @@ all_pairs = list(range(len(used)))
 rank_within = [phenomena[:pair].count(phenomena[pair]) for pair in all_pairs]
 several_pairs, first_pairs = ([pair for pair in all_pairs if rank_within[pair] < n] for n in (several, each))
 many, few = encoded.take(several_pairs), encoded.take(first_pairs)
-on_stream = {"layers": layers, "min_gap": min_gap}
-denoised = patch_roles(bridge, encoded, ["residual"], **on_stream)["residual"]
-noised = patch_roles(bridge, many, ["residual"], **on_stream, direction="noising")["residual"]
+by_answers = {"layers": layers, "min_gap": min_gap}
+denoised = patch_roles(bridge, encoded, ["residual"], **by_answers)["residual"]
+noised = patch_roles(bridge, many, ["residual"], **by_answers, direction="noising")["residual"]
 for name, count, label in (
     ("n_several", len(many), "Pairs patched in the other direction and judged by the divergence, too"),
     ("n_first_pairs", len(few), "Pairs whose blocks are patched one by one"),
@@ -336,8 +336,8 @@ ledger.claim("directions_agree", "Denoising and noising tell the same story.", c
 # divergence of the two unpatched runs; pairs below `min_divergence` nats are left out here.
 
 # %%
-on_stream = {"layers": layers, "min_gap": 0.0, "score": "kl"}
-by_divergence = patch_roles(bridge, many, ["residual"], ENDS, **on_stream)["residual"]
+by_distribution = {"layers": layers, "min_gap": 0.0, "score": "kl"}
+by_divergence = patch_roles(bridge, many, ["residual"], ENDS, **by_distribution)["residual"]
 apart = np.flatnonzero(by_divergence.gaps >= min_divergence)
 apart_pairs = [several_pairs[row] for row in apart]
 label = "Pairs whose distributions are far enough apart"
@@ -445,13 +445,13 @@ SINGLE = {
     "heads": "single heads",
 }
 by_gradient = {kind: attribution_map(bridge, few, kind, min_gap=min_gap) for kind in SINGLE}
-on_stream = patching_map(bridge, few, "residual", layers=layers, min_gap=min_gap).effects
+positions = patching_map(bridge, few, "residual", layers=layers, min_gap=min_gap).effects
 heads = np.stack(patching_map(bridge, few, "heads", min_gap=min_gap).effects)
 quick_heads = np.stack(by_gradient["heads"].effects)
 # Before the changed token both are zero whatever one does: not counted as agreement.
 starts = [few.changed(pair)[0] for pair in range(len(few))]
 exact = {
-    "residual": [effects[:, start:] for effects, start in zip(on_stream, starts, strict=True)],
+    "residual": [effects[:, start:] for effects, start in zip(positions, starts, strict=True)],
     "heads": heads,
 }
 quick = {"residual": [], "heads": quick_heads}
