@@ -57,7 +57,6 @@ def render(
 def _print_rendered(project: Project, done: Rendered, named: bool) -> None:
     from mechscope.pipeline.scripts import survey_analyses
     from mechscope.project import SHARED
-    from mechscope.publish.behind import behind_words
 
     analyses = survey_analyses(project).analyses
     for rendered in done.runs:
@@ -88,8 +87,6 @@ def _print_rendered(project: Project, done: Rendered, named: bool) -> None:
             click.echo(f"warning: {failure}", err=True)
         for warning in rendered.warnings:
             click.echo(f"  warning: {warning}")
-    for run, left in done.behind.items():
-        click.echo(f"warning: {behind_words(run, left)}", err=True)
     entrance = project.site / "index.html"
     rest = "; the rest of the site: mechscope render"
     where = f": {project.relative(entrance)}" if entrance.is_file() else rest

@@ -11,7 +11,6 @@ from mechscope.articles.sources import article_files
 from mechscope.errors import MechscopeError
 from mechscope.files import lines_of
 from mechscope.project import Project, find_project
-from mechscope.publish.behind import behind, behind_words
 from mechscope.publish.entrance import HOME, write_entrance
 from mechscope.publish.leftovers import clear_leftovers, mark_begun, mark_ended
 from mechscope.publish.offline import inline_modules, remove_foreign_scripts
@@ -60,8 +59,6 @@ def after() -> None:
     if run:
         home = project.relative(project.site / run / HOME)
         print(f"mechscope: the site of {run} is {home}; below Quarto names the copy that it works on")
-        for other, pages in behind(project).items():
-            print(f"mechscope: {behind_words(other, pages)}", file=sys.stderr)
 
 
 def _articles(project: Project) -> list[Path] | None:

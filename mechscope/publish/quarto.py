@@ -53,7 +53,6 @@ class QuartoRun:
     pages: list[Path]
     pdfs: list[Path]
     seconds: float
-    warnings: tuple[str, ...] = ()
 
 
 def render_run(

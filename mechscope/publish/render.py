@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +14,6 @@ from mechscope.pipeline.runs import load_runs
 from mechscope.pipeline.shelf import runs_with_results
 from mechscope.project import Project
 from mechscope.publish import quarto
-from mechscope.publish.behind import behind
 from mechscope.publish.entrance import write_entrance
 from mechscope.publish.prerender import (
     Mode,
@@ -48,8 +47,8 @@ class RenderedRun:
         cited: The analyses that the rendered articles cite or need; None when all articles were rendered.
         left: Of all other analyses, those that are stale and were not run.
         failed: What failed, or needs something that failed, a text each; `missing` are their names.
-        warnings: Edits by hand that are gone, scripts that can't be read, what is stale in other runs and
-            shown beside this one, and characters that a PDF shows as boxes.
+        warnings: Edits by hand that are gone, scripts that can't be read, and what is stale in other runs and
+            shown beside this one.
     """
 
     run: str
@@ -67,16 +66,11 @@ class RenderedRun:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What a render did.
-
-    Attributes:
-        behind: Pages that were not rendered and are older than the results they show, by run.
-    """
+    """What a render did."""
 
     engine: str
     runs: tuple[RenderedRun, ...]
     seconds: float
-    behind: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def render(
@@ -134,7 +128,6 @@ def render(
         ready = time.perf_counter()
         report(f"rendering {run} with {chosen}")
         built = _build(project, run, chosen, program, only, report)
-        warnings += built.warnings
         took = time.perf_counter() - ready
         clear_staging(project, run)
         done.append(
@@ -153,7 +146,7 @@ def render(
             )
         )
         write_entrance(project)
-    return Rendered(chosen, tuple(done), time.perf_counter() - start, behind(project))
+    return Rendered(chosen, tuple(done), time.perf_counter() - start)
 
 
 def choose_engine(name: str | None = None) -> tuple[str, str]:
@@ -182,9 +175,6 @@ class _Built(Protocol):
 
     @property
     def pdfs(self) -> list[Path]: ...
-
-    @property
-    def warnings(self) -> tuple[str, ...]: ...
 
 
 def _build(

@@ -1,8 +1,7 @@
-"""One page in one format: what Pandoc is told, what it answers, and when an answer of before still holds."""
+"""One page in one format: what Pandoc is told, and what it answers."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
@@ -10,18 +9,15 @@ import re
 import subprocess
 import tempfile
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from mechscope.articles.pandoc_facts import pandoc_binary
 from mechscope.errors import RenderFailed
-from mechscope.files import hash_file, hash_text, hash_value, lines_of, read_text, write_atomically
+from mechscope.files import lines_of, read_text, write_atomically
 from mechscope.publish.pandoc.config import Config, Metadata, as_list, read_yaml, readable_date
-from mechscope.publish.pandoc.glyphs import without_glyph
 from mechscope.publish.pandoc.nav import Site, relative
 from mechscope.publish.pandoc.source import Source
-from mechscope.publish.pandoc.theme_css import theme_css
 
 HERE = Path(__file__).parent
 LIBRARY = "site_libs/mechscope-engine"
@@ -72,94 +68,18 @@ class Page:
     job: Job
     content: bytes
     dependencies: dict[str, str] = field(default_factory=dict)
-    fresh: bool = True
-    """Whether it was converted now, rather than taken from the cache."""
-    lacking: str = ""
-    """Characters that a PDF shows as boxes."""
 
 
-def convert(job: Job, cache: Path) -> Page:
-    """Convert one page, or take it from `cache` when nothing that it depends on has changed.
+def convert(job: Job) -> Page:
+    """Convert one page.
 
     Raises:
         RenderFailed: A shortcode, cross-reference, citation, formula or image does not resolve; says where.
     """
-    slot = cache / (re.sub(r"[^\w.-]+", "--", job.output))
-    key = hash_value(_ingredients(job))
-    kept = _kept(slot, key)
-    if kept is not None:
-        return Page(job, kept[0], kept[1], fresh=False, lacking=kept[2])
     text, report = _pandoc(job)
-    images = {image["path"]: job.config.root / image["path"] for image in report["images"]}
     _check_images(job, report["images"])
     content = _typeset(job, text) if job.to == "typst" else text.encode()
-    # What Pandoc and the extensions read, so that a changed ledger, chart or bibliography is noticed.
-    read = {str(Path(job.config.root, job.folder, path)) for path in report["files"]} | {
-        str(p) for p in images.values()
-    }
-    note = {
-        "key": key,
-        "read": {path: _state(Path(path)) for path in sorted(read)},
-        "dependencies": report["dependencies"],
-        "lacking": without_glyph(text) if job.to == "typst" else "",
-    }
-    write_atomically(slot, content)
-    write_atomically(slot.with_name(slot.name + ".json"), json.dumps(note))
-    return Page(job, content, dict(report["dependencies"]), lacking=str(note["lacking"]))
-
-
-# What a page is made of ------------------------------------------------------------------------------------
-
-
-def _ingredients(job: Job) -> dict[str, Any]:
-    files = [*_extension_files(job.config), *map(Path, as_list(job.metadata.get("bibliography")))]
-    files += [Path(job.metadata["csl"])] if "csl" in job.metadata else []
-    return {
-        "engine": engine_version(),
-        "run": job.config.run,
-        "root": str(job.config.root),
-        "body": job.source.body,
-        "settings": json.loads(
-            json.dumps([_defaults(job, ""), _job_file(job, ""), _metadata(job)], default=str)
-        ),
-        "files": {str(path): _state(path) for path in files},
-    }
-
-
-@functools.cache
-def engine_version() -> str:
-    """Changes with Pandoc, Typst and every file of the engine."""
-    parts = [hash_file(path) for path in sorted(HERE.rglob("*")) if path.is_file() and path.suffix != ".pyc"]
-    for package in ("pypandoc_binary", "typst"):
-        try:
-            parts.append(version(package))
-        except PackageNotFoundError:
-            parts.append("absent")
-    return hash_text(" ".join(parts))
-
-
-def _extension_files(config: Config) -> list[Path]:
-    return sorted(path for path in (config.root / "_extensions").rglob("*") if path.is_file())
-
-
-def _state(path: Path) -> str:
-    """What a reader of `path` sees: the content of a file, the names in a folder, or nothing."""
-    if path.is_file():
-        return hash_file(path)
-    if path.is_dir():
-        return hash_text("\n".join(sorted(entry.name for entry in path.iterdir())))
-    return "absent"
-
-
-def _kept(slot: Path, key: str) -> tuple[bytes, dict[str, str], str] | None:
-    note_path = slot.with_name(slot.name + ".json")
-    try:
-        note = json.loads(note_path.read_bytes())
-        if note["key"] != key or any(_state(Path(path)) != state for path, state in note["read"].items()):
-            return None
-        return slot.read_bytes(), note["dependencies"], note["lacking"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return Page(job, content, dict(report["dependencies"]))
 
 
 # What Pandoc is told ---------------------------------------------------------------------------------------
@@ -279,7 +199,6 @@ def _defaults(job: Job, metadata_file: str) -> dict[str, Any]:
     variables |= {
         "offset": job.offset,
         "library": job.offset + LIBRARY,
-        "theme-css": theme_css(job.metadata.get("theme"), job.config.root),
         "css": [_stylesheet(job, str(path)) for path in as_list(job.metadata.get("css"))],
         "navbar": job.site.navbar(job.output),
         "sidebar": job.site.sidebar(job.output),

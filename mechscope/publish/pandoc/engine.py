@@ -24,9 +24,9 @@ from mechscope.publish.pandoc.config import (
 )
 from mechscope.publish.pandoc.convert import HERE, LIBRARY, Job, Page, convert
 from mechscope.publish.pandoc.nav import Site
+from mechscope.publish.pandoc.resources import resources_of
 from mechscope.publish.pandoc.scan import check
 from mechscope.publish.pandoc.settings import unheeded
-from mechscope.publish.pandoc.site_links import checked_resources
 from mechscope.publish.pandoc.source import FIRST, Source, read_source
 from mechscope.publish.render_progress import Report, silent
 from mechscope.publish.staging import render_lock
@@ -37,12 +37,11 @@ _LABELS = {"html": "HTML", "typst": "PDF"}
 
 @dataclass(frozen=True)
 class RenderedRun:
-    """What a render made, as paths in the site, how long it took, and what is to be known of it."""
+    """What a render made, as paths in the site, and how long it took."""
 
     pages: list[Path]
     pdfs: list[Path]
     seconds: float
-    warnings: tuple[str, ...] = ()
 
 
 def render_run(
@@ -62,18 +61,12 @@ def render_run(
         UnknownName: `only` names a document that is not in `project.render`.
     """
     started = time.perf_counter()
-    with render_lock(project, run):  # a second render then finds most pages in the cache
+    with render_lock(project, run):
         made = _render(project, run, output, only, report)
     return RenderedRun(
         pages=[output / page.job.output for page in made if page.job.to == "html"],
         pdfs=[output / page.job.output for page in made if page.job.to == "typst"],
         seconds=time.perf_counter() - started,
-        warnings=tuple(
-            f"{page.job.output}: no font of the built-in engine has {' '.join(page.lacking)} "
-            "(boxes in the PDF); --engine quarto sets with the fonts of this machine"
-            for page in made
-            if page.lacking
-        ),
     )
 
 
@@ -83,9 +76,9 @@ def _render(project: Project, run: str, output: Path, only: list[Path] | None, r
     sources = _read_all(config)
     jobs, site = _plan(config, sources)
     chosen = _chosen(config, jobs, only)
-    pages = _convert_all(chosen, project.scratch / "render-cache" / run, report)
+    pages = _convert_all(chosen, report)
     kept = output if only is not None and output.is_dir() else None
-    resources = checked_resources(config, site, pages, output, {job.output for job in jobs})
+    resources = resources_of(config, pages, {job.output for job in jobs})
     with folder_in_place(output) as folder:
         if kept:
             shutil.copytree(kept, folder, dirs_exist_ok=True)
@@ -189,7 +182,7 @@ def _chosen(config: Config, jobs: list[Job], only: list[Path] | None) -> list[Jo
     return [job for job in jobs if job.source.path.resolve() in wanted]
 
 
-def _convert_all(jobs: list[Job], cache: Path, report: Report) -> list[Page]:
+def _convert_all(jobs: list[Job], report: Report) -> list[Page]:
     """All pages, or every problem of every page."""
 
     begun = itertools.count(1)
@@ -197,7 +190,7 @@ def _convert_all(jobs: list[Job], cache: Path, report: Report) -> list[Page]:
     def attempt(job: Job) -> Page | RenderFailed:
         report(f"[{next(begun)}/{len(jobs)}] {job.output}", passing=True)
         try:
-            return convert(job, cache)
+            return convert(job)
         except RenderFailed as error:
             return error
 

@@ -16,7 +16,7 @@ _HEEDED = {
     "abstract-title", "description", "keywords", "lang", "bibliography", "csl", "citeproc",
     "link-citations", "link-bibliography", "nocite", "reference-section-title", "toc", "toc-depth",
     "toc-title", "number-sections", "number-depth", "crossref", "format", "filters", "shortcodes", "css",
-    "theme", "include-in-header", "include-before-body", "include-after-body", "page-layout",
+    "include-in-header", "include-before-body", "include-after-body", "page-layout",
     "format-links", "resources", "mainfont", "fontsize", "margin", "papersize", "code-overflow",
     "pagetitle", "title-meta", "project", "website", "mechscope", "profile",
 }
@@ -33,7 +33,8 @@ _WITHOUT_EFFECT = {
     "anchor-sections", "search", "order", "image", "image-alt", "image-height", "image-width",
     "canonical-url", "email-obfuscation",
     # what the engine does in its one way
-    "respect-user-color-scheme", "html-math-method", "html-table-processing", "html-pre-tag-processing",
+    "theme", "respect-user-color-scheme", "html-math-method", "html-table-processing",
+    "html-pre-tag-processing",
 }
 
 _CROSSREF = {

@@ -7,7 +7,6 @@ from mechscope.ledger.notebook import Notebook
 from mechscope.publish.pandoc.config import as_list, matching, merge, read_config, readable_date
 from mechscope.publish.pandoc.notebook_markdown import as_markdown, fenced
 from mechscope.publish.pandoc.source import parse_arguments, read_source, split_front_matter
-from mechscope.publish.pandoc.theme_css import theme_css
 from tests.publish.pandoc.small_paper import Paper
 
 
@@ -130,12 +129,6 @@ def test_a_notebook_without_outputs_or_title_is_still_a_page() -> None:
         "metadata": {},
     }
     assert "{.python .cell-code}\nx = 1" in as_markdown(Notebook.model_validate(notebook))
-
-
-def test_a_theme_gives_its_colours_to_the_engine(paper: Paper) -> None:
-    paper.write("paper/light.scss", "/*-- scss:defaults --*/\n$ink: #123456;\n$body-color: $ink !default;\n")
-    css = theme_css({"light": ["default", "paper/light.scss"], "dark": "darkly"}, paper.root)
-    assert css == "body { --me-fg: #123456; }"
 
 
 def test_resources_are_found_in_generated_folders_too(paper: Paper) -> None:

@@ -15,7 +15,6 @@ import pytest
 
 from mechscope.errors import RenderFailed, UnknownName
 from mechscope.publish.pandoc import check_run
-from mechscope.publish.pandoc.glyphs import without_glyph
 from tests.publish.pandoc.small_paper import NOTEBOOK, Paper
 
 PDFTOTEXT = shutil.which("pdftotext")
@@ -122,8 +121,6 @@ def test_links_between_sources_become_links_between_pages(paper: Paper) -> None:
     ("link", "says"),
     [
         ("[a](nowhere.qmd)", "nowhere.qmd"),
-        ("[a](index.qmd#nothing)", "nothing named 'nothing'"),
-        ("[a](#nothing)", "nothing named 'nothing'"),
         ("![a](nowhere.svg)", "nowhere.svg"),
         ('<a href="nowhere.html">a</a>', "nowhere.html"),
     ],
@@ -226,13 +223,12 @@ def test_a_figure_shortcode_inside_a_sentence_is_an_error(paper: Paper) -> None:
     assert "paper/article.qmd:8:" in failure(paper)
 
 
-def test_scripts_of_extensions_are_linked_and_copied_also_from_the_cache(paper: Paper) -> None:
+def test_scripts_of_extensions_are_linked_and_copied(paper: Paper) -> None:
     paper.article("{{< popover >}}\n", front="title: T\ninclude-in-header: {text: '<meta name=\"mine\">'}")
-    for _ in range(2):
-        paper.render()
-        assert '<script src="../site_libs/house-1/house.js"></script>' in paper.page()
-        assert '<meta name="mine">' in paper.page()
-        assert paper.snapshot()["site_libs/house-1/house.js"] == b"// a script\n"
+    paper.render()
+    assert '<script src="../site_libs/house-1/house.js"></script>' in paper.page()
+    assert '<meta name="mine">' in paper.page()
+    assert paper.snapshot()["site_libs/house-1/house.js"] == b"// a script\n"
     assert "house.js" not in paper.page("paper/index.html")
 
 
@@ -550,85 +546,6 @@ def test_an_unknown_article_is_an_error_that_names_the_nearest(paper: Paper) -> 
         paper.render(only=[Path("paper/artcle.qmd")])
 
 
-# The cache ---------------------------------------------------------------------------------------------
-
-
-def runs_of_pandoc(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The outputs for which the next render starts Pandoc."""
-    from mechscope.publish.pandoc import convert
-
-    started: list[str] = []
-    original = convert._pandoc
-    monkeypatch.setattr(convert, "_pandoc", lambda job: (started.append(job.output), original(job))[1])
-    paper.render()
-    monkeypatch.undo()
-    return sorted(started)
-
-
-def test_an_unchanged_project_starts_no_pandoc_and_gives_the_same_site(
-    paper: Paper, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    paper.article("![A](chart.svg){#fig-a}\n", pdf=True)
-    paper.render()
-    before = paper.snapshot()
-    assert runs_of_pandoc(paper, monkeypatch) == []
-    assert paper.snapshot() == before
-
-
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [
-        (
-            "paper/article.qmd",
-            "---\ntitle: An article\nformat: html\n---\n\n## One {#sec-one}\n\n{{< count >}} Else.\n",
-        ),
-        ("count.txt", "7"),
-        ("paper/_part.qmd", "Other.\n"),
-        ("_extensions/house/words.lua", 'return { greeting = "other" }\n'),
-        ("paper/references.bib", "@misc{other2000, title = {Other}, year = {2000}}\n"),
-        ("_metadata.yml", "subtitle: Other\n"),
-    ],
-)
-def test_a_page_is_rendered_again_when_anything_it_is_made_of_changes(
-    paper: Paper, monkeypatch: pytest.MonkeyPatch, file: str, text: str
-) -> None:
-    paper.write("paper/_part.qmd", "Included.\n")
-    paper.article("{{< count >}} {{< say >}}\n\n{{< include _part.qmd >}}\n")
-    paper.render()
-    assert "none" in text_of(paper.page())
-    paper.write(file, text)
-    assert "paper/article.html" in runs_of_pandoc(paper, monkeypatch)
-
-
-def test_a_ledger_that_one_page_reads_renders_that_page_alone(
-    paper: Paper, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    paper.article("{{< count >}}\n")
-    paper.render()
-    paper.write("count.txt", "42")
-    assert runs_of_pandoc(paper, monkeypatch) == ["paper/article.html"]
-    assert "42" in text_of(paper.page())
-
-
-def test_a_pdf_is_set_again_when_its_picture_changes(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
-    paper.article("![A](chart.svg)\n", pdf=True)
-    paper.render()
-    before = paper.snapshot()["paper/article.pdf"]
-    chart = paper.root / "paper/chart.svg"
-    chart.write_text(chart.read_text().replace("#dde", "#fee"))
-    paper.render()
-    assert paper.snapshot()["paper/article.pdf"] != before
-
-
-def test_a_damaged_cache_is_passed_over(paper: Paper) -> None:
-    paper.render()
-    before = paper.snapshot()
-    for path in (paper.project.scratch / "render-cache").rglob("*.json"):
-        path.write_text("{")
-    paper.render()
-    assert paper.snapshot() == before
-
-
 def test_a_setting_of_the_project_that_is_not_known_is_named(paper: Paper) -> None:
     paper.write("_metadata.yml", "code-fold: true\n")
     assert "_metadata.yml:1: the setting 'code-fold'" in failure(paper)
@@ -639,22 +556,6 @@ def test_code_wraps_where_the_project_asks_for_it(paper: Paper) -> None:
     paper.render()
     assert "code-overflow-wrap" in paper.page("results/small/topics/notebook.html")
     assert "code-overflow-wrap" not in paper.page()
-
-
-def test_characters_that_a_pdf_shows_as_boxes_are_named_also_from_the_cache(paper: Paper) -> None:
-    paper.article("A model said 中文 and 😀, but α, →, ␣ and é are there.\n", pdf=True)
-    for _ in range(2):
-        (warning,) = paper.render().warnings
-        assert warning.startswith("paper/article.pdf: no font of the built-in engine has 中 文 😀 (boxes")
-    paper.article("A model said α.\n", pdf=True)
-    assert paper.render().warnings == ()
-    paper.article("A model said 中文.\n")
-    assert paper.render().warnings == ()
-
-
-def test_of_many_characters_without_a_glyph_the_first_are_named() -> None:
-    assert without_glyph("一二三四五六七八九十") == "一二三四五六七八…"
-    assert without_glyph('plain \\ " “quotes” αЖ') == ""
 
 
 AUTHORS = """\

@@ -14,7 +14,7 @@ end
 local job = pandoc.json.decode(read(os.getenv("MECHSCOPE_ENGINE_JOB")), false)
 local function part(name) return dofile(job.lua .. "/" .. name .. ".lua") end
 
-local report = { problems = {}, images = {}, files = {}, dependencies = {} }
+local report = { problems = {}, images = {}, dependencies = {} }
 
 --- Something that a person has to put right: `needle` is text that the source's line contains.
 local function problem(message, needle, where)
@@ -45,7 +45,7 @@ function Pandoc(doc)
     local there = doc.meta[place]
     doc.meta[place] = there and pandoc.MetaList({ there, pandoc.MetaBlocks(raw) }) or pandoc.MetaBlocks(raw)
   end
-  local file = assert(surroundings.open(job.report, "wb"))
+  local file = assert(io.open(job.report, "wb"))
   file:write(pandoc.json.encode(report))
   file:close()
   return doc

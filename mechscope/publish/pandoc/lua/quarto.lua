@@ -1,22 +1,7 @@
 --- The global `quarto` that extensions expect: the part of Quarto's Lua API that needs no Quarto.
---
--- Also keeps a list of the files and folders that extensions look at, so that a page is rendered again when one
--- of them changes.
 
 return function(surroundings)
   local job, report = surroundings.job, surroundings.report
-
-  -- Every file that an extension opens, or tries to.
-  surroundings.open = io.open
-  io.open = function(path, mode)
-    if not mode or not mode:match("[wa]") then report.files[pandoc.path.normalize(path)] = true end
-    return surroundings.open(path, mode)
-  end
-  local list_directory = pandoc.system.list_directory
-  pandoc.system.list_directory = function(folder)
-    report.files[pandoc.path.normalize(folder or ".")] = true
-    return list_directory(folder)
-  end
 
   local function say(level, ...)
     local parts = {}
