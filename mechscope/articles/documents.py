@@ -8,7 +8,6 @@ too, and is read from the code without running it.
 from __future__ import annotations
 
 import ast
-import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -18,8 +17,10 @@ from itertools import accumulate
 from pathlib import Path
 
 from mechscope.articles.markdown import Block, Scan, scan
+from mechscope.articles.sources import notebook_prose
 from mechscope.errors import InvalidInput
-from mechscope.files import lines_of, read_text
+from mechscope.files import read_text
+from mechscope.ledger.schema import KINDS
 from mechscope.project import Project
 from mechscope.syntax import not_python, parse, read_source
 
@@ -27,7 +28,7 @@ _CELL = re.compile(r"#\s?%%+(?P<rest>.*)$")
 _MARKDOWN_CELL = re.compile(r"\[(markdown|md)\]")
 _DOCSTRING = re.compile(r'\s*[rR]?("""|\'\'\')\s*$')
 _TEXTS = {"caption", "alt", "label", "sentence", "title"}
-_RECORDS = {"statistic", "figure", "table", "passages", "claim"}
+_RECORDS = {kind.method for field, kind in KINDS.items() if field != "absent"}
 _LITERAL = re.compile(
     r"""(?P<prefix>[A-Za-z]*)(?P<quote>\"\"\"|'''|"|')(?P<body>(?:\\.|(?!(?P=quote))[\s\S])*)(?P=quote)"""
 )
@@ -127,7 +128,7 @@ def read_document(project: Project, path: Path) -> Document:
         tree = parse(raw)
     except SyntaxError as error:
         raise not_python(error, file, raw) from error
-    lines, margins = _markdown_of(raw.split("\n"))
+    lines, margins = markdown_of_script(raw.split("\n"))
     return Document(path, file, raw, scan("\n".join(lines)), _records_of(raw, tree), tuple(margins))
 
 
@@ -162,7 +163,7 @@ def _line_starts(text: str) -> list[int]:
     return [0, *accumulate(len(line) + 1 for line in text.split("\n"))][:-1]
 
 
-def _markdown_of(lines: list[str]) -> tuple[list[str], list[int]]:
+def markdown_of_script(lines: list[str]) -> tuple[list[str], list[int]]:
     """A percent script's header and markdown cells, line by line, and how much was cut off each."""
     found, margins = [], []
     in_header = bool(lines) and lines[0].rstrip() == "# ---"
@@ -188,28 +189,19 @@ def _markdown_of_notebook(raw: str, file: str) -> tuple[list[str], list[int]]:
     Raises:
         InvalidInput: It is no notebook.
     """
-    try:
-        cells = json.loads(raw)["cells"]
-        sources = [cell["source"] for cell in cells if cell["cell_type"] in ("markdown", "raw")]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise InvalidInput(f"{file} is not a notebook: {error}.") from error
     height = raw.count("\n") + 1
     lines, margins = [""] * height, [0] * height
-    position = number = 0
-    for source in sources:
-        for line in source if isinstance(source, list) else lines_of(source, keepends=True):
-            encoded = (json.dumps(line, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
-            start = max(raw.find(text, position) for text in encoded)
-            if start >= 0:
-                number = max(number, raw.count("\n", 0, start))
-                position = start + 1
-            while number < len(lines) and lines[number]:  # a file whose cells have no lines of their own
-                number += 1
-            if number == len(lines):
-                lines.append("")
-                margins.append(0)
-            lines[number] = line.rstrip("\n")
-            margins[number] = start - raw.rfind("\n", 0, start) - 1 if start >= 0 else 0
+    number = 0
+    for line, start in (placed for _, cell in notebook_prose(raw, file) for placed in cell):
+        if start >= 0:
+            number = max(number, raw.count("\n", 0, start))
+        while number < len(lines) and lines[number]:  # a file whose cells have no lines of their own
+            number += 1
+        if number == len(lines):
+            lines.append("")
+            margins.append(0)
+        lines[number] = line.rstrip("\n")
+        margins[number] = start - raw.rfind("\n", 0, start) - 1 if start >= 0 else 0
     return lines, margins
 
 

@@ -265,20 +265,30 @@ def _lines(text: str) -> list[str]:
 def _in_notebook(raw: str, file: str) -> list[Shortcode]:
     """The shortcodes of a notebook's Markdown and raw cells, with lines and columns of the file itself."""
     found = []
+    for source, lines in notebook_prose(raw, file):
+        for code in shortcodes(source, file):
+            start = max(lines[code.line - 1][1], 0) + code.column - 1
+            line, column = line_and_column(raw, start)
+            found.append(replace(code, line=line, column=column))
+    return found
+
+
+def notebook_prose(raw: str, file: str) -> Iterator[tuple[str, list[tuple[str, int]]]]:
+    """The Markdown and raw cells of a notebook: their text, and each line with its offset in the file.
+
+    The offset is -1 where the file writes a line in a way of its own.
+
+    Raises:
+        InvalidInput: It is no notebook.
+    """
     position = 0
     for cell in parse_notebook(raw, file).cells:
         if cell.cell_type not in ("markdown", "raw"):
             continue
-        starts = []
-        for text in _lines(cell.source):
-            start = max(
-                raw.find(json.dumps(text, ensure_ascii=ascii_only)[1:-1], position)
-                for ascii_only in (True, False)
-            )
-            position = start if start >= 0 else position
-            starts.append(position)
-        for code in shortcodes(cell.source, file):
-            start = starts[code.line - 1] + code.column - 1
-            line = raw.count("\n", 0, start) + 1
-            found.append(replace(code, line=line, column=start - raw.rfind("\n", 0, start)))
-    return found
+        lines = []
+        for line in _lines(cell.source):
+            written = (json.dumps(line, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
+            start = max(raw.find(text, position) for text in written)
+            position = max(position, start + 1)
+            lines.append((line, start))
+        yield cell.source, lines

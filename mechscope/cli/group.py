@@ -5,25 +5,18 @@ from __future__ import annotations
 import errno
 import io
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
-from mechscope.cli.accept import accept
 from mechscope.cli.command import Helpful
-from mechscope.cli.compare import compare
-from mechscope.cli.lint import lint
-from mechscope.cli.look import look
-from mechscope.cli.models import models
-from mechscope.cli.render import render
-from mechscope.cli.run import run
-from mechscope.cli.status import status
-from mechscope.cli.trace import trace
-from mechscope.cli.verify import verify
 from mechscope.errors import MechscopeError, did_you_mean
 
 _NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
+_NAMES = ("run", "status", "render", "look", "models", "trace", "verify", "compare", "lint", "accept")
+"""The commands, in the order in which a person needs them; each is a module here, imported when asked for."""
 _INTERRUPTED = 130
 """What shells give a command that Ctrl-C ended."""
 
@@ -48,14 +41,17 @@ class _Commands(Helpful, click.Group):
         context.exit(1)
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return list(self.commands)  # in the order in which a person needs them
+        return list(_NAMES)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        return getattr(import_module(f"mechscope.cli.{name}"), name) if name in _NAMES else None
 
     def resolve_command(
         self, context: click.Context, words: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if words and words[0] not in self.commands and not context.resilient_parsing:
+        if words and words[0] not in _NAMES and not context.resilient_parsing:
             raise click.UsageError(
-                f"there is no command '{words[0]}'{did_you_mean(words[0], self.commands)}", context
+                f"there is no command '{words[0]}'{did_you_mean(words[0], _NAMES)}", context
             )
         return super().resolve_command(context, words)
 
@@ -84,10 +80,6 @@ mechscope COMMAND --help                    options and more examples
 def cli(context: click.Context, folder: Path | None) -> None:
     """Papers about mechanisms inside language models, regenerated from code."""
     context.obj = folder
-
-
-for command in (run, status, render, look, models, trace, verify, compare, lint, accept):
-    cli.add_command(command)
 
 
 def main() -> None:

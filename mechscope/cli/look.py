@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +14,6 @@ import click
 from mechscope.cli.command import Helpful
 from mechscope.cli.completion import MODEL
 from mechscope.cli.options import device_option, dtype_option
-from mechscope.cli.waiting import steps
 from mechscope.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -127,7 +129,7 @@ def _look(
     from mechscope.models.report import is_here
 
     found = find_model(model)
-    with steps() as doing:
+    with _steps() as doing:
         doing("starting PyTorch")
         from mechscope.look.measure import look_at
         from mechscope.models import load_model
@@ -138,3 +140,18 @@ def _look(
         doing("reading the prompt" if len(prompts) == 1 else "reading the prompts")
         wanted = answers if len(answers) == len(prompts) else (*answers, None)[:1] * len(prompts)
         return [look_at(bridge, prompt, answer) for prompt, answer in zip(prompts, wanted, strict=True)]
+
+
+@contextmanager
+def _steps() -> Iterator[Callable[[str], None]]:
+    """A function that is told what is being done: a clock in a terminal, elsewhere a line a step."""
+    if not sys.stderr.isatty():
+        yield lambda text: print(f"{text} …", file=sys.stderr, flush=True)
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda text: progress.update(task, description=text, refresh=True)

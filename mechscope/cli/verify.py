@@ -1,13 +1,34 @@
-"""`mechscope verify`."""
+"""`mechscope verify`, and how it shows what reruns said."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import click
 
 from mechscope.cli.command import Helpful
 from mechscope.cli.completion import ANALYSIS
 from mechscope.cli.options import chosen_runs, device_option, jobs_option, project_of, runs_options
+from mechscope.cli.tables import table_text
+from mechscope.pipeline.progress import reporter
+from mechscope.publish.pages.words import in_words
+from mechscope.review.differences import Comparison, Drift
+from mechscope.review.verdicts import Verdict
+from mechscope.review.verify import Check
+from mechscope.review.verify import quick as quick_checks
+from mechscope.review.verify import verify as rerun
 
+_MOST = 8
+"""How many drifts of one record are listed."""
+_LONGEST = 60
+_STATES = {
+    "reproduced": "reproduced",
+    "drifted": "drifted",
+    "missing": "missing from the rerun",
+    "new": "new in the rerun",
+    "flipped": "CLAIM FLIPPED",
+}
 _EXAMPLES = """
 mechscope verify topic_geometry   run it again, compare value by value
 mechscope verify --quick          run nothing: are hashes, texts and citations in order?
@@ -41,16 +62,80 @@ def verify(
     The rerun stays in .mechscope/verify; of results/ only RUN/verification.json is written. Exits with 1 if
     anything is not what it was: a value beyond its tolerance, a claim, an input, an edited file.
     """
-    from mechscope.pipeline.progress import reporter
-    from mechscope.review import screen, verify
-
     project = project_of(context)
     chosen = chosen_runs(project, runs, all_runs)
     if quick:
-        checks = verify.quick(project, analyses, chosen)
-        click.echo(screen.checks_text(checks))
+        checks = quick_checks(project, analyses, chosen)
+        click.echo(checks_text(checks))
         context.exit(1 if any(check.problems for check in checks) else 0)
     with reporter() as progress:
-        verdicts = verify.verify(project, analyses, chosen, jobs=jobs, device=device, reporter=progress)
-    click.echo(screen.verdicts_text(verdicts, every=every))
+        verdicts = rerun(project, analyses, chosen, jobs=jobs, device=device, reporter=progress)
+    click.echo(verdicts_text(verdicts, every=every))
     context.exit(0 if all(verdict.reproduced for verdict in verdicts) else 1)
+
+
+def verdicts_text(verdicts: Sequence[Verdict], *, every: bool = False) -> str:
+    """What `verify` found, run by run: what disagrees, then a sum.
+
+    Args:
+        every: List the records that were reproduced as well.
+    """
+    blocks = [_verdict(one, every) for one in verdicts]
+    good = sum(one.reproduced for one in verdicts)
+    compared = sum(one.values for one in verdicts)
+    total = f"{good} of {len(verdicts)} reproduced; {compared:,} values compared"
+    return "\n\n".join([*blocks, total])
+
+
+def _verdict(one: Verdict, every: bool) -> str:
+    word = "reproduced" if one.reproduced else "NOT REPRODUCED"
+    lines = [f"{one.run}:{one.analysis}  {word}" + (f" ({one.seconds:.1f} s)" if one.seconds else "")]
+    lines += [f"  input changed: {change}" for change in one.inputs]
+    lines += [f"  {problem}" for problem in one.problems]
+    lines += [
+        f"  environment: {name} {there} when it was found, {here} here"
+        for name, (there, here) in (one.environment or {}).items()
+    ]
+    if one.comparisons:
+        counts = (f"{n.reproduced} of {in_words({kind: n.compared})}" for kind, n in one.counts.items())
+        lines.append(f"  reproduced: {', '.join(counts)} ({one.values:,} values)")
+    listed = list(one.comparisons) if every else one.failures
+    if listed:
+        head = ("record", "state", "value", "committed", "rerun", "differs by", "may differ by")
+        rows = [row for comparison in listed for row in _rows(comparison)]
+        lines += ["", table_text(head, rows)]
+    if one.rerun and not one.reproduced:
+        lines += ["", f"  What the rerun found is in {one.rerun}"]
+    return "\n".join(lines)
+
+
+def _rows(one: Comparison) -> Iterator[tuple[str, ...]]:
+    state = _STATES[one.state]
+    if not one.drifts:
+        values = f"{one.compared} values" if one.compared else ""
+        yield (one.key, state, values, "", "", "", "")
+    for drift in one.drifts[:_MOST]:
+        yield (one.key, state, *_drift(drift))
+    if len(one.drifts) > _MOST:
+        yield (one.key, state, f"and {len(one.drifts) - _MOST:,} more values", "", "", "", "")
+
+
+def _drift(drift: Drift) -> tuple[str, ...]:
+    by = "" if drift.by is None else f"{drift.by:.3g}"
+    return (drift.place, _short(drift.old), _short(drift.new), by, str(drift.tolerance))
+
+
+def _short(value: Any) -> str:
+    text = "—" if value is None else repr(value) if isinstance(value, float) else str(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def checks_text(checks: Sequence[Check]) -> str:
+    """What `verify --quick` found."""
+    lines = []
+    for check in checks:
+        lines.append(
+            f"{check.subject}  {'FAULTY' if check.problems else 'in order'}  {check.looked_at}".rstrip()
+        )
+        lines += [f"  {problem}" for problem in check.problems]
+    return "\n".join([*lines, "nothing was run: mechscope verify without --quick does that"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,3 +51,8 @@ class Outcome:
             f"{' and '.join(self.replaced)} is gone; to change what is found, change "
             f"analyses/{self.analysis}.py"
         )
+
+
+def failures(outcomes: Sequence[Outcome]) -> list[str]:
+    """What went wrong, each thing once: several analyses can lack the same model."""
+    return list(dict.fromkeys(outcome.detail for outcome in outcomes if outcome.what == "failed"))

@@ -18,6 +18,7 @@ from mechscope.articles.reading_order import printed_in
 from mechscope.articles.sources import Shortcode, included, shortcodes_in
 from mechscope.errors import AnalysisFailed, InvalidInput, LedgerDamaged, RenderFailed, UnknownName
 from mechscope.ledger.store import LEDGER_NAME, committed_ledger
+from mechscope.pipeline.outcome import Outcome, failures
 from mechscope.pipeline.profiles import profiles
 from mechscope.pipeline.runs import load_places, load_runs
 from mechscope.pipeline.shelf import parse_key, runs_with_results
@@ -28,7 +29,6 @@ from mechscope.publish.refused import check_constructs
 
 if TYPE_CHECKING:
     from mechscope.pipeline.freshness import State
-    from mechscope.pipeline.outcome import Outcome
 
 Mode = Literal["run", "check", "skip"]
 """Of stale analyses: run them; fail and name them; don't look."""
@@ -301,7 +301,6 @@ def unread(project: Project) -> tuple[str, ...]:
 def _run_stale(
     project: Project, run: str, own: Sequence[str] | None, foreign: Mapping[str, Sequence[str]]
 ) -> tuple[Outcome, ...]:
-    from mechscope.pipeline.run import attempt, failures
     from mechscope.pipeline.scripts import survey_analyses
 
     survey = survey_analyses(project)
@@ -321,10 +320,21 @@ def _run_stale(
     return tuple(outcome for outcome in outcomes if outcome.what != "fresh")
 
 
+def attempt(project: Project, runs: Sequence[str], analyses: Sequence[str] = ()) -> list[Outcome]:
+    """Run what is stale in `runs`, but not what failed before from the same inputs; show progress.
+
+    Args:
+        analyses: Only these and what they need; none means all.
+    """
+    from mechscope.pipeline.progress import reporter
+    from mechscope.pipeline.schedule import Order, run_analyses
+
+    with reporter() as screen:
+        return run_analyses(project, Order(tuple(analyses), tuple(runs), retry=False), screen)
+
+
 def _refuse_outdated(project: Project, lost: Sequence[Outcome]) -> None:
     """Stop where what failed, or could not run, has results of before: pages would show those."""
-    from mechscope.pipeline.run import failures
-
     old = [one for one in lost if (project.results_dir(one.run, one.analysis) / LEDGER_NAME).is_file()]
     if not old:
         return

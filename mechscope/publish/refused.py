@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from mechscope.articles.documents import markdown_of_script
 from mechscope.articles.markdown import CROSS_REFERENCES
 from mechscope.articles.pandoc_facts import Article, Fact, read_articles
 from mechscope.articles.reading_order import CitedRecord, cited_by_page, hidden_parts
@@ -144,28 +145,16 @@ def _in_analyses(project: Project) -> Iterator[Problem]:
     """Shortcodes in the text of an analysis, which Quarto would expand on the page of its notebook."""
     for path in sorted(project.analyses.glob("[!_]*.py")):
         text = path.read_text(encoding="utf-8-sig", errors="replace")
-        for number, line in _prose_of(text.split("\n")):
+        prose = zip(*markdown_of_script(text.split("\n")), strict=True)
+        for number, (line, margin) in enumerate(prose, start=1):
             match = SHORTCODE.search(line)
             if match and len(match["open"]) == 2:
+                column = margin + match.start() + 1
                 yield (
-                    f"{project.relative(path)}:{number}:{match.start() + 1}: {match[0]} in the text of an "
-                    "analysis: its notebook is written before there is anything to cite",
+                    f"{project.relative(path)}:{number}:{column}: {match[0]} in the text of an analysis: its "
+                    "notebook is written before there is anything to cite",
                     "say it without; to show what a shortcode looks like, write {{{< … >}}} in `code`",
                 )
-
-
-def _prose_of(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """The lines of a script's header and Markdown cells, with their numbers."""
-    prose = bool(lines) and lines[0].rstrip() == "# ---"
-    header = prose
-    for number, line in enumerate(lines, 1):
-        if header:
-            header = number == 1 or line.rstrip() != "# ---"
-            prose = header
-        elif line.startswith("# %%"):
-            prose = re.search(r"\[(markdown|md)\]", line) is not None
-        if prose:
-            yield number, line
 
 
 # Pages, with the parts that they include -------------------------------------------------------------------

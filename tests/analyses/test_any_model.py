@@ -14,7 +14,7 @@ import yaml
 from mechscope.ledger import recording
 from mechscope.ledger.schema import WHOLE, Absent, Claim, Findings
 from mechscope.ledger.store import read_ledger
-from mechscope.pipeline.run import run
+from mechscope.pipeline.schedule import Order, run_analyses
 from mechscope.pipeline.scripts import find_analyses, script_cells
 from mechscope.project import Project
 from tests.analyses.strangers import ROOT, STRANGERS, make
@@ -90,7 +90,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     runs = {"default": "mine", "runs": {"mine": run_of_it}}
     (root / "analyses" / "runs.yml").write_text(yaml.safe_dump(runs))
     project = Project(root)
-    outcomes = run(project, runs=["mine"])
+    outcomes = run_analyses(project, Order(runs=("mine",)))
     assert [outcome.what for outcome in outcomes] == ["ran"] * len(ANALYSES)
     yield project
 

@@ -7,11 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from mechscope.cli import cli
 from mechscope.project import Project
 from tests.throwaway import make_project, script
+
+_CONTEXT = click.Context(cli)
+COMMANDS = {name: cli.get_command(_CONTEXT, name) for name in cli.list_commands(_CONTEXT)}
 
 RECORD = "from mechscope.ledger import Ledger\nLedger('small').statistic('seed', seed, label='Seed')\n"
 FILES = {
@@ -130,7 +134,7 @@ def test_each_shell_can_be_told_how_to_ask(shell: str, tmp_path: Path) -> None:
 def test_every_name_that_is_asked_for_can_be_completed() -> None:
     """A new command forgets it easily."""
     texts = {"because", "prompts", "answers", "parameters", "new_run", "scheduler"}
-    for name, command in cli.commands.items():
+    for name, command in COMMANDS.items():
         for parameter in command.params:
             plain = type(parameter.type).__name__ == "StringParamType"
             assert not plain or parameter.name in texts, f"{name}: {parameter.name}"

@@ -11,6 +11,7 @@ from typing import get_args
 import pytest
 
 from mechscope.articles.sources import KIND_OF_SHORTCODE
+from mechscope.cli.trace import records_text
 from mechscope.ledger import Ledger
 from mechscope.ledger.display import record_html, record_line
 from mechscope.ledger.schema import KINDS, Findings, Record
@@ -18,7 +19,6 @@ from mechscope.pipeline.record_calls import kind_written
 from mechscope.pipeline.shelf import KeyedRecord
 from mechscope.publish.pages.words import in_words
 from mechscope.review.differences import compare_findings
-from mechscope.review.trace_screen import records_text
 from tests.review.test_differences import findings
 
 EXTENSION = Path(__file__).parents[2] / "_extensions" / "mechscope"

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from mechscope.cli.group import cli
 from mechscope.ledger.store import read_ledger
-from mechscope.pipeline.run import run
+from mechscope.pipeline.schedule import Order, run_analyses
 from mechscope.project import Project
 from mechscope.review.verify import verify
 from tests.throwaway import edit, make_project, script
@@ -60,7 +60,15 @@ def project_with(root: Path, body: str) -> Project:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = project_with(tmp_path_factory.mktemp("whole") / "project", WHOLE)
     (project.analyses / "after.py").write_text(script(NEEDS, parameters="layers = 3", needs=["heads"]))
-    outcomes = run(project, runs=["shallow", "deep"])
+    outcomes = run_analyses(
+        project,
+        Order(
+            runs=(
+                "shallow",
+                "deep",
+            )
+        ),
+    )
     assert all(outcome.succeeded for outcome in outcomes), outcomes
     return project
 
@@ -118,7 +126,18 @@ def test_a_reason_edited_by_hand_is_caught(whole: Project, tmp_path: Path) -> No
 
 def test_parts_that_do_not_apply_make_claims_untestable_and_leave_the_rest(tmp_path: Path) -> None:
     project = project_with(tmp_path / "project", PART)
-    assert all(outcome.succeeded for outcome in run(project, runs=["shallow", "deep"]))
+    assert all(
+        outcome.succeeded
+        for outcome in run_analyses(
+            project,
+            Order(
+                runs=(
+                    "shallow",
+                    "deep",
+                )
+            ),
+        )
+    )
     shallow, deep = (read_ledger(project.results_dir(name, "heads")).findings for name in ("shallow", "deep"))
     assert shallow.claims["copies"].outcome == "untestable"
     assert deep.claims["copies"].outcome == "held"
@@ -128,7 +147,7 @@ def test_parts_that_do_not_apply_make_claims_untestable_and_leave_the_rest(tmp_p
 
 def test_a_ledger_to_which_all_applies_says_nothing_of_it(tmp_path: Path) -> None:
     project = project_with(tmp_path / "project", PART)
-    run(project, runs=["deep"])
+    run_analyses(project, Order(runs=("deep",)))
     assert '"absent"' not in (project.results_dir("deep", "heads") / "ledger.json").read_text()
 
 

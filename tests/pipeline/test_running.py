@@ -20,8 +20,7 @@ from mechscope.errors import InvalidInput, ModelUnavailable
 from mechscope.ledger import read_ledger
 from mechscope.pipeline.freshness import state_of
 from mechscope.pipeline.mutex import results_lock
-from mechscope.pipeline.outcome import Outcome
-from mechscope.pipeline.run import failures
+from mechscope.pipeline.outcome import Outcome, failures
 from mechscope.pipeline.runs import load_places
 from mechscope.pipeline.schedule import Order, Silent, run_analyses
 from mechscope.pipeline.scripts import find_analyses

@@ -16,11 +16,10 @@ from click.testing import CliRunner
 from mechscope.cli.group import cli
 from mechscope.errors import AnalysisFailed, InvalidInput, UnknownName
 from mechscope.pipeline.freshness import failed_inputs, failed_notebook
-from mechscope.pipeline.run import attempt
 from mechscope.pipeline.shelf import Shelf
 from mechscope.project import Project
 from mechscope.publish.pages.document_notes import missing_lines
-from mechscope.publish.prerender import bring_up_to_date, failure_warnings, prepare
+from mechscope.publish.prerender import attempt, bring_up_to_date, failure_warnings, prepare
 from mechscope.publish.render import render
 from tests.publish.absent_paper import BODY, build
 from tests.publish.test_lua import lua

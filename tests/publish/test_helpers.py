@@ -6,6 +6,7 @@ from pathlib import Path
 import pypandoc
 import pytest
 
+from mechscope.cli.trace import trace_text
 from mechscope.ledger.notebook import Notebook
 from mechscope.ledger.store import read_ledger
 from mechscope.project import Project
@@ -13,7 +14,6 @@ from mechscope.publish.helpers import Helper, helpers
 from mechscope.publish.pandoc.notebook_markdown import as_markdown
 from mechscope.publish.prerender import prepare
 from mechscope.review.trace import trace
-from mechscope.review.trace_screen import trace_text
 
 RUN = "smollm2-135m"
 

@@ -174,7 +174,7 @@ def test_stale_analyses_are_run_before_anything_is_read(
         write_sample_ledger(project, RUN, sample_findings(centred_max=0.55))
         return [Outcome(RUN, "topic_geometry", "ran"), Outcome(RUN, "other", "fresh")]
 
-    monkeypatch.setattr("mechscope.pipeline.run.attempt", bring_up_to_date)
+    monkeypatch.setattr("mechscope.publish.prerender.attempt", bring_up_to_date)
     assert [one.analysis for one in prepare(sample, RUN, "run").ran] == ["topic_geometry"]
     assert asked == [RUN]
     assert "0\\.55" in (sample.generated(RUN) / "numbers.qmd").read_text()
@@ -216,7 +216,7 @@ def test_the_hook_says_why_it_ran_what_it_ran(
     sample: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ran = [Outcome(RUN, "topic_geometry", "ran", "parameter seed 0 → 1")]
-    monkeypatch.setattr("mechscope.pipeline.run.attempt", lambda project, runs: ran)
+    monkeypatch.setattr("mechscope.publish.prerender.attempt", lambda project, runs: ran)
     monkeypatch.setattr("mechscope.publish.hooks.find_project", lambda: sample)
     monkeypatch.delenv(MODE_VARIABLE, raising=False)
     monkeypatch.setenv("QUARTO_PROFILE", RUN)
@@ -260,7 +260,7 @@ def test_cited_analyses_of_other_runs_are_run_too(sample: Project, monkeypatch: 
         asked.append((runs, list(analyses)))
         return [Outcome(runs[0], "topic_geometry", "ran")]
 
-    monkeypatch.setattr("mechscope.pipeline.run.attempt", bring_up_to_date)
+    monkeypatch.setattr("mechscope.publish.prerender.attempt", bring_up_to_date)
     _append(sample, f"{GEMMA} {GEMMA} {{{{< stat {RUN}:topic_geometry.topics >}}}}")
     ran = prepare(sample, RUN, "run").ran
     assert asked == [([RUN], []), (["gemma-3-270m"], ["topic_geometry"])]
@@ -286,7 +286,7 @@ def test_a_damaged_ledger_of_any_run_is_run_again_or_refused_by_its_path_in_the_
             write_sample_ledger(project, runs[0], sample_findings(), name)
         return [Outcome(runs[0], name, "ran") for name in analyses]
 
-    monkeypatch.setattr("mechscope.pipeline.run.attempt", repair)
+    monkeypatch.setattr("mechscope.publish.prerender.attempt", repair)
     assert [one.run for one in prepare(sample, RUN, "run").ran] == ["gemma-3-270m"]
 
 

@@ -108,7 +108,7 @@ def test_every_run_is_up_to_date_before_any_of_them_is_shown_beside_another(
             write_sample_ledger(project, RUN, sample_findings(centred_max=0.77))
         return [Outcome(runs[0], "topic_geometry", "ran")]
 
-    monkeypatch.setattr("mechscope.pipeline.run.attempt", bring_up_to_date)
+    monkeypatch.setattr("mechscope.publish.prerender.attempt", bring_up_to_date)
     rendered = render(sample)
     assert [run.run for run in rendered.runs] == ["gemma-3-270m", RUN]
     assert "0\\.77" in (sample.generated("gemma-3-270m") / "compare.qmd").read_text()
@@ -119,7 +119,7 @@ def test_a_render_of_one_run_warns_of_what_is_stale_beside_it(
     sample: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _pretend(tmp_path, monkeypatch, WRITES)
-    monkeypatch.setattr("mechscope.pipeline.run.attempt", lambda project, runs: [])
+    monkeypatch.setattr("mechscope.publish.prerender.attempt", lambda project, runs: [])
     rendered = render(sample, ["gemma-3-270m"])
     assert rendered.runs[0].warnings[0].startswith(f"{RUN}:topic_geometry is stale")
 

@@ -13,11 +13,12 @@ import yaml
 from click.testing import CliRunner
 
 from mechscope.cli import cli
+from mechscope.cli.lint import has_errors, main_json, main_text
 from mechscope.errors import InvalidInput, ModelUnavailable
 from mechscope.ledger.schema import Claim, Findings, Inputs, LedgerFile, Statistic, StatisticText, Tolerance
 from mechscope.ledger.store import findings_hash, ledger_text
 from mechscope.project import Project
-from mechscope.review.lint import RULES, Finding, has_errors, lint, main_json, main_text, probe
+from mechscope.review.lint import RULES, Finding, lint, probe
 from tests.throwaway import edit, make_project, script
 
 REPOSITORY = Path(__file__).resolve().parents[2]

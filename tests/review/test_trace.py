@@ -11,13 +11,13 @@ import pytest
 from click.testing import CliRunner
 
 from mechscope.cli import cli
+from mechscope.cli.trace import trace_text
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.files import hash_value
 from mechscope.ledger.schema import Acceptance
 from mechscope.ledger.store import ledger_text, read_ledger
 from mechscope.project import Project
 from mechscope.review.trace import parse_place, trace, traces_at
-from mechscope.review.trace_screen import trace_text
 from tests.publish.sample_project import SCRIPT, build_sample, write_sample_verification
 
 RUN, OTHER = "smollm2-135m", "gemma-3-270m"

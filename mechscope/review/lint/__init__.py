@@ -29,7 +29,6 @@ from mechscope.articles.sources import article_files, shortcodes_in
 from mechscope.errors import InvalidInput, ModelUnavailable, nearest
 from mechscope.project import Project
 from mechscope.review.lint.borrowed import included_files, value_findings
-from mechscope.review.lint.listing import has_errors, main_json, main_text
 from mechscope.review.lint.models_named import ModelsNamed
 from mechscope.review.lint.names import Names, project_names
 from mechscope.review.lint.numerals import Numeral, results, value_of, written
@@ -43,7 +42,7 @@ from mechscope.review.lint.records import (
 )
 from mechscope.review.lint.tolerances import tolerance_findings
 
-__all__ = ["RULES", "Finding", "has_errors", "lint", "main_json", "main_text"]
+__all__ = ["RULES", "Finding", "lint"]
 
 _GIVEN = "cite it with {{< stat KEY >}}; or mark what was chosen, not measured:  [%s]{.given}"
 _ASIDE = "say it without the number, or allow it:  <!-- lint: allow numeral because … -->"

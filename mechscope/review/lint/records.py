@@ -14,7 +14,7 @@ from mechscope.articles.reading_order import parts_with_condition
 from mechscope.articles.sources import Shortcode
 from mechscope.errors import MechscopeError, UnknownName
 from mechscope.ledger.criterion import operand_names
-from mechscope.ledger.schema import LedgerFile
+from mechscope.ledger.schema import KINDS, LedgerFile
 from mechscope.ledger.store import read_ledger
 from mechscope.pipeline.record_calls import written_out
 from mechscope.pipeline.shelf import NoResults, Shelf, parse_key, runs_with_results
@@ -162,25 +162,22 @@ def unused_findings(
     """Records that are not `used`. What a later analysis names counts as used too."""
     names: dict[tuple[str, str], str] = {}
     for (_, analysis), ledger in ledgers.items():
-        for kind in ("statistics", "figures", "tables", "passages", "claims"):
-            names.update({(analysis, name): kind for name in getattr(ledger.findings, kind)})
+        for kind, name, _ in ledger.findings.records(*(kind for kind in KINDS if kind != "absent")):
+            names[analysis, name] = KINDS[kind].noun
     words = {
         name: {node.value for node in ast.walk(script.tree) if isinstance(node, ast.Constant)}
         for name, script in scripts.items()
     }
-    for (analysis, name), kind in sorted(names.items()):
+    for (analysis, name), noun in sorted(names.items()):
         if (analysis, name) in used or analysis not in scripts:
             continue
         if any(name in said and analysis in said for other, said in words.items() if other != analysis):
             continue
-        one = {"statistics": "statistic", "figures": "figure", "tables": "table", "claims": "claim"}.get(
-            kind, kind
-        )
         yield Finding(
             scripts[analysis].file,
             *recorded_at(scripts[analysis], name),
             "unused-record",
-            f"no article cites the {one} '{analysis}.{name}'",
+            f"no article cites the {noun} '{analysis}.{name}'",
             "cite it, or leave it to the numbers page and allow it:  # lint: allow unused-record because …",
             "note",
             text=name,
