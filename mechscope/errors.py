@@ -1,6 +1,6 @@
 """One family of exceptions, written for the person who reads them.
 
-Every message says what was wrong and what was expected; `hint` holds the command or the edit that mends
+Every message says what was wrong and what was expected; `hint` holds the command or the edit that fixes
 it. The command line prints both without a traceback; anything that is not a `MechscopeError` is a bug.
 """
 
@@ -20,7 +20,7 @@ class MechscopeError(Exception):
 
     Args:
         message: What was wrong and what was expected, as sentences.
-        hint: The command or edit that mends it; shown on a line of its own.
+        hint: The command or edit that fixes it; shown on a line of its own.
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:

@@ -1,4 +1,4 @@
---- Links that explain a record in a popover, and how an article marks what rests on a claim.
+--- Links that explain a record in a popover, and how an article marks what depends on a claim.
 
 local ledger = require("ledger")
 local pieces = require("pieces")
@@ -33,7 +33,7 @@ function M.outcome(found)
   return MARKS[found.record.outcome] .. (exploratory(found) and ", exploratory" or "")
 end
 
--- Prose that rests on a claim -------------------------------------------------------------------------------
+-- Prose that depends on a claim -----------------------------------------------------------------------------
 
 --- "only where this claim failed or could not be tested", from the outcomes that a Div asks for, in their order.
 local function condition(outcomes)
@@ -53,7 +53,7 @@ local function mark(found, outcomes)
   if not quarto.doc.is_format("html") then return pandoc.Inlines({}) end
   local text = SIGNS[found.record.outcome] .. (late and "\u{a0}exploratory" or "")
   return pandoc.Inlines({ M.link(found, { pandoc.Str(text) }, "ms-rests", "", { "This passage", condition(outcomes) }, {
-    ["aria-label"] = "rests on the claim “" .. pieces.inert(found.record.sentence) .. "”: " .. M.outcome(found),
+    ["aria-label"] = "depends on the claim “" .. pieces.inert(found.record.sentence) .. "”: " .. M.outcome(found),
   }) })
 end
 
@@ -89,7 +89,7 @@ local function at_the_end(blocks, inlines)
   end
 end
 
---- The content of a span that rests on a claim, with its mark, as inlines.
+--- The content of a span that depends on a claim, with its mark, as inlines.
 function M.resting_inline(found, outcomes, content, anchor)
   local inlines = pandoc.Inlines(content)
   inlines:extend(mark(found, outcomes))
@@ -97,7 +97,7 @@ function M.resting_inline(found, outcomes, content, anchor)
   return pandoc.Inlines({ pandoc.Span(inlines, pandoc.Attr(anchor, { "ms-when" })) })
 end
 
---- The content of a Div whose prose rests on a claim, with its mark; `anchor` is the id of the first one.
+--- The content of a Div whose prose depends on a claim, with its mark; `anchor` is the id of the first one.
 --
 -- On a page the content stays together, so that it can be shown which passage a mark speaks of. Not with a heading in
 -- it: that would no longer be a section of the page.

@@ -220,7 +220,7 @@ local function without_empty_items(list)
   return #list.content > 0 and list or {}
 end
 
---- Says of what is kept that it rests on a claim.
+--- Says of what is kept that it depends on a claim.
 local function mark_kept(meta)
   local anchored = {}
   local function anchor_of(found)
@@ -293,7 +293,7 @@ local function expanded_in_titles(document)
     Table = in_attributes, Figure = in_attributes })
 end
 
---- Headings named as if their shortcodes were not there, each otherwise than those before: "layer", "layer-1".
+--- Headings named as if their shortcodes were not there, each unlike those before: "layer", "layer-1".
 local function named_without_shortcodes(document)
   local marked, used = false, {}
   local function see(element)

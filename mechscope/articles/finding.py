@@ -36,7 +36,7 @@ class Finding:
     Attributes:
         line, column: From 1, in characters.
         text: What stands there, where the rule is about a text.
-        hint: What mends it.
+        hint: How to fix it.
     """
 
     file: str

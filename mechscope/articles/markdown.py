@@ -338,7 +338,7 @@ class _Scanner:
         try:
             root = yaml.compose(self.text[inner : closing + 1], Loader=yaml.SafeLoader)
         except yaml.YAMLError:
-            return  # whoever renders it says so, with the line
+            return  # a render says so, with the line
         printed = {
             words[0] for match in SHORTCODE.finditer(self.text) if (words := _printed_by(match["body"]))
         }

@@ -22,7 +22,7 @@ _INTERRUPTED = 130
 
 
 class _Commands(Helpful, click.Group):
-    """Shows errors that a person can mend as text, and leaves bugs their traceback."""
+    """Shows a user's errors as text, and bugs with their traceback."""
 
     def invoke(self, context: click.Context) -> Any:
         try:

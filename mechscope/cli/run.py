@@ -189,7 +189,7 @@ def _trial_lines(project: Project, outcome: Outcome) -> list[str]:
 
 
 def _found_lines(project: Project, outcome: Outcome, most: int) -> list[str]:
-    """All claims, and `most` statistics: first those that the claims rest on."""
+    """All claims, and `most` statistics: first those that decide claims."""
     found = read_ledger(project.root / outcome.folder).findings
     lines = [
         f"{outcome.analysis}.{name}  {MARKS[claim.outcome]} {claim.outcome} · {claim.sentence}"

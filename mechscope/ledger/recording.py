@@ -514,7 +514,7 @@ def _check_unique(found: Sequence[tuple[Cell, ...]], keys: tuple[str, ...], name
     for row_key in found:
         if row_key in seen or None in row_key:
             shown = ", ".join(f"{column}={cell!r}" for column, cell in zip(keys, row_key, strict=True))
-            problem = "has no complete key" if None in row_key else "stands twice"
+            problem = "has no complete key" if None in row_key else "is there twice"
             raise InvalidRecord(
                 f"table '{name}': the row with {shown} {problem}.",
                 hint="name the columns that tell rows apart",

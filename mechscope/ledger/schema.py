@@ -31,7 +31,7 @@ from mechscope.characters import visible
 from mechscope.errors import InvalidRecord
 
 SCHEMA_VERSION = 2
-"""Raised when a ledger of before can no longer be read as one of now; every analysis is then stale."""
+"""Raised when older ledgers can no longer be read; every analysis is then stale."""
 
 RECORD_MIME = "application/vnd.mechscope.record+json"
 """The MIME type under which a record travels in a notebook's outputs."""

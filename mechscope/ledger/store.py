@@ -90,7 +90,7 @@ def _read_whole(folder: Path, states: tuple[tuple[int, ...], ...]) -> LedgerFile
 
 
 def load_ledger(folder: Path) -> LedgerFile:
-    """The ledger in `folder` as it stands there, edited by hand or not: for whoever looks for the edit.
+    """The ledger in `folder` as it is there, edited by hand or not: for checks that look for the edit.
 
     Raises:
         FileNotFoundError: There is none.

@@ -1,7 +1,7 @@
 """`results/<run>/verification.json`: which ledgers of a run a rerun reproduced, when and where.
 
 `mechscope verify` writes it; pages and `verify --quick` read it. It is no analysis' input, so it makes
-nothing stale. It is the word of whoever committed it: nobody can tell from the file that a rerun took place.
+nothing stale. It is the word of the person who committed it: the file cannot prove that a rerun took place.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ class Rerun(_Strict):
     Attributes:
         date: The day ("2026-11-20"); empty where an entry has none.
         ledger: The hash of the findings that it was compared with.
-        inputs: The hash of the inputs that they state; None in an entry of before inputs were noted.
+        inputs: The hash of the inputs that they state; None in an entry that is older than this field.
         reproduced: Whether everything was found again.
         values: How many values were compared.
         environment: The versions of packages, of Python and the platform, by name.
-        environment_differs: What was otherwise when the ledger was found: (then, in the rerun) by name.
+        environment_differs: What differed when the ledger was found: (then, in the rerun) by name.
     """
 
     date: Day = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 VARIABLE = "MECHSCOPE_DEVICE"
-"""The environment variable that says so to kernels, and to whoever gives no `--device`."""
+"""The environment variable that tells kernels, and commands without `--device`."""
 
 
 def chosen_device() -> str:

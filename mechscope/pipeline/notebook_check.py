@@ -33,7 +33,7 @@ _SPACES = re.compile(r" {2,}")
 
 
 def notebook_problems(path: Path, ledger: LedgerFile) -> Iterator[tuple[str, str]]:
-    """What a notebook shows otherwise than its ledger: (the record's key, or "" for all of it; a phrase)."""
+    """Where a notebook differs from its ledger: (the record's key, or "" for all of it; a phrase)."""
     try:
         cells = read_notebook(path).cells
     except FileNotFoundError:
@@ -86,7 +86,7 @@ def prose_problems(path: Path, analysis: Analysis, ledger: LedgerFile) -> Iterat
 
 
 def unrecorded(path: Path, ledger: LedgerFile) -> dict[str, list[str]]:
-    """What cells show beside the records of their ledger, by the cell's id: no ledger vouches for it.
+    """What cells show besides their records, by the cell's id: no ledger holds it.
 
     Numbers are replaced by #, because nothing says how much they may vary.
 

@@ -245,7 +245,7 @@ def _graph(
     reporter: Reporter,
 ) -> tuple[dict[str, Any], dict[str, Node]]:
     """A dask graph with a task a node, and the nodes by key; a task gives an `Outcome` and never raises."""
-    # A scheduler takes tasks of the same key for the same task, whoever sends them and whenever.
+    # A scheduler takes tasks of the same key for the same task, whichever client sends them.
     unique = secrets.token_hex(4)
     keys = {node: f"{':'.join(node)}-{unique}" for node in nodes}
     graph: dict[str, Any] = {}

@@ -148,7 +148,7 @@ def survey_analyses(project: Project) -> Survey:
         if name not in problems and (broken := [need for need in needs if need in problems]):
             problems[name] = InvalidInput(
                 f"{project.relative(found[name].path)} needs '{broken[0]}', which can't be read.",
-                hint=f"mend analyses/{broken[0]}.py",
+                hint=f"correct analyses/{broken[0]}.py",
             )
     return Survey({name: found[name] for name in order if name not in problems}, problems)
 

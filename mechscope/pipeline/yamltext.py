@@ -53,7 +53,7 @@ for plain in (PlainLoader, _PlainDumper):
 
 
 def problem_of(error: yaml.YAMLError, text: str) -> tuple[int, str, str]:
-    """Why `text` is not YAML: the line (from 1), the problem, and the line in quotes if those mend it."""
+    """Why `text` is not YAML: the line (from 1), the problem, and the line in quotes if that helps."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = str(getattr(error, "problem", None) or error)
     colon = "a value that holds a colon stands in quotes"

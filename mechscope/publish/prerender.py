@@ -35,7 +35,7 @@ Mode = Literal["run", "check", "skip"]
 
 MODE_VARIABLE = "MECHSCOPE_PRERENDER"
 DONE = "done"
-"""Value of the variable when `prepare` was called already, by whoever started Quarto."""
+"""Value of the variable when `prepare` was called already, by the command that started Quarto."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def prepare(
 
     Raises:
         UnknownName: There is no such run; or an article cites something that isn't there.
-        AnalysisFailed: A stale analysis failed, and has results of before.
+        AnalysisFailed: A stale analysis failed, and has older results.
         RenderFailed: Analyses are stale and `mode` is "check".
         InvalidInput: Several mistakes in the articles.
     """
@@ -113,12 +113,12 @@ def bring_up_to_date(
     What failed before from the same inputs is not run again.
 
     Returns:
-        What ran, and why; and what failed, or needs something that failed, and has no results of before:
+        What ran, and why; and what failed, or needs something that failed, and has no older results:
         pages say that it is missing.
 
     Raises:
         UnknownName: There is no such run.
-        AnalysisFailed: A stale analysis failed, and has results of before, or nothing else has any.
+        AnalysisFailed: A stale analysis failed, and has older results, or nothing else has any.
         RenderFailed: Analyses are stale and `mode` is "check".
     """
     load_runs(project).run(run)
@@ -334,7 +334,7 @@ def attempt(project: Project, runs: Sequence[str], analyses: Sequence[str] = ())
 
 
 def _refuse_outdated(project: Project, lost: Sequence[Outcome]) -> None:
-    """Stop where what failed, or could not run, has results of before: pages would show those."""
+    """Stop where what failed, or could not run, has older results: pages would show those."""
     old = [one for one in lost if (project.results_dir(one.run, one.analysis) / LEDGER_NAME).is_file()]
     if not old:
         return

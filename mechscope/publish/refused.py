@@ -99,7 +99,7 @@ def _unreadable(article: Article, fact: Fact) -> Iterator[Problem]:
         case "condition":
             yield (
                 f"{where}: .{fact.more['class']} is {_ELEMENTS.get(fact.more['what'], fact.more['what'])}, "
-                "where no engine heeds it",
+                "where no engine reads it",
                 f"put what depends on it into a Div, ::: {{.{fact.more['class']} …}} … :::, or a span, "
                 f"[…]{{.{fact.more['class']} …}}",
             )

@@ -95,7 +95,7 @@ def render(
     Raises:
         UnknownName: An unknown run, engine, article, or something that an article cites.
         RenderFailed: The engine failed, or analyses are stale and `mode` is "check".
-        AnalysisFailed: A stale analysis failed, and has results of before, or nothing else has any.
+        AnalysisFailed: A stale analysis failed, and has older results, or nothing else has any.
     """
     start = time.perf_counter()
     declared = load_runs(project)

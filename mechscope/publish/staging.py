@@ -29,7 +29,7 @@ def staged_run(project: Project, output: Path) -> str | None:
 
 
 def render_lock(project: Project, run: str) -> FileLock:
-    """Held by whoever changes the site of `run`: two renders would clear each other's folders."""
+    """Hold it to change the site of `run`: two renders would clear each other's folders."""
     project.scratch.mkdir(exist_ok=True)
     return FileLock(project.scratch / f"render-{run}.lock")
 

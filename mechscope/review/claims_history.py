@@ -1,8 +1,8 @@
 """Whether `analyses/claims.lock` can be believed: whole, and by what git remembers only ever appended to.
 
-"Written before there were results" rests on this file alone, and anybody can edit it. What cannot be edited
-unseen is the history that it was committed with: an entry that was taken out, rewritten or moved still stands
-there as it was, and so does every result that any commit before the entry ever held, taken out since or not.
+Only this file says that a claim was "written before there were results", and anybody can edit it. But nobody
+can edit unseen the history that it was committed with: an entry that was removed, rewritten or moved is still
+there as it was, and so is every result that any commit before the entry ever held, removed since or not.
 
 Two things stay out of reach: a history that was rewritten as a whole, and results that were seen but never
 committed before the entry was.
@@ -96,7 +96,7 @@ class _History:
     """What git remembers of the lock and of results.
 
     Attributes:
-        versions: The lines of the lock after each commit that changed it, parents first; those of now last.
+        versions: The lines of the lock after each commit that changed it, parents first, the present last.
         before: The ledgers that any ancestor of a commit ever held, by commit; of all commits under "".
         ledgers: The last object of each ledger that there ever was.
     """
@@ -119,7 +119,7 @@ class _History:
         return [_Added(line, commit) for (line, _), commit in first.items()]
 
     def seen(self, commit: str, analyses: set[str]) -> dict[str, str]:
-        """The runs of now that had results of `analyses` before a commit, each with its name of then."""
+        """The present runs that had results of `analyses` before a commit, each with its old name."""
         runs: dict[str, str] = {}
         for run, analysis in sorted(self.before.get(commit, ())):
             if analysis in analyses:
@@ -167,7 +167,7 @@ class _History:
 
     @functools.cached_property
     def _renamed(self) -> dict[str, str]:
-        """The present names of analyses whose scripts were renamed, by their names of before."""
+        """The present names of analyses whose scripts were renamed, by their earlier names."""
         if not self._gone_analyses:
             return {}
         folder = self.project.relative(self.project.analyses)
@@ -195,7 +195,7 @@ def _against(history: _History, entries: list[ClaimEntry]) -> Iterator[str]:
     for added in history.added:
         entry = _entry(added.line)
         if entry is None:
-            continue  # of another version, or mended since
+            continue  # of another version, or corrected since
         key = f"{entry.analysis}.{entry.claim}"
         counted[added.line] += 1
         if counted[added.line] > lines[added.line]:

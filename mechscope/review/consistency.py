@@ -1,8 +1,8 @@
 """Whether a ledger agrees with itself, without running anything.
 
-Hashes show that a ledger is as it was written. Whoever edits one and mends its hashes still leaves a value
-that is printed as another one, an outcome that its criterion does not give, or a notebook that shows other
-numbers than the ledger holds.
+Hashes show that a ledger is as it was written. Someone who edits a ledger and its hashes still leaves a
+value that is printed as another one, an outcome that its criterion does not give, or a notebook with other
+numbers than the ledger.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ def check_verification(project: Project, run: str, today: date) -> tuple[str, li
 
 
 def _still_true(project: Project, run: str, content: Verification) -> dict[str, Rerun]:
-    """The entries of ledgers that are as they were then, and state the inputs of then."""
+    """The entries whose ledgers and inputs have not changed since."""
     kept = {}
     for name, entry in content.analyses.items():
         with suppress(FileNotFoundError, LedgerDamaged):

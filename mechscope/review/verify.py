@@ -205,7 +205,7 @@ def _differing(there: Mapping[str, str], here: Mapping[str, str]) -> dict[str, t
 
 
 def _with_upstream(verdicts: Sequence[Verdict], places: Places) -> list[Verdict]:
-    """What rests on findings that were not reproduced isn't either, though its own rerun agreed."""
+    """What needs an analysis that was not reproduced is not reproduced either, even if its rerun agrees."""
     done: dict[tuple[str, str], Verdict] = {}
     by_node = {(one.run, one.analysis): one for one in verdicts}
 
@@ -217,8 +217,8 @@ def _with_upstream(verdicts: Sequence[Verdict], places: Places) -> list[Verdict]
                 if (run, name) in by_node and not settled((run, name)).reproduced
             ]
             mine = by_node[node]
-            resting = tuple(f"rests on {need}, which was not reproduced" for need in shaky)
-            done[node] = replace(mine, problems=(*mine.problems, *resting))
+            needing = tuple(f"needs {need}, which was not reproduced" for need in shaky)
+            done[node] = replace(mine, problems=(*mine.problems, *needing))
         return done[node]
 
     return [settled(node) for node in by_node]

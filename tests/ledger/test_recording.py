@@ -165,7 +165,7 @@ def test_a_table_keeps_all_rows_and_prints_the_first(
 @pytest.mark.parametrize(
     ("frame", "key", "said"),
     [
-        (pd.DataFrame({"a": [1, 1]}), "a", "a=1 stands twice"),
+        (pd.DataFrame({"a": [1, 1]}), "a", "a=1 is there twice"),
         (pd.DataFrame({"a": [1, 2]}), "b", "unknown column"),
         (pd.DataFrame({"a": [1, 2], "b": [1.0, np.inf]}), "a", "inf"),
         (pd.DataFrame({"a": [1, 2], "b": ["x", 3]}), "a", "mixes int and str"),

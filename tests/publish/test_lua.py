@@ -566,7 +566,7 @@ def test_what_a_notebook_printed_is_no_shortcode(sample: Project) -> None:
     assert "<b title='{{&lt; a >}}'>{{&lt; stat x.y >}}</b>" in page
 
 
-RESTS = "rests on the claim “Topics cluster by abstractness, not by controversy.”: "
+RESTS = "depends on the claim “Topics cluster by abstractness, not by controversy.”: "
 
 
 def _mark(page: str) -> str:

@@ -251,7 +251,7 @@ def test_changed_inputs_are_named_beside_what_they_change(project: Project) -> N
     line_with(result.output, "everything.drawn", "interval")
     line_with(result.output, "label", "Longest prompt", "The longest prompt")
     # Its own rerun agrees, because it starts from the committed ledger; but that one is not to be trusted.
-    line_with(result.output, "rests on everything, which was not reproduced")
+    line_with(result.output, "needs everything, which was not reproduced")
     assert verification(project)["ledgers"] == {}
     assert changes(project.root).count("results/") == 1
 

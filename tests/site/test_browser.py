@@ -77,10 +77,10 @@ def test_a_number_explains_itself_by_keyboard(page: Any, address: str) -> None:
     assert page.evaluate("document.activeElement.classList.contains('ms-stat')")
 
 
-def test_a_passage_says_by_keyboard_which_claim_it_rests_on(page: Any, address: str) -> None:
+def test_a_passage_says_by_keyboard_which_claim_it_depends_on(page: Any, address: str) -> None:
     page.goto(f"{address}/{ARTICLE}")
     mark = page.get_by_role(
-        "link", name=re.compile("^rests on the claim “.+”: (held|failed|not testable)")
+        "link", name=re.compile("^depends on the claim “.+”: (held|failed|not testable)")
     ).first
     passage = page.locator(".ms-when", has=mark).first
     plain = passage.evaluate("of => getComputedStyle(of).backgroundColor")

@@ -227,7 +227,7 @@ class Context:
         return f"#{anchor}"
 
     def claim_on(self, keyed: KeyedRecord, shown: Sequence[CitedRecord]) -> str:
-        """The anchor of a claim on a page that shows this of it: where stated, else what rests on it."""
+        """The anchor of a claim on a page: where it is stated, else the prose that depends on it."""
         stated = any(item.code.name == "claim" and self.becomes_element(item) for item in shown)
         kept = any(item.kept and item.code.place == "prose" for item in shown)
         return f"#{claim_anchor(keyed)}" if stated else f"#when-{claim_anchor(keyed)}" if kept else ""

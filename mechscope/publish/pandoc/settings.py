@@ -1,4 +1,4 @@
-"""Which settings the built-in engine heeds; any other is named with its line rather than ignored."""
+"""Which settings the built-in engine knows; any other is named with its line rather than ignored."""
 
 from __future__ import annotations
 

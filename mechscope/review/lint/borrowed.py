@@ -101,7 +101,7 @@ def _settings(path: Path) -> Mapping[str, Any]:
             text = front.group().strip().rstrip("-.").removeprefix("---") if front else ""
         found = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return {}  # whoever renders it says so
+        return {}  # a render says so
     return found if isinstance(found, dict) else {}
 
 

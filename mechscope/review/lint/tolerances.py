@@ -17,12 +17,12 @@ def tolerance_findings(
 
     An interval that holds zero says itself that the sign is open: a tolerance is measured by it then.
 
-    One finding for each, with every run that it is true of; a warning where the paper rests on it (an article
+    One finding for each, with every run that it is true of; a warning where the paper needs it (an article
     cites it or a claim's criterion needs it), else a note. A value of zero has no sign and an interval of
     width zero no half: neither can be judged like this.
 
     Args:
-        used: The records (analysis and name) that the paper rests on.
+        used: The records (analysis and name) that the paper needs.
     """
     loose: dict[tuple[str, str], dict[str, list[str]]] = {}
     for (run, analysis), ledger in sorted(ledgers.items()):
