@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from mechscope.pipeline.scripts import Analysis, survey_analyses
 from mechscope.project import Project
 
 RUNS = """\
@@ -106,3 +107,8 @@ def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert old in text, f"{old!r} is not in {path}"
     path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def every_analysis(project: Project) -> dict[str, Analysis]:
+    """The analyses by name; raises what is wrong with a script."""
+    return {analysis.name: analysis for analysis in survey_analyses(project).select([])}

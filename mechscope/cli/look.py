@@ -66,9 +66,9 @@ def look(
     _check(prompts, answers, written)
     looks = _look(prompts, model, answers, device or "cpu", dtype or "float32")
     if as_json:
-        from mechscope.look import machine
+        from mechscope.look import measure
 
-        click.echo(machine.as_json(looks))
+        click.echo(measure.as_json(looks))
     else:
         from mechscope.look.terminal import as_text, two_as_text
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from mechscope.cli.completion import DEVICE, RUN
-from mechscope.pipeline.cores import analyses_at_a_time
+from mechscope.pipeline.devices import analyses_at_a_time
 
 if TYPE_CHECKING:
     from mechscope.project import Project

@@ -1,9 +1,12 @@
-"""What models compute on: chosen for a whole command, and named in each ledger's environment."""
+"""What models compute on, and how many analyses fit this machine at a time."""
 
 from __future__ import annotations
 
 import os
 
+THREADS = 2
+"""Threads of a kernel's arithmetic. How a sum is split changes its last digits, so this is a constant: the
+same machine gives the same bytes whatever else runs on it."""
 VARIABLE = "MECHSCOPE_DEVICE"
 """The environment variable that tells kernels, and commands without `--device`."""
 
@@ -28,3 +31,13 @@ def device_name(device: str) -> str:
     require_device(device)
     kind = torch.device(device).type
     return f"{kind} ({torch.cuda.get_device_name(device)})" if kind == "cuda" else kind
+
+
+def analyses_at_a_time() -> int:
+    """As many kernels as have cores of their own.
+
+    Threads of one matrix product wait for each other actively, so two kernels that share cores take longer
+    side by side than one after the other.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // THREADS)

@@ -36,9 +36,8 @@ from mechscope.ledger.store import (
 )
 from mechscope.pipeline import committed_notebook as notebooks
 from mechscope.pipeline.cells import lines_before
-from mechscope.pipeline.cores import THREADS
+from mechscope.pipeline.devices import THREADS, device_name
 from mechscope.pipeline.devices import VARIABLE as DEVICE
-from mechscope.pipeline.devices import device_name
 from mechscope.pipeline.extract import end_where_it_does_not_apply, extract
 from mechscope.pipeline.fingerprint import data_files, local_modules, model_of, present_inputs, why_stale
 from mechscope.pipeline.freshness import State, failed_inputs, failed_notebook

@@ -25,8 +25,7 @@ from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import LEDGER_NAME, NOTEBOOK_NAME, ledger_text
 from mechscope.pipeline import committed_notebook as notebooks
 from mechscope.pipeline import times
-from mechscope.pipeline.cores import analyses_at_a_time
-from mechscope.pipeline.devices import chosen_device, device_name
+from mechscope.pipeline.devices import analyses_at_a_time, chosen_device, device_name
 from mechscope.pipeline.freshness import State, failed_before, failed_notebook, state_of
 from mechscope.pipeline.mutex import results_lock
 from mechscope.pipeline.outcome import Outcome

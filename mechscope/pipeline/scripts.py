@@ -153,19 +153,6 @@ def survey_analyses(project: Project) -> Survey:
     return Survey({name: found[name] for name in order if name not in problems}, problems)
 
 
-def find_analyses(project: Project) -> dict[str, Analysis]:
-    """All analyses of the project by name, each after those that it needs.
-
-    Raises:
-        InvalidInput: A script is not what an analysis looks like, or analyses need each other in a circle.
-        UnknownName: A script declares a parameter or an analysis that there isn't.
-    """
-    survey = survey_analyses(project)
-    for problem in survey.problems.values():
-        raise problem
-    return survey.analyses
-
-
 def read_analysis(project: Project, path: Path) -> Analysis:
     """One analysis from its script.
 

@@ -7,9 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from mechscope.errors import InvalidInput, RenderFailed
@@ -18,7 +16,7 @@ from mechscope.project import Project
 from mechscope.publish.offline import inline_modules, remove_foreign_scripts
 from mechscope.publish.prerender import DONE, MODE_VARIABLE
 from mechscope.publish.render_progress import Report, silent
-from mechscope.publish.staging import render_lock
+from mechscope.publish.staging import Built, render_lock
 
 _ERROR = re.compile(r"\b(ERROR|FATAL)\b|\(E\)")
 _UNRESOLVED = re.compile(
@@ -46,15 +44,6 @@ def find_quarto() -> str | None:
     return found
 
 
-@dataclass(frozen=True)
-class QuartoRun:
-    """The pages of what was rendered, as paths in the site, and how long it took."""
-
-    pages: list[Path]
-    pdfs: list[Path]
-    seconds: float
-
-
 def render_run(
     project: Project,
     run: str,
@@ -63,7 +52,7 @@ def render_run(
     only: list[Path] | None = None,
     program: str = "quarto",
     report: Report = silent,
-) -> QuartoRun:
+) -> Built:
     """Render the documents of `run` into `output`, which changes only when everything succeeded.
 
     Quarto empties its output folder first and leaves half a site when a document fails; so it renders into a
@@ -76,7 +65,6 @@ def render_run(
     Raises:
         RenderFailed: With what Quarto said.
     """
-    started = time.perf_counter()
     with render_lock(project, run), folder_in_place(output) as staged:
         if only is not None and output.is_dir():
             shutil.copytree(output, staged, dirs_exist_ok=True)
@@ -90,10 +78,9 @@ def render_run(
         remove_foreign_scripts(staged)
         inline_modules(staged)
     made = [output] if only is None else [output / project.relative(document) for document in only]
-    return QuartoRun(
+    return Built(
         pages=[page for path in made for page in _outputs(path, ".html")],
         pdfs=[page for path in made for page in _outputs(path, ".pdf")],
-        seconds=time.perf_counter() - started,
     )
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from mechscope.articles.sources import article_files
 from mechscope.errors import InvalidInput, UnknownName
@@ -27,7 +27,7 @@ from mechscope.publish.prerender import (
 )
 from mechscope.publish.quarto import find_quarto
 from mechscope.publish.render_progress import Report, silent
-from mechscope.publish.staging import clear_staging
+from mechscope.publish.staging import Built, clear_staging
 
 if TYPE_CHECKING:
     from mechscope.pipeline.outcome import Outcome
@@ -169,17 +169,9 @@ def choose_engine(name: str | None = None) -> tuple[str, str]:
     return "pandoc", ""
 
 
-class _Built(Protocol):
-    @property
-    def pages(self) -> list[Path]: ...
-
-    @property
-    def pdfs(self) -> list[Path]: ...
-
-
 def _build(
     project: Project, run: str, engine: str, program: str, only: list[Path] | None, report: Report
-) -> _Built:
+) -> Built:
     output = project.site / run
     if engine == "quarto":
         return quarto.render_run(project, run, output=output, only=only, program=program, report=report)

@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
 from mechscope.files import folder_in_place, write_atomically
 from mechscope.project import Project
+
+
+@dataclass(frozen=True)
+class Built:
+    """The pages and PDFs that an engine made, as paths in the site."""
+
+    pages: list[Path]
+    pdfs: list[Path]
 
 
 def staging(project: Project, run: str) -> Path:

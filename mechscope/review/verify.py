@@ -19,8 +19,7 @@ from mechscope.files import why_not
 from mechscope.ledger.schema import LedgerFile
 from mechscope.ledger.store import NOTEBOOK_NAME, damages, inputs_hash, load_ledger
 from mechscope.ledger.verification import verification_file
-from mechscope.pipeline.cores import analyses_at_a_time
-from mechscope.pipeline.devices import chosen_device
+from mechscope.pipeline.devices import analyses_at_a_time, chosen_device
 from mechscope.pipeline.fingerprint import why_stale
 from mechscope.pipeline.freshness import NEVER_RUN, State, state_of
 from mechscope.pipeline.mutex import results_lock

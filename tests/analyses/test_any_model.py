@@ -15,11 +15,12 @@ from mechscope.ledger import recording
 from mechscope.ledger.schema import WHOLE, Absent, Claim, Findings
 from mechscope.ledger.store import read_ledger
 from mechscope.pipeline.schedule import Order, run_analyses
-from mechscope.pipeline.scripts import find_analyses, script_cells
+from mechscope.pipeline.scripts import script_cells
 from mechscope.project import Project
 from tests.analyses.strangers import ROOT, STRANGERS, make
+from tests.throwaway import every_analysis
 
-ANALYSES = sorted(name for name, analysis in find_analyses(Project(ROOT)).items() if analysis.models)
+ANALYSES = sorted(name for name, analysis in every_analysis(Project(ROOT)).items() if analysis.models)
 FEWER = {"resamples": 100, "shuffles": 100, "toy_steps": 50}
 """Draws and steps: how many there are decides how long it takes, and not whether it runs."""
 ONLY_SOMETIMES = {"patching": {"n_unfit"}}
@@ -62,7 +63,7 @@ def test_an_analysis_runs_or_says_what_does_not_apply_and_why(
 
 def executed(name: str, parameters: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> str:
     """Run a script's cells here, which saves the start of a kernel; why it ended early, "" if it did not."""
-    analysis = find_analyses(Project(ROOT))[name]
+    analysis = every_analysis(Project(ROOT))[name]
     module = ModuleType("analysis")
     monkeypatch.setitem(sys.modules, "analysis", module)
     _, cells = script_cells(analysis.path.read_text(encoding="utf-8"), analysis.path.name)
@@ -96,7 +97,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 
 def test_a_whole_run_on_another_model_has_all_claims_and_no_failure(mine: Project) -> None:
-    for name, analysis in find_analyses(mine).items():
+    for name, analysis in every_analysis(mine).items():
         findings: Findings = read_ledger(mine.results_dir("mine", name)).findings
         written = {claim.name for claim in analysis.claims}
         assert written == {*findings.claims} | (written & {*findings.absent})

@@ -12,8 +12,7 @@ from click.testing import CliRunner
 
 from mechscope.cli import cli
 from mechscope.errors import InvalidInput
-from mechscope.look.machine import as_json
-from mechscope.look.measure import differing_heads, largest_parts, look_at, shared_parts
+from mechscope.look.measure import as_json, differing_heads, largest_parts, look_at, shared_parts
 from mechscope.look.page import as_page, page_of_two
 from mechscope.look.terminal import as_text, two_as_text
 

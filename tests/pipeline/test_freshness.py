@@ -16,9 +16,8 @@ from mechscope.pipeline.fingerprint import data_files, why_stale
 from mechscope.pipeline.freshness import NEVER_RUN, states_of
 from mechscope.pipeline.runs import load_places
 from mechscope.pipeline.schedule import Order, run_analyses
-from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
-from tests.throwaway import edit, make_project, script
+from tests.throwaway import edit, every_analysis, make_project, script
 
 
 def reasons(project: Project, run: str = "one") -> dict[str, list[str]]:
@@ -236,7 +235,7 @@ def test_declared_data_may_be_patterns_and_lie_elsewhere_in_the_project_but_not_
     def declared(*data: str) -> list[str]:
         edit_header = script("1", data=data)
         (project.analyses / "one.py").write_text(edit_header)
-        return [project.relative(path) for path in data_files(project, find_analyses(project)["one"])]
+        return [project.relative(path) for path in data_files(project, every_analysis(project)["one"])]
 
     files = {"analyses/data/b.csv": "1", "analyses/data/a.csv": "1", "paper/notes.txt": "1"}
     project = make_project(tmp_path / "p", scripts={"one": script("1")}, files=files)

@@ -14,8 +14,8 @@ from mechscope.ledger.notebook import Notebook
 from mechscope.ledger.recording import Ledger
 from mechscope.pipeline import committed_notebook as notebooks
 from mechscope.pipeline.extract import extract
-from mechscope.pipeline.scripts import Analysis, find_analyses
-from tests.throwaway import make_project, script
+from mechscope.pipeline.scripts import Analysis
+from tests.throwaway import every_analysis, make_project, script
 
 TEXT = script(
     'ledger.statistic("size", 4, label="Size")\n'
@@ -27,7 +27,7 @@ TEXT = script(
 
 @pytest.fixture
 def analysis(tmp_path: Path) -> Analysis:
-    return find_analyses(make_project(tmp_path / "p", scripts={"one": TEXT}))["one"]
+    return every_analysis(make_project(tmp_path / "p", scripts={"one": TEXT}))["one"]
 
 
 @pytest.fixture

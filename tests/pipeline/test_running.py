@@ -23,9 +23,8 @@ from mechscope.pipeline.mutex import results_lock
 from mechscope.pipeline.outcome import Outcome, failures
 from mechscope.pipeline.runs import load_places
 from mechscope.pipeline.schedule import Order, Silent, run_analyses
-from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
-from tests.throwaway import changes, commit, copy_of, edit, make_project, script
+from tests.throwaway import changes, commit, copy_of, edit, every_analysis, make_project, script
 
 
 def run(project: Project, *analyses: str, **options: object) -> dict[str, Outcome]:
@@ -158,7 +157,7 @@ def test_one_failed_analysis_fails_only_what_needs_it_and_says_where(project: Pr
     kept = json.loads((project.scratch / "failed/one/source.ipynb").read_text())
     assert [cell["id"] for cell in kept["cells"]][-1] == "cell-03"
     assert files(project.results_dir("one", "source")) == before  # the last good result stays
-    state = state_of(project, load_places(project), "one", find_analyses(project)["source"])
+    state = state_of(project, load_places(project), "one", every_analysis(project)["source"])
     assert state.reasons == (
         "the script's code changed",
         "its last run failed: .mechscope/failed/one/source.ipynb",
@@ -345,7 +344,7 @@ def test_how_a_trial_ends_says_nothing_of_the_last_run(project: Project) -> None
     edit(project.analyses / "source.py", "doubled(sum(numbers))", "doubled(sum(numbers)) / (seed - 5)")
     assert what(run(project, "source", overrides=("seed=5",))) == {"source": "failed"}
     kept = project.scratch / "failed/trials/one/source.ipynb"
-    analysis, places = find_analyses(project)["source"], load_places(project)
+    analysis, places = every_analysis(project)["source"], load_places(project)
     assert state_of(project, places, "one", analysis).reasons == ("the script's code changed",)
     assert kept.is_file()
     (project.scratch / "failed/one").mkdir()

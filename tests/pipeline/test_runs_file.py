@@ -15,9 +15,8 @@ from mechscope.pipeline.runs import (
     parameters_of,
     parse_overrides,
 )
-from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
-from tests.throwaway import RUNS, make_project, script
+from tests.throwaway import RUNS, every_analysis, make_project, script
 
 PARAMETERS = 'seed = 0\nrate = 0.5\nname = "x"\nquick = False\nlayers = [1]\nlimit = None'
 
@@ -30,7 +29,7 @@ def checked(tmp_path: Path, runs: str) -> str:
         tmp_path / "p", scripts={"one_analysis": script("1", parameters=PARAMETERS)}, runs=runs
     )
     with pytest.raises(MechscopeError) as raised:
-        check_parameters(project, load_runs(project), find_analyses(project))
+        check_parameters(project, load_runs(project), every_analysis(project))
     return str(raised.value)
 
 
@@ -41,7 +40,7 @@ def test_a_run_overrides_defaults_and_an_analysis_entry_overrides_the_run(tmp_pa
     }
     scripts = {"x": script("1", parameters=PARAMETERS), "y": script("1", parameters="seed = 0\nother = 3")}
     project = make_project(tmp_path / "p", scripts=scripts, runs=runs)
-    loaded, analyses = load_runs(project), find_analyses(project)
+    loaded, analyses = load_runs(project), every_analysis(project)
     found = parameters_of(loaded, "a", analyses["x"])
     assert (found["seed"], found["rate"], found["name"]) == (5, 2.0, "x")
     assert isinstance(found["rate"], float)
@@ -102,7 +101,7 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, runs: str, says: str) 
 )
 def test_an_override_has_the_type_of_the_default(tmp_path: Path, text: str, value: object) -> None:
     project = make_project(tmp_path / "p", scripts={"a": script("1", parameters=PARAMETERS)})
-    found = parse_overrides([text], list(find_analyses(project).values()))
+    found = parse_overrides([text], list(every_analysis(project).values()))
     assert list(found.values()) == [value]
     assert type(next(iter(found.values()))) is type(value)
 
@@ -140,7 +139,7 @@ def test_an_override_has_the_type_of_the_default(tmp_path: Path, text: str, valu
 def test_an_override_of_another_type_is_refused(tmp_path: Path, text: str, says: str) -> None:
     project = make_project(tmp_path / "p", scripts={"a": script("1", parameters=PARAMETERS)})
     with pytest.raises(InvalidInput) as raised:
-        parse_overrides([text], list(find_analyses(project).values()))
+        parse_overrides([text], list(every_analysis(project).values()))
     assert raised.value.message.startswith(f"-p {text}: ") and says in raised.value.message
 
 
@@ -149,7 +148,7 @@ def test_an_override_that_several_analyses_have_fits_all_of_them(tmp_path: Path)
         "a": script("1", parameters="seed = 0.5\nname = 'x'\nflag = 1"),
         "b": script("1", parameters="seed = 0\nname = 1\nflag = True"),
     }
-    analyses = list(find_analyses(make_project(tmp_path / "p", scripts=scripts)).values())
+    analyses = list(every_analysis(make_project(tmp_path / "p", scripts=scripts)).values())
     (value,) = parse_overrides(["seed=2"], analyses).values()
     assert (value, type(value)) == (2, int)
     for text in ("seed=2.5", "name=3", "flag=1"):
@@ -161,7 +160,7 @@ def test_an_override_that_several_analyses_have_fits_all_of_them(tmp_path: Path)
 
 def test_a_run_that_is_declared_means_what_was_given(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p", scripts={"a": script("1", parameters=PARAMETERS)})
-    analyses = find_analyses(project)
+    analyses = every_analysis(project)
     given = parse_overrides(["name=1e3", "rate=1e-7", "layers=[3]"], list(analyses.values()))
     declare_run(project, "new", title="010", parameters=given)
     found = parameters_of(load_runs(project), "new", analyses["a"])
@@ -172,7 +171,7 @@ def test_a_run_that_is_declared_means_what_was_given(tmp_path: Path) -> None:
 def test_an_unknown_override_gets_the_nearest_name(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p", scripts={"a": script("1", parameters=PARAMETERS)})
     with pytest.raises(UnknownName, match="did you mean 'seed'"):
-        parse_overrides(["sead=1"], list(find_analyses(project).values()))
+        parse_overrides(["sead=1"], list(every_analysis(project).values()))
 
 
 @pytest.mark.parametrize(

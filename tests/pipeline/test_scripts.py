@@ -11,9 +11,9 @@ from mechscope.errors import InvalidInput, MechscopeError, UnknownName
 from mechscope.pipeline.committed_notebook import code_cells, from_script
 from mechscope.pipeline.runs import check_parameters, load_runs
 from mechscope.pipeline.schedule import Order, run_analyses
-from mechscope.pipeline.scripts import Analysis, Survey, find_analyses, survey_analyses
+from mechscope.pipeline.scripts import Analysis, Survey, survey_analyses
 from mechscope.syntax import read_source
-from tests.throwaway import make_project, script
+from tests.throwaway import every_analysis, make_project, script
 
 BODY = """
 import math
@@ -31,7 +31,7 @@ print(area(seed))
 
 def read(tmp_path: Path, text: str) -> Analysis:
     folder = tmp_path / str(len(list(tmp_path.iterdir())))
-    return find_analyses(make_project(folder, scripts={"one": text}))["one"]
+    return every_analysis(make_project(folder, scripts={"one": text}))["one"]
 
 
 def error(tmp_path: Path, text: str) -> str:
@@ -456,24 +456,24 @@ def test_branches_that_exclude_each_other_may_record_the_same_name(tmp_path: Pat
 
 def test_analyses_come_after_what_they_need(tmp_path: Path) -> None:
     scripts = {"a": script("1", needs=["z"]), "m": script("1"), "z": script("1", needs=["m"])}
-    assert list(find_analyses(make_project(tmp_path / "p", scripts=scripts))) == ["m", "z", "a"]
+    assert list(every_analysis(make_project(tmp_path / "p", scripts=scripts))) == ["m", "z", "a"]
 
 
 def test_analyses_that_need_each_other_are_refused(tmp_path: Path) -> None:
     scripts = {"a": script("1", needs=["b"]), "b": script("1", needs=["a"])}
     with pytest.raises(InvalidInput, match="a → b → a"):
-        find_analyses(make_project(tmp_path / "p", scripts=scripts))
+        every_analysis(make_project(tmp_path / "p", scripts=scripts))
 
 
 def test_a_need_that_is_not_there_gets_the_nearest_name(tmp_path: Path) -> None:
     scripts = {"topic_geometry": script("1"), "b": script("1", needs=["topic_geometrie"])}
     with pytest.raises(UnknownName, match="did you mean 'topic_geometry'"):
-        find_analyses(make_project(tmp_path / "p", scripts=scripts))
+        every_analysis(make_project(tmp_path / "p", scripts=scripts))
 
 
 def test_files_with_an_underscore_are_modules_not_analyses(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p", scripts={"a": script("1"), "_helpers": "x = 1\n"})
-    assert list(find_analyses(project)) == ["a"]
+    assert list(every_analysis(project)) == ["a"]
 
 
 def test_a_run_may_give_a_parameter_that_only_an_unreadable_script_has(tmp_path: Path) -> None:

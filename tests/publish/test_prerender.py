@@ -13,11 +13,11 @@ from mechscope.ledger.store import ledger_text
 from mechscope.pipeline.freshness import state_of
 from mechscope.pipeline.outcome import Outcome
 from mechscope.pipeline.runs import load_places
-from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
 from mechscope.publish.hooks import main
 from mechscope.publish.prerender import MODE_VARIABLE, mode_from_environment, prepare, run_of_profiles
 from tests.publish.sample_project import sample_findings, write_sample_ledger
+from tests.throwaway import every_analysis
 
 RUN = "smollm2-135m"
 
@@ -229,7 +229,7 @@ GEMMA = "{{< stat gemma-3-270m:topic_geometry.topics >}}"
 
 def _fresh(project: Project, run: str) -> None:
     """Let the hand-made ledger of `run` have the present inputs."""
-    analysis = find_analyses(project)["topic_geometry"]
+    analysis = every_analysis(project)["topic_geometry"]
     state = state_of(project, load_places(project), run, analysis)
     assert state.ledger is not None and state.inputs is not None
     ledger = state.ledger.model_copy(update={"inputs": state.inputs})

@@ -11,10 +11,9 @@ from click.testing import CliRunner, Result
 
 from mechscope.cli import cli
 from mechscope.pipeline.profiles import write_profile
-from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
 from mechscope.publish.prerender import bring_up_to_date, cited_analyses
-from tests.throwaway import make_project, script
+from tests.throwaway import every_analysis, make_project, script
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,7 +70,7 @@ def test_only_what_an_article_cites_is_run_with_what_that_needs(
 
 
 def test_what_an_article_cites_is_listed_in_the_order_of_the_needs(project: Project) -> None:
-    assert set(find_analyses(project)) == {"above", "below", "lone"}
+    assert set(every_analysis(project)) == {"above", "below", "lone"}
     assert set(cited_analyses(project, "one", [_article(project, "cites-below")])) == {"above", "below"}
 
 

@@ -3,6 +3,6 @@
 It supports what this project's articles use and names, with file and line, what it does not.
 """
 
-from mechscope.publish.pandoc.engine import RenderedRun, check_run, render_run
+from mechscope.publish.pandoc.engine import render_run
 
-__all__ = ["RenderedRun", "check_run", "render_run"]
+__all__ = ["render_run"]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
-import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,24 +27,15 @@ from mechscope.publish.pandoc.scan import check
 from mechscope.publish.pandoc.settings import unheeded
 from mechscope.publish.pandoc.source import FIRST, Source, read_source
 from mechscope.publish.render_progress import Report, silent
-from mechscope.publish.staging import render_lock
+from mechscope.publish.staging import Built, render_lock
 
 _WORKERS = 2
 _LABELS = {"html": "HTML", "typst": "PDF"}
 
 
-@dataclass(frozen=True)
-class RenderedRun:
-    """What a render made, as paths in the site, and how long it took."""
-
-    pages: list[Path]
-    pdfs: list[Path]
-    seconds: float
-
-
 def render_run(
     project: Project, run: str, *, output: Path, only: list[Path] | None = None, report: Report = silent
-) -> RenderedRun:
+) -> Built:
     """Render the documents of `run` into `output`, which changes only when everything succeeded.
 
     Args:
@@ -60,13 +49,11 @@ def render_run(
         RenderFailed: Lists what is wrong, each with file and line.
         UnknownName: `only` names a document that is not in `project.render`.
     """
-    started = time.perf_counter()
     with render_lock(project, run):
         made = _render(project, run, output, only, report)
-    return RenderedRun(
+    return Built(
         pages=[output / page.job.output for page in made if page.job.to == "html"],
         pdfs=[output / page.job.output for page in made if page.job.to == "typst"],
-        seconds=time.perf_counter() - started,
     )
 
 
@@ -84,15 +71,6 @@ def _render(project: Project, run: str, output: Path, only: list[Path] | None, r
             shutil.copytree(kept, folder, dirs_exist_ok=True)
         _write(config, folder, pages, resources, site)
     return pages
-
-
-def check_run(project: Project, run: str) -> None:
-    """Read everything and refuse what the engine does not know, without rendering.
-
-    Raises:
-        RenderFailed: Lists every such construct, with file and line.
-    """
-    _read_all(read_config(project, run))
 
 
 def _read_all(config: Config) -> list[Source]:

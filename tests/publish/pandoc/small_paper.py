@@ -5,7 +5,8 @@ from pathlib import Path
 from textwrap import dedent
 
 from mechscope.project import Project
-from mechscope.publish.pandoc import RenderedRun, render_run
+from mechscope.publish.pandoc import render_run
+from mechscope.publish.staging import Built
 
 FILES = {
     "analyses/runs.yml": "default: small\nruns:\n  small: {title: Small}\n",
@@ -158,7 +159,7 @@ class Paper:
             "paper/article.qmd", f"---\n{front}{formats}\n---\n\n## One {{#sec-one}}\n\n" + dedent(body)
         )
 
-    def render(self, **options: object) -> RenderedRun:
+    def render(self, **options: object) -> Built:
         return render_run(self.project, "small", output=self.output, **options)  # type: ignore[arg-type]
 
     def page(self, name: str = "paper/article.html") -> str:

@@ -14,7 +14,6 @@ import html5lib
 import pytest
 
 from mechscope.errors import RenderFailed, UnknownName
-from mechscope.publish.pandoc import check_run
 from tests.publish.pandoc.small_paper import NOTEBOOK, Paper
 
 PDFTOTEXT = shutil.which("pdftotext")
@@ -442,7 +441,7 @@ def test_a_notebook_keeps_its_anchors_code_and_printed_text(paper: Paper) -> Non
 def test_an_unsupported_construct_is_named_with_file_and_line(paper: Paper, text: str, says: str) -> None:
     paper.article(f"Fine.\n\n{text}\n")
     with pytest.raises(RenderFailed) as raised:
-        check_run(paper.project, "small")
+        paper.render()
     assert "paper/article.qmd:10:" in str(raised.value)
     assert says in str(raised.value)
 

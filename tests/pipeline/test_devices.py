@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mechscope.pipeline.cores import THREADS, analyses_at_a_time
+from mechscope.pipeline.devices import THREADS, analyses_at_a_time
 
 
 @pytest.mark.parametrize(("cores", "expected"), [(1, 1), (2, 1), (3, 1), (4, 2), (17, 8)])
