@@ -48,7 +48,7 @@ def citation_problems(
 ) -> Iterator[MechscopeError]:
     """The mistakes among `codes`, in order.
 
-    What stands in a `.when-run` of other runs has to be there in one run, not in this one.
+    What a `.when-run` of other runs cites must be in one of the runs, not in this one.
 
     Args:
         complete: An analysis without results is a mistake, too; a page would say that it is missing.
@@ -102,7 +102,7 @@ def _run_problems(shelf: Shelf, code: Shortcode) -> Iterator[MechscopeError]:
 
 
 def _least_problems(shelves: Iterable[Shelf], code: Shortcode, complete: bool) -> list[MechscopeError]:
-    """What is wrong with a citation in the run that has most of it; a damaged ledger is told of elsewhere."""
+    """What is wrong with a citation in the run that has most of it, damaged ledgers aside."""
     found = []
     for shelf in shelves:
         with suppress(LedgerDamaged):

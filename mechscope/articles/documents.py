@@ -184,7 +184,7 @@ def markdown_of_script(lines: list[str]) -> tuple[list[str], list[int]]:
 
 
 def _markdown_of_notebook(raw: str, file: str) -> tuple[list[str], list[int]]:
-    """A notebook's Markdown, each line where its file holds it, and how much stands before it there.
+    """A notebook's Markdown, each line where its file holds it, and how much comes before it there.
 
     Raises:
         InvalidInput: It is no notebook.

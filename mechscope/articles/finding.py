@@ -35,7 +35,7 @@ class Finding:
 
     Attributes:
         line, column: From 1, in characters.
-        text: What stands there, where the rule is about a text.
+        text: What is there, where the rule is about a text.
         hint: How to fix it.
     """
 

@@ -117,7 +117,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Link:
-    """A link or picture: where it stands and what it points to."""
+    """A link or picture: where it is and what it points to."""
 
     start: int
     target: str
@@ -176,7 +176,7 @@ class Scan:
     blocks: list[Block] = field(default_factory=list)
     asides: list[Aside] = field(default_factory=list)
     math: list[tuple[int, int, str]] = field(default_factory=list)
-    """Where math stands, with its marks, and what is between them, padded to the same length."""
+    """Where math is, with its marks, and what is between them, padded to the same length."""
     citations: list[Citation] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     images: list[Image] = field(default_factory=list)
@@ -186,7 +186,7 @@ class Scan:
     given: list[tuple[int, int]] = field(default_factory=list)
     """What is marked as given: spans, Divs, and sections."""
     not_divs: list[tuple[int, str]] = field(default_factory=list)
-    """Where a `:::` stands that Pandoc takes for text, and why (one of `fences.HINTS`)."""
+    """Where a `:::` is that Pandoc takes for text, and why (one of `fences.HINTS`)."""
     comments: list[tuple[int, int]] = field(default_factory=list)
     identifiers: set[str] = field(default_factory=set)
     """What a link's fragment may name: explicit identifiers, and those that Pandoc gives to headings."""

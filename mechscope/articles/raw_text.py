@@ -138,7 +138,7 @@ def tag_name(tag: str) -> str:
 
 
 def parts_words(tag: str) -> bool:
-    """Whether what stands before and after a tag are words apart, as in a cell; not as around `<b>`."""
+    """Whether what comes before and after a tag are words apart, as in a cell; not as around `<b>`."""
     return tag_name(tag) not in _INLINE_TAGS
 
 

@@ -33,7 +33,7 @@ _HEADING = re.compile(r"^ {0,3}(?P<level>#{1,6})[ \t]+(?P<text>.+?)[ \t]*#*$", r
 _UNDERLINED = re.compile(r"^ {0,3}(?P<text>\S.*?)[ \t]*\n(?P<level>=|-)(?P=level)*[ \t]*$", re.MULTILINE)
 _ATTRIBUTES = re.compile(r"\s+\{[^{}]*\}\s*$")
 ABSTRACT = "Abstract"
-"""The section of what stands in a document's front matter."""
+"""The section of a document's front matter."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class CitedRecord:
 
     Attributes:
         code: The shortcode, with the file and line in which it is written.
-        section: The heading it stands under.
+        section: The heading it is under.
     """
 
     code: Shortcode
@@ -102,7 +102,7 @@ def printed_in(
 ) -> tuple[list[Shortcode], frozenset[str]]:
     """Those of `codes` that a render of `run` reads, and the files in which it can print anything.
 
-    All but what stands in a `.when-run` of other runs, and in files that are only included there. A branch of
+    All but what is in a `.when-run` of other runs, and in files that are only included there. A branch of
     a `.when-claim` counts as read whatever became of the claim.
     """
     by_file: dict[str, list[Shortcode]] = {}
@@ -167,7 +167,7 @@ def _is_dropped(shelf: Shelf, code: Shortcode) -> bool:
 
 
 def _inside(outline: _Outline, code: Shortcode, hidden: Mapping[tuple[int, int], tuple[int, int]]) -> bool:
-    """Whether a shortcode stands in something that is dropped, for another condition than itself."""
+    """Whether a shortcode is in something that is dropped, for another condition than itself."""
     if not hidden:
         return False
     place = code.line, code.column

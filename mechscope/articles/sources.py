@@ -59,7 +59,7 @@ FRONT_MATTER = re.compile(r"\A---[ \t]*\n[\s\S]*?\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)
 
 @dataclass(frozen=True)
 class Shortcode:
-    """A shortcode, or a condition (`.when-claim`, `.when-run`) of what is printed, where it stands.
+    """A shortcode, or a condition (`.when-claim`, `.when-run`) of what is printed, where it is.
 
     `arguments` are its words without a name, `options` those with one, both without quotes. `line` and
     `column` count from 1.
@@ -221,7 +221,7 @@ def attributes(words: str) -> tuple[tuple[str, ...], dict[str, str]]:
 
 
 def _places(text: str) -> Callable[[int], Place | None]:
-    """What stands at an offset of `text`; None where shortcodes are not expanded."""
+    """What is at an offset of `text`; None where shortcodes are not expanded."""
     spans: list[tuple[int, int, Place | None]] = [
         (match.start(), match.end(), "comment") for match in _COMMENT.finditer(text)
     ]

@@ -31,7 +31,7 @@ def lint(context: click.Context, files: tuple[Path, ...], form: str, notes: bool
 
     A typed number is found if it looks like a measured result to a linear probe on SmolLM2-135M.
     A number that was chosen, not measured, is marked: [20]{.given} in a sentence, ::: {.given} around
-    paragraphs, ## Design {.given} on a section. Anything else can be allowed where it stands, with a reason:
+    paragraphs, ## Design {.given} on a section. Anything else can be allowed where it is, with a reason:
 
     \b
       <!-- lint: allow RULE because … -->    in an article

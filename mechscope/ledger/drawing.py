@@ -88,7 +88,7 @@ def _with_font(fonts: Any) -> Any:
 
 
 def draws_nothing(svg: str) -> bool:
-    """Whether a picture has axes and titles at most: no mark stands in it."""
+    """Whether a picture has axes and titles at most: no mark is in it."""
     return not any(
         _is_drawn(element)
         for group in ElementTree.fromstring(svg).iter()

@@ -24,7 +24,7 @@ class FrameColumn:
     Attributes:
         label: What pandas calls it: a text, a number, a date, several of them …
         name: The same as a text, which no other column has.
-        heading: What stands above it.
+        heading: What is above it.
         kind: "int", "float", "str" or "bool".
         cells: Its cells, missing ones None.
     """

@@ -29,7 +29,7 @@ _Text = Annotated[str, BeforeValidator(_joined)]
 
 
 class RecordPayload(BaseModel):
-    """What stands under `RECORD_MIME` in an output, until the pipeline has put it into the ledger."""
+    """What is under `RECORD_MIME` in an output, until the pipeline has put it into the ledger."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -227,7 +227,7 @@ class Claim(_Strict):
 class Absent(_Strict):
     """A record that does not apply to this model, and why: too few layers, no such token, no gated MLP.
 
-    It stands where the record would stand: criteria that need it are untestable, articles say so in place.
+    It takes the record's place: criteria that need it are untestable, articles say so in place.
     The absent record called `WHOLE` says that the analysis ended there: nothing further applies.
     """
 

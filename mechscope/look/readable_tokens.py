@@ -14,7 +14,7 @@ _CUT = re.compile("[\udc80-\udcff]+")
 
 
 def token_reader(tokenizer: Any) -> Callable[[int], str]:
-    """A function from a token's id to its text, as it stands within a text: with the space before a word.
+    """A function from a token's id to its text, as it is within a text: with the space before a word.
 
     A vocabulary of bytes cuts rare characters into tokens that are no text by themselves; of these, the
     bytes are named ("⟨E2 80⟩"). Letters that stand for bytes ("Ġ", "âĢĻ") and for spaces ("▁") are

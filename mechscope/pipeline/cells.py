@@ -25,7 +25,7 @@ class Cell:
     """A cell of a script.
 
     Attributes:
-        options: What follows `# %%`; None for what stands before the first marker.
+        options: What follows `# %%`; None for what comes before the first marker.
         first: Index of its first line after the marker.
         end: Index of the line after its last.
         source: Its lines, the empty ones at its end left out.
@@ -45,12 +45,12 @@ class Cell:
         return bool(_PARAMETERS.search(self.options or ""))
 
     def holds(self, statement: ast.stmt) -> bool:
-        """Whether a statement of the script stands in it."""
+        """Whether a statement of the script is in it."""
         return self.first < statement.lineno <= self.end
 
 
 def cells_of(lines: list[str], first: int, tree: ast.Module) -> list[Cell]:
-    """The cells of a script; what stands before the first marker is a cell too.
+    """The cells of a script; what comes before the first marker is a cell too.
 
     Args:
         first: Index of the first line after the header.

@@ -41,7 +41,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _ENDS_NO_LINE = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 """Characters at which jupytext, but neither Python nor Markdown, ends a line."""
 _HIDDEN = {ord(character): 0xFDD0 + n for n, character in enumerate(_ENDS_NO_LINE)}
-"""They pass through jupytext as characters that stand in no text (U+FDD0 … are for use inside programs)."""
+"""They pass through jupytext as characters that are in no text (U+FDD0 … are for use inside programs)."""
 _SHOWN = {hidden: character for character, hidden in _HIDDEN.items()}
 _STAMP = re.compile(rb'"script": "([0-9a-f]{64})"')
 

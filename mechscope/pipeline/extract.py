@@ -151,12 +151,11 @@ def _figure(payload: RecordPayload, record: Figure, cell: str) -> tuple[str, str
 
 
 def _check_claims(claims: dict[str, Claim], analysis: Analysis) -> None:
-    """A claim's criterion was fixed before the run only if it stands in the script."""
+    """A claim's criterion was fixed before the run only if it is in the script."""
     written = {claim.name: claim.criterion for claim in analysis.claims}
     for name, claim in claims.items():
         if written.get(name) != claim.criterion:
             raise InvalidRecord(
-                f"the claim '{name}' does not stand in {analysis.path.name} with the criterion "
-                f"'{claim.criterion}'.",
+                f"the claim '{name}' is not in {analysis.path.name} with the criterion '{claim.criterion}'.",
                 hint="write ledger.claim(…) with literal texts in the script itself",
             )

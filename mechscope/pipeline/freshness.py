@@ -21,7 +21,7 @@ NEVER_RUN = "never run"
 
 @dataclass(frozen=True)
 class State:
-    """How an analysis stands in a run, or in all that share its results.
+    """Whether an analysis is fresh in a run, or in all runs that share its results.
 
     Attributes:
         run: SHARED where the results are those of all runs.

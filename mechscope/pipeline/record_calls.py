@@ -84,7 +84,7 @@ def check_names(tree: ast.Module, file: str) -> None:
 
 
 def kind_written(trees: Iterable[ast.Module], name: str) -> str | None:
-    """Which kind of record scripts make under `name`; "" where that can't be told, None where they make none.
+    """Which kind of record scripts make under `name`; "" where that is not known, None where they make none.
 
     A name that a script takes from a variable, or names to `does_not_apply` only, can be of any kind.
     """
@@ -135,7 +135,7 @@ class _Names:
     """
 
     def __init__(self, tree: ast.Module) -> None:
-        others = set()  # what names another record, or stands in a claim, names no statistic
+        others = set()  # what names another record, or is in a claim, names no statistic
         for call, kind, name in _records(tree):
             if kind == "claims":
                 others |= set(ast.walk(call))

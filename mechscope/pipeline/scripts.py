@@ -271,7 +271,7 @@ def _header(lines: list[str], file: str) -> _Header:
 
 def _declarations(header: _Header, file: str) -> tuple[str, str, _Declared]:
     try:
-        # Every value as the text that stands there: a title can be "No" or "2026".
+        # Every value as the text that is there: a title can be "No" or "2026".
         content = yaml.load(header.text, Loader=yaml.BaseLoader)
     except yaml.YAMLError as error:
         line, problem, mended = problem_of(error, header.text)
@@ -334,7 +334,7 @@ def _parameters(tree: ast.Module, cell: Cell, file: str) -> dict[str, Any]:
                 continue
             case _:
                 raise InvalidInput(
-                    f"{where}: only 'name = value' can stand in the parameters cell.",
+                    f"{where}: the parameters cell can only hold 'name = value'.",
                     hint="move everything else to the next cell",
                 )
         if node.lineno in taken:

@@ -213,7 +213,7 @@ class Shelf:
 
         Args:
             kind: What it has to be ("statistics" …).
-            where: Where the key stands, for the error.
+            where: Where the key is, for the error.
 
         Returns:
             The record; or, where the run can't have it, why: it does not apply to the run's model, or the
@@ -350,9 +350,9 @@ class Shelf:
         return f"the analysis {self.title(run, analysis)} {'failed' if failed else 'was not run'} in {where}"
 
     def _kind_elsewhere(self, keyed: KeyedRecord) -> str | None:
-        """Of which kind a record is that a run does not have; "" if that can't be told, None if none is.
+        """The kind of a record that a run does not have; "" if that is not known, None if there is none.
 
-        By the results of other runs, and by what scripts write out: a mistyped name stands in neither.
+        By the results of other runs, and by what scripts write out: a mistyped name is in neither.
         """
         record = self.elsewhere(keyed)
         if record is not None:

@@ -12,7 +12,7 @@ _POWER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 _OCTAL = re.compile(r"[-+]?0\d+")
 _PAIR = re.compile(r"(?P<key>\s*(?:- )?[\w.-]+:[ \t]+)(?P<value>\S.*)", re.DOTALL)
 _NO_TEXT = re.compile(r"\".*\"|'.*'|\{.*|\[.*\]|\[[^\]]*")
-"""What stands in quotes already, or begins a list or a map."""
+"""What is in quotes already, or begins a list or a map."""
 _COLON = re.compile(r":(\s|$)")
 
 
@@ -56,7 +56,7 @@ def problem_of(error: yaml.YAMLError, text: str) -> tuple[int, str, str]:
     """Why `text` is not YAML: the line (from 1), the problem, and the line in quotes if that helps."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = str(getattr(error, "problem", None) or error)
-    colon = "a value that holds a colon stands in quotes"
+    colon = "a value with a colon needs quotes"
     if problem == "mapping values are not allowed here":
         problem = colon
     last = mark.line if mark else 0

@@ -78,7 +78,7 @@ def _files(project: Project, which: Literal["INPUT", "OUTPUT"]) -> list[Path] | 
 
 
 def main(when: str) -> int:
-    """Run a hook; a mistake is told on standard error and stops the render."""
+    """Run a hook; a mistake is printed on standard error and stops the render."""
     try:
         {"pre": before, "post": after}[when]()
     except MechscopeError as error:

@@ -115,7 +115,7 @@ def _module(path: Path, site: Path, above: tuple[Path, ...]) -> str:
 
 
 def _addressed(address: str, within: Path, site: Path) -> Path:
-    """The file of the site that an address names which stands in the file `within`."""
+    """The file of the site that an address in the file `within` names."""
     path = unquote(re.split(r"[?#]", address)[0])
     if re.match(r"[a-z][a-z0-9+.-]*:|//", path, re.IGNORECASE) or path.startswith("/"):
         raise _NotInlinable  # of another host; or of the host's root, which a page from disk doesn't have

@@ -113,7 +113,7 @@ def _unreadable(article: Article, fact: Fact) -> Iterator[Problem]:
             yield (
                 f"{where}: '{fact.more['what'][:60]}' is LaTeX, which neither a web page nor a PDF shows",
                 "write it in Markdown; an equation is numbered by  $$ … $$ {#eq-name}  and referred to by "
-                "@eq-name; what is for LaTeX alone stands in ```{=latex}",
+                "@eq-name; what is for LaTeX alone goes into ```{=latex}",
             )
         case "tag":
             yield (

@@ -221,7 +221,7 @@ def _against(history: _History, entries: list[ClaimEntry]) -> Iterator[str]:
             then, now = (_of_claim(listed, claim) for listed in (version, history.versions[-1][1]))
             rest = iter(now)
             if set(then) <= set(now) and not all(line in rest for line in then):
-                yield f"{'.'.join(claim)}: its entries stand in another order than in {commit[:7]}"
+                yield f"{'.'.join(claim)}: its entries are in another order than in {commit[:7]}"
 
 
 def _wrongly_moved(entry: ClaimEntry, earlier: list[ClaimEntry]) -> str:

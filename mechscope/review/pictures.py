@@ -96,7 +96,7 @@ def _pieces(svg: str) -> Iterator[tuple[str, bool, list[float]]]:
 
 
 def _by_fonts(tag: str, groups: list[str]) -> bool:
-    """Whether where a tag lies depends on fonts; `groups` are the classes of those that it stands in."""
+    """Whether where a tag lies depends on fonts; `groups` are the classes of those that it is in."""
     name = re.match(r"<([a-z]*)", tag)
     pattern = _BY_FONTS.get(name[1]) if name else None
     return 'class="background"' in tag or (pattern is not None and bool(re.match(pattern, groups[-1])))

@@ -49,11 +49,11 @@ class Cell:
         lines: Its source, a line each.
         first: The script's line on which the source begins; None when the script changed since.
         recorded: The script's line with the call that recorded, in the cell or in a function that it calls;
-            None when that can't be told.
+            None when that is not known.
         function: The source of the function that recorded, where the cell only calls it.
         function_first: The script's line on which that begins.
         helpers: The functions of earlier cells that the cell uses, each with its line in the script; 0 where
-            that can't be told.
+            that is not known.
     """
 
     id: str
@@ -91,7 +91,7 @@ class Citation:
         where: As editors link it.
         sentence: The sentence around it, numbers printed.
         pages: The pages that hold this place.
-        shown: Whether it stands in them in this run, rather than in a branch that the run drops.
+        shown: Whether it is in them in this run, rather than in a branch that the run drops.
     """
 
     where: str
@@ -246,7 +246,7 @@ def _readable(script: Path) -> str:
 
 
 def _cell(project: Project, keyed: KeyedRecord) -> Cell:
-    """The cell as it was executed, and where it stands in the script."""
+    """The cell as it was executed, and where it is in the script."""
     path = project.results_dir(keyed.run, keyed.analysis) / NOTEBOOK_NAME
     source = ""
     if path.is_file():
@@ -299,7 +299,7 @@ def _function_around(script: str, line: int) -> tuple[int, int]:
 def _recording(script: str, keyed: KeyedRecord, cell: range) -> int | None:
     """The line of the call that recorded `found`: by its name in the cell, else by a pattern anywhere.
 
-    A function that records under names such as f"{prefix}t_{label}" stands outside the cell that calls it.
+    A function that records under names such as f"{prefix}t_{label}" is outside the cell that calls it.
     """
     try:
         tree = parse(script)
@@ -420,7 +420,7 @@ def _id(code: Shortcode) -> tuple[str, str]:
 
 
 def _sentence(scanned: Scan | None, code: Shortcode, shelf: Shelf) -> str:
-    """The sentence around a citation as it reads; what stands alone is named as what it is."""
+    """The sentence around a citation as it reads; a record that is shown by itself is named."""
     if code.name == "when-claim":
         return f"prose for when it is {code.options.get('is', '')}"
     if code.name != "stat":

@@ -90,7 +90,7 @@ def verify(
             if any(one.sha256 for one in mine):
                 try:
                     write_verification(project, run, mine, here)
-                except OSError as error:  # the verdict stands all the same
+                except OSError as error:  # the verdict is the same
                     reporter.say(f"warning: {why_not(error)}; what was found is printed only")
     return verdicts
 
@@ -157,7 +157,7 @@ def _verdict(
 
 
 def _standing(project: Project, run: str, analysis: Analysis) -> tuple[LedgerFile | None, list[str]]:
-    """The committed ledger as it stands, and what speaks against it before anything is run."""
+    """The committed ledger as it is, and what speaks against it before anything is run."""
     folder = project.results_dir(run, analysis.name)
     try:
         ledger = load_ledger(folder)

@@ -118,7 +118,7 @@ def test_a_claim_that_does_not_stand_in_the_script_is_an_error(
     ledger = Ledger("one")
     ledger.statistic("size", 4, label="Size")
     ledger.claim("big", "It is big.", criterion="size > 2")
-    with pytest.raises(InvalidRecord, match="does not stand in one.py"):
+    with pytest.raises(InvalidRecord, match="is not in one.py"):
         extract(Notebook.model_validate(notebook(analysis, *map(display, records))), analysis)
 
 

@@ -63,7 +63,7 @@ def test_a_run_overrides_defaults_and_an_analysis_entry_overrides_the_run(tmp_pa
         (A + "{title: A, parameters: {name: on}}", "True is not a text, as the default 'x' is.\n  → put"),
         (A + "{title: A, parameters: {name: 1.10}}", "1.1 is not a text, as the default 'x' is.\n  → put"),
         (A + "{title: A, parameters: {layers: [1, b]}}", "'b' is not a whole number, as the default"),
-        (A + "\n    title: GPT-2: small\n", "yml:4: not YAML: a value that holds a colon stands in quotes"),
+        (A + "\n    title: GPT-2: small\n", "yml:4: not YAML: a value with a colon needs quotes"),
         (A + "\n    title: GPT-2: small\n", 'put the value in quotes:  title: "GPT-2: small"'),
         (A + "{title: GPT-2: small}", "runs.yml:3: not YAML: "),
         ("default: a\nruns:\n  A b: {title: A}\n", "analyses/runs.yml:3"),

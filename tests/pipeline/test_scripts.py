@@ -286,7 +286,7 @@ def test_a_value_that_needs_quotes_is_shown_in_quotes(tmp_path: Path, title: str
     said = error(tmp_path, text)
     assert said.startswith("analyses/one.py:2: the header is not YAML")
     assert said.endswith(f"put the value in quotes:  # title: {mended}")
-    assert ":" not in title or "a value that holds a colon stands in quotes" in said
+    assert ":" not in title or "a value with a colon needs quotes" in said
     assert read(tmp_path, text.replace(f"title: {title}", f"title: {mended}")).title == title
 
 

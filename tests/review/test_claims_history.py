@@ -186,7 +186,7 @@ def test_entries_in_another_order_or_again_are_named(project: Project) -> None:
     project.claims_lock.write_text(first + owned)
     commit(project.root)
     project.claims_lock.write_text(owned + first)
-    assert any("stand in another order than in" in problem for problem in problems(project))
+    assert any("are in another order than in" in problem for problem in problems(project))
     project.claims_lock.write_text(first + owned + first)
     assert any(DENIED in problem for problem in problems(project))
 

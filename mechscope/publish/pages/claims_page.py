@@ -116,7 +116,7 @@ def _row(context: Context, runs: list[str], there: dict[str, KeyedRecord]) -> li
 
 
 def _no_cell(context: Context, run: str, there: dict[str, KeyedRecord]) -> str:
-    """What stands for a claim in a run that does not have it."""
+    """What is shown for a claim in a run that does not have it."""
     other = next(iter(there.values()))
     absent = context.shelf.absent(run, other.analysis, other.name)
     words = escaped(context.shelf.said(absent)) if absent else "not in the results of this run"
@@ -186,9 +186,9 @@ def _cell(context: Context, run: str, there: dict[str, KeyedRecord]) -> str:
 
 
 def otherwise_judged(own: KeyedRecord | None, keyed: KeyedRecord) -> str:
-    """What another run judged instead of the claim that stands beside it, as Markdown; empty if the same.
+    """What another run judged instead of the claim that is shown beside it, as Markdown; empty if the same.
 
-    The ledgers of two runs can come from two versions of a script: then outcomes that stand side by side
+    The ledgers of two runs can come from two versions of a script: then outcomes side by side
     answer different questions.
     """
     if own is None or own.run == keyed.run:

@@ -98,7 +98,7 @@ def _claim_row(context: Context, pair: comparing.ClaimPair, compared: comparing.
 
 
 def _missing(compared: comparing.RunComparison, key: str, run: str) -> str:
-    """What stands for a record that a run does not have."""
+    """What is shown for a record that a run does not have."""
     why = compared.why_absent(key, run)
     return f"[{escaped(why)}]{{.ms-muted}}" if why else MISSING
 

@@ -63,7 +63,7 @@ class Context:
         return f"{UP}/results/{ledger.run}/{ledger.analysis}/notebook.ipynb"
 
     def cell_title(self, keyed: KeyedRecord) -> str:
-        """The heading under which a record's cell stands in its notebook; without one, the cell's name."""
+        """The heading above a record's cell in its notebook; without one, the cell's name."""
         place = keyed.run, keyed.analysis
         if place not in self._cells:
             self._cells[place] = cell_headings(self.project.results_dir(*place) / "notebook.ipynb")
@@ -204,7 +204,7 @@ class Context:
         return f"; that cell uses {', '.join(links)}" if links else ""
 
     def cited(self, keyed: KeyedRecord) -> str:
-        """Each page that cites a record, with a link to where it stands there first."""
+        """Each page that cites a record, with a link to its first place there."""
         pages = dict.fromkeys(page for page, _ in self.citations(self.shelf.key_of(keyed)))
         return ", ".join(
             link(escaped(self.page_title(page)), f"{UP}/{page}{self.place_on(page, keyed)}") for page in pages

@@ -22,7 +22,7 @@ def popovers(context: Context) -> dict[str, object]:
     """By key: a title and lines of (name, text), all plain text.
 
     Of claims also their `evidence`, whether they are `exploratory`, and why one is `untestable`. Of records
-    that the run does not have, `absent` is what stands in their place.
+    that the run does not have, `absent` is what is shown instead.
     """
     every = [*context.shelf.records("statistics", "claims"), *context.foreign("statistics", "claims")]
     notes: dict[str, object] = {context.shelf.key_of(keyed): _popover(context, keyed) for keyed in every}

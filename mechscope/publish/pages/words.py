@@ -13,10 +13,10 @@ from mechscope.ledger.schema import KINDS, Claim, Statistic, Tolerance
 from mechscope.pipeline.shelf import KeyedRecord
 
 _MOST = 4
-"""Statistics of a criterion that stand beside its outcome; those that are left out stand in its entry."""
+"""How many statistics of a criterion are shown beside its outcome; its entry has all."""
 
 NOT_AVAILABLE = "n/a"
-"""What stands in the place of a number that a run does not have."""
+"""Printed for a number that a run does not have."""
 SHARED_WORDS = "found once for all runs: it does not use their models"
 """Of an analysis whose results are shared."""
 

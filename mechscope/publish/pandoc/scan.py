@@ -35,7 +35,7 @@ def check(source: Source) -> None:
 
 
 def unsupported(source: Source) -> list[str]:
-    """The constructs in `source` that this engine does not know, each with where it stands."""
+    """The constructs in `source` that this engine does not know, each with where it is."""
     problems = [
         f"{source.where('format:')}: {setting} in the front matter"
         for setting in refused_formats(source.front_matter)

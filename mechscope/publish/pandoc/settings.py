@@ -65,7 +65,7 @@ def unheeded(text: str, first_line: int = 1, body: str = "") -> Iterator[tuple[i
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError:
-        return  # told where it is read
+        return  # reported where it is read
     if isinstance(node, yaml.MappingNode):
         for line, name, note in _settings(node, set(_META.findall(body + text))):
             yield line + first_line, name, note

@@ -92,7 +92,7 @@ def read_source(project: Project, path: Path) -> Source:
     if front := _FRONT_MATTER.match(text):
         source.yaml = front[1]
     _collect(project, source, path, body, offset, [path])
-    # What stands above a notebook are texts of its ledger.
+    # What is above a notebook are texts of its ledger.
     replaced = (
         front_matter if notebook else _map_strings(front_matter, lambda value: _replace(source, value, None))
     )
@@ -152,7 +152,7 @@ def _replace(source: Source, text: str, lines: list[Line] | None) -> str:
 
 
 def parse_arguments(inner: str) -> list[dict[str, str]]:
-    """What stands between `{{<` and `>}}`: values, and values with a name, in order; quotes are taken off."""
+    """What is between `{{<` and `>}}`: values, and values with a name, in order; quotes are taken off."""
     arguments = []
     for name, value in _ARGUMENT.findall(inner):
         bare = value[1:-1] if len(value) > 1 and value[0] in "\"'" and value[-1] == value[0] else value

@@ -45,10 +45,10 @@ _SIDE = re.compile(
 
 
 def stated(math: str) -> list[tuple[int, int]]:
-    """Where the numbers stand that math states, as results would be; none if it relates symbols.
+    """Where the numbers are that math states, as results would be; none if it relates symbols.
 
     Args:
-        math: What stands between the dollars.
+        math: What is between the dollars.
     """
     # What is only set apart is one number: 1{,}204, 0{.}93, 0\\!.\\!93. Which one doesn't matter here.
     body = re.sub(r"(?<=\d)\{,\}(?=\d{3})", "999", math)

@@ -22,7 +22,7 @@ _COMMON = frozenset(
 
 
 class ModelsNamed:
-    """Finds sentences about the model of one run that stand among the numbers of any.
+    """Finds sentences about one run's model that every run prints.
 
     Nothing is found where fewer than two runs are declared.
 

@@ -29,7 +29,7 @@ class Names:
         self._pattern = re.compile("|".join(names) or r"(?!)")
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """Where names stand."""
+        """The places of names."""
         words = [match for match in _WORD.finditer(text) if _is_name(match.group())]
         return [match.span() for match in (*self._pattern.finditer(text), *words)]
 

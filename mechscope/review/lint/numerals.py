@@ -104,12 +104,12 @@ _MARK_OF_LIST = re.compile(r"\((\d{1,2})\)")
 
 @dataclass(frozen=True)
 class Numeral:
-    """A typed number, where it stands.
+    """A typed number, where it is.
 
     Attributes:
         start, end: What would be marked as given: the number, or the math that states it.
-        place, stop: Where the number itself stands.
-        aside: Whether it stands where nothing can be marked: in an attribute, in raw text, in a diagram.
+        place, stop: Where the number itself is.
+        aside: Whether it is where nothing can be marked: in an attribute, in raw text, in a diagram.
     """
 
     start: int
@@ -183,7 +183,7 @@ def written(scan: Scan, names: Names) -> Iterator[Numeral]:
 
 
 def written_numbers(text: str, names: Names) -> list[tuple[int, int]]:
-    """Where numbers stand in a text, in digits or words, and heads by name ("L5H3"); not in known names."""
+    """Where numbers are in a text, in digits or words, and heads by name ("L5H3"); not in known names."""
     if names_there := names.spans(text):
         text = _filled(text, names_there, NAME)
     patterns = (_NUMERAL, _WORD, COORDINATE, _GLUED, _ROMAN)

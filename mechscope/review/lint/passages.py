@@ -30,7 +30,7 @@ class Passage:
     """A passage as it is read.
 
     Attributes:
-        start, end: Where the part stands that is judged; what is read before it is there to be understood.
+        start, end: Where the part is that is judged; what is read before it is there to be understood.
     """
 
     start: int

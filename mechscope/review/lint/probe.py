@@ -37,7 +37,7 @@ LAYER = 18
 _BATCH = 16
 
 Query = tuple[str, Sequence[tuple[int, int]]]
-"""A passage, and where its numbers stand in it."""
+"""A passage, and where its numbers are in it."""
 
 
 def scores(queries: Sequence[Query], kept: Path | None = None) -> list[list[float]]:

@@ -103,7 +103,7 @@ def _letters(text: str, start: int, end: int) -> Iterator[tuple[int, str]]:
 def _from_chinese(written: str) -> str:
     """九十三 as "93", 九三 too; 零点九三 as "0.93", 百分之九十三 as "93%"."""
     whole, *decimals = re.split("[点點]", written.removeprefix("百分之"))
-    total = below = digit = 0  # what is complete, what stands below the next 万 or 亿, and the last digits
+    total = below = digit = 0  # what is complete, what is below the next 万 or 亿, and the last digits
     for value in (int(unicodedata.numeric(char)) for char in whole):
         if value < 10:
             digit = 10 * digit + value

@@ -249,7 +249,7 @@ def _guarded(document: Document, at: int, claims: Sequence[tuple[str, str]]) -> 
 
 
 def recorded_at(script: Document, name: str) -> tuple[int, int]:
-    """Where a record's name stands in the script: where it is recorded, else where it is handed to what does.
+    """The line of a record's name in the script: where it is recorded, else where it is passed on.
 
     Names that are put together match by their parts.
     """
