@@ -13,8 +13,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from mechscope.errors import InvalidInput
 from mechscope.files import read_text
 from mechscope.ledger.notebook import parse_notebook
 from mechscope.ledger.schema import KINDS
@@ -117,6 +118,24 @@ def article_text(project: Project, path: Path) -> str:
         InvalidInput: It isn't UTF-8; says where.
     """
     return read_text(path, project.relative(path))
+
+
+def settings_of(path: Path) -> dict[str, Any]:
+    """The front matter of an article, or what a YAML file holds; empty where that can't be read.
+
+    A render says what is wrong with it.
+    """
+    import yaml
+
+    try:
+        text = read_text(path)
+        if path.suffix in (".qmd", ".md", ".ipynb"):
+            front = FRONT_MATTER.match(text)
+            text = front[0].strip().strip("-.") if front else ""
+        settings = yaml.safe_load(text)
+    except (OSError, InvalidInput, yaml.YAMLError):
+        return {}
+    return settings if isinstance(settings, dict) else {}
 
 
 def shortcodes_in(project: Project, files: Iterable[Path] | None = None) -> list[Shortcode]:

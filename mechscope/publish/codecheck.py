@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from mechscope.articles.sources import FRONT_MATTER
+from mechscope.articles.sources import settings_of
 from mechscope.errors import InvalidInput
 from mechscope.files import read_text, write_atomically
 from mechscope.ledger.schema import Findings
@@ -44,8 +44,7 @@ def write_codecheck(project: Project) -> bool:
     path = project.root / NAME
     there = _parsed(read_text(path, NAME)) if path.is_file() else {}
     paper = there["paper"] if isinstance(there.get("paper"), dict) else {}
-    front = FRONT_MATTER.match(read_text(source, project.relative(source)))
-    fields: dict[str, Any] = yaml.safe_load(front[0].strip().removesuffix("---")) if front else {}
+    fields = settings_of(source)
     content = {
         "version": SPECIFICATION,
         "paper": {

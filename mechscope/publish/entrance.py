@@ -12,7 +12,8 @@ import re
 from html import escape, unescape
 from pathlib import Path
 
-from mechscope.files import read_text, write_atomically
+from mechscope.articles.sources import settings_of
+from mechscope.files import write_atomically
 from mechscope.pipeline.runs import Runs, load_runs
 from mechscope.project import Project
 
@@ -84,11 +85,8 @@ def _title_of(page: Path) -> str:
 
 def _site_title(project: Project) -> str:
     """What engines add to the title of every page."""
-    import yaml
-
-    path = project.root / "_quarto.yml"
-    settings = yaml.safe_load(read_text(path, path.name)) if path.is_file() else None
-    return str(((settings or {}).get("website") or {}).get("title") or "")
+    website = settings_of(project.root / "_quarto.yml").get("website") or {}
+    return str(website.get("title") or "")
 
 
 def write_entrance(project: Project) -> None:

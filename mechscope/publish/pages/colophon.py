@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from mechscope.files import read_text
+from mechscope.articles.sources import settings_of
 from mechscope.project import SHARED
 from mechscope.publish.pages.context import Context
 
@@ -20,7 +20,7 @@ def colophon(context: Context) -> dict[str, Any]:
     that each of them counts; `shared` names, by run, the analyses whose results it shares. `around` holds, by
     article, the `previous` and the `next` one in the order of the site's bar, each with title and page.
     """
-    citation = _yaml(context.project.root / _CITATION)
+    citation = settings_of(context.project.root / _CITATION)
     return {
         "run": context.title,
         "results": _results_of(context.project.root, context.run),
@@ -59,15 +59,6 @@ def _same(context: Context) -> str:
         return ""
     were = "was" if count == 1 else "were"
     return f"Of these claims, {count} {were} judged once for all runs: no model is used for them."
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
-    if not path.is_file():
-        return {}
-    value = yaml.safe_load(read_text(path, path.name))
-    return value if isinstance(value, dict) else {}
 
 
 def _cite(citation: dict[str, Any]) -> str:
@@ -126,7 +117,7 @@ def _around(context: Context) -> dict[str, dict[str, dict[str, str]]]:
 
 def _articles(context: Context) -> list[str]:
     """The articles that the site's bar names, in its order."""
-    bar = (_yaml(context.project.root / "_quarto.yml").get("website") or {}).get("navbar") or {}
+    bar = (settings_of(context.project.root / "_quarto.yml").get("website") or {}).get("navbar") or {}
     named = [str(entry.get("href", "")) for entry in bar.get("left") or [] if isinstance(entry, dict)]
     return [
         page

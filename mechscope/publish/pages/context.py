@@ -12,12 +12,11 @@ from typing import Any
 from mechscope.articles.pandoc_facts import read_articles
 from mechscope.articles.reading_order import CitedRecord, cited_by_page, plain_words, printed_in
 from mechscope.articles.sources import (
-    FRONT_MATTER,
     KIND_OF_SHORTCODE,
     Shortcode,
-    article_text,
     line_and_column,
     pages_with,
+    settings_of,
 )
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.ledger.notebook import read_notebook
@@ -123,15 +122,8 @@ class Context:
         return any(str(name).startswith("html") for name in names)
 
     def _front_matter(self, page: str) -> dict[str, Any]:
-        import yaml
-
         if page not in self._fronts:
-            front = FRONT_MATTER.match(article_text(self.project, self.project.root / page))
-            try:
-                values = yaml.safe_load(front[0].strip().strip("-.")) if front else None
-            except yaml.YAMLError:
-                values = None  # told, with its line, by the engine
-            self._fronts[page] = values if isinstance(values, dict) else {}
+            self._fronts[page] = settings_of(self.project.root / page)
         return self._fronts[page]
 
     def absent(self) -> list[KeyedRecord]:

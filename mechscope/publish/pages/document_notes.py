@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from mechscope.articles.reading_order import CitedRecord
+from mechscope.articles.sources import settings_of
 from mechscope.errors import InvalidInput, UnknownName, nearest
-from mechscope.files import read_text
 from mechscope.ledger.formatting import format_p, format_value
 from mechscope.pipeline.shelf import KeyedRecord
 from mechscope.publish.entrance import runs_anchor
@@ -126,11 +126,7 @@ def written_about(context: Context) -> str:
 
 
 def _written_about(context: Context) -> list[str]:
-    import yaml
-
-    path = context.project.root / "_quarto.yml"
-    settings = yaml.safe_load(read_text(path, path.name)) if path.is_file() else None
-    own = settings.get("mechscope") if isinstance(settings, dict) else None
+    own = settings_of(context.project.root / "_quarto.yml").get("mechscope")
     named = own.get("written-about") if isinstance(own, dict) else None
     runs = [named] if isinstance(named, str) else named or []
     if not isinstance(runs, list) or not all(isinstance(run, str) for run in runs):

@@ -10,7 +10,7 @@ from typing import Any
 from mechscope.articles.documents import Document
 from mechscope.articles.finding import Finding
 from mechscope.articles.markdown import scan
-from mechscope.articles.sources import FRONT_MATTER, SHORTCODE, Shortcode, included, pages_with
+from mechscope.articles.sources import SHORTCODE, Shortcode, included, pages_with, settings_of
 from mechscope.project import Project
 from mechscope.review.lint.names import Names
 from mechscope.review.lint.numerals import numerals
@@ -33,7 +33,7 @@ def value_findings(
 ) -> Iterator[Finding]:
     """Typed numbers that `{{< meta … >}}` and `{{< var … >}}` print from another file than their own."""
     by_file = {document.file: document for document in documents}
-    settings = cache(_settings)
+    settings = cache(settings_of)
     for code in codes:
         if code.name not in ("meta", "var") or not code.arguments or code.place == "comment":
             continue
@@ -88,21 +88,6 @@ def _sources(project: Project, code: Shortcode, codes: Sequence[Shortcode]) -> I
         yield folder / "_metadata.yml"
         folder = folder.parent
     yield from sorted(project.root.glob("_quarto*.yml"))
-
-
-def _settings(path: Path) -> Mapping[str, Any]:
-    """A YAML file, or the front matter of an article; empty where there is none that can be read."""
-    import yaml
-
-    try:
-        text = path.read_text(encoding="utf-8")
-        if path.suffix not in (".yml", ".yaml"):
-            front = FRONT_MATTER.match(text)
-            text = front.group().strip().rstrip("-.").removeprefix("---") if front else ""
-        found = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return {}  # a render says so
-    return found if isinstance(found, dict) else {}
 
 
 def _looked_up(settings: Any, path: Sequence[str]) -> str | int | float | None:
