@@ -75,33 +75,34 @@ def apply(
     """
     left: list[Finding] = []
     used = {
-        (file, one)
+        (file, allowance)
         for file, several in given.items()
-        for one in several
-        if "numeral" in one.rules and any(one.first <= line <= one.last for line in numbers.get(file, ()))
+        for allowance in several
+        if "numeral" in allowance.rules
+        and any(allowance.first <= line <= allowance.last for line in numbers.get(file, ()))
     }
     for finding in findings:
         allowing = [
-            one
-            for one in given.get(finding.file, [])
-            if finding.rule in one.rules and one.first <= finding.line <= one.last
+            allowance
+            for allowance in given.get(finding.file, [])
+            if finding.rule in allowance.rules and allowance.first <= finding.line <= allowance.last
         ]
-        used.update((finding.file, one) for one in allowing)
+        used.update((finding.file, allowance) for allowance in allowing)
         if not allowing:
             left.append(finding)
     for file, several in given.items():
         left += [
             Finding(
                 file,
-                one.line,
-                one.column,
+                allowance.line,
+                allowance.column,
                 "allow",
-                f"nothing here needs '{', '.join(one.rules)}' to be allowed",
+                f"nothing here needs '{', '.join(allowance.rules)}' to be allowed",
                 "remove the comment",
                 "warning",
             )
-            for one in several
-            if (file, one) not in used and checked.issuperset(one.rules)
+            for allowance in several
+            if (file, allowance) not in used and checked.issuperset(allowance.rules)
         ]
     return left
 

@@ -38,7 +38,6 @@ def compare(context: click.Context, run_a: str, run_b: str, analyses: tuple[str,
 
 def comparison_text(compared: RunComparison) -> str:
     """What `compare` shows: a table of claims, flipped ones first, and one of numbers."""
-    one, other = compared.run_a, compared.run_b
     blocks = []
     if compared.claims:
         rows = [
@@ -50,7 +49,7 @@ def comparison_text(compared: RunComparison) -> str:
             )
             for pair in compared.claims
         ]
-        blocks.append(table_text(("", one, other, "claim"), rows))
+        blocks.append(table_text(("", compared.run_a, compared.run_b, "claim"), rows))
     if compared.statistics:
         numbers = [
             (
@@ -62,7 +61,9 @@ def comparison_text(compared: RunComparison) -> str:
             )
             for pair in compared.statistics
         ]
-        blocks.append(table_text(("number", one, other, "difference", "intervals"), numbers))
+        blocks.append(
+            table_text(("number", compared.run_a, compared.run_b, "difference", "intervals"), numbers)
+        )
     if compared.absent:
         blocks.append(table_text(("not there", "run", "why"), compared.absent))
     apart, paired = compared.intervals
@@ -70,11 +71,9 @@ def comparison_text(compared: RunComparison) -> str:
         f"{len(compared.flipped)} of {len(compared.judged)} claims flipped; "
         f"{apart} of {paired} pairs of intervals do not overlap"
     ]
-    sums += [
-        f"not counted: {one.analysis} ({_many(one.claims, 'claim')}, {_many(one.statistics, 'number')}) is "
-        f"{SHARED_WORDS}"
-        for one in compared.shared
-    ]
+    for shared in compared.shared:
+        counts = f"{_many(shared.claims, 'claim')}, {_many(shared.statistics, 'number')}"
+        sums.append(f"not counted: {shared.analysis} ({counts}) is {SHARED_WORDS}")
     blocks.append("\n".join(sums))
     return "\n\n".join(blocks)
 

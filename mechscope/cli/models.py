@@ -24,10 +24,10 @@ def models(name: tuple[str, ...]) -> None:
         case ():
             click.echo(report.table_text(report.models_table()))
         case ("fetch", *wanted) if wanted:
-            for one in wanted:
-                click.echo(f"{one}: {report.fetch(one)}")
+            for model in wanted:
+                click.echo(f"{model}: {report.fetch(model)}")
         case ("fetch",):
             raise click.UsageError("models fetch needs the name of a model")
         case _:
-            for one in name:
-                click.echo(report.describe(one))
+            for model in name:
+                click.echo(report.describe(model))

@@ -62,11 +62,17 @@ def _print_rendered(project: Project, done: Rendered, named: bool) -> None:
     for rendered in done.runs:
         click.echo(rendered.run)
         for name in analyses if rendered.cited is None else rendered.cited:
-            own = [one for one in rendered.ran if one.run in (rendered.run, SHARED) and one.analysis == name]
+            own = [
+                outcome
+                for outcome in rendered.ran
+                if outcome.run in (rendered.run, SHARED) and outcome.analysis == name
+            ]
             word = "missing: it failed, or needs one that failed" if name in rendered.missing else "fresh"
             click.echo(f"  {name}: {f'ran: {own[0].detail}' if own else word}")
-        for one in (one for one in rendered.ran if one.run not in (rendered.run, SHARED)):
-            click.echo(f"  {one.run}:{one.analysis}: ran, because this run's pages need it: {one.detail}")
+        for outcome in (outcome for outcome in rendered.ran if outcome.run not in (rendered.run, SHARED)):
+            click.echo(
+                f"  {outcome.run}:{outcome.analysis}: ran, because this run's pages need it: {outcome.detail}"
+            )
         if rendered.left:
             click.echo(
                 f"  stale, and left so because nothing rendered here cites it: {', '.join(rendered.left)}"

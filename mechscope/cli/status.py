@@ -43,7 +43,9 @@ def status(context: click.Context, runs: tuple[str, ...]) -> None:
         click.echo("  ".join([name, *(f"({note})" for note in notes)]))
         for state in mine:
             accepted = (
-                "".join(f"; accepted: {one.because}" for one in state.ledger.accepted) if state.ledger else ""
+                "".join(f"; accepted: {acceptance.because}" for acceptance in state.ledger.accepted)
+                if state.ledger
+                else ""
             )
             current = state.ledger.findings.applicability if state.ledger else ""
             first = (current or "fresh") + accepted if state.fresh else f"stale: {state.reasons[0]}"

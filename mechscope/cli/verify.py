@@ -80,44 +80,47 @@ def verdicts_text(verdicts: Sequence[Verdict], *, every: bool = False) -> str:
     Args:
         every: List the records that were reproduced as well.
     """
-    blocks = [_verdict(one, every) for one in verdicts]
-    good = sum(one.reproduced for one in verdicts)
-    compared = sum(one.values for one in verdicts)
+    blocks = [_verdict(verdict, every) for verdict in verdicts]
+    good = sum(verdict.reproduced for verdict in verdicts)
+    compared = sum(verdict.values for verdict in verdicts)
     total = f"{good} of {len(verdicts)} reproduced; {compared:,} values compared"
     return "\n\n".join([*blocks, total])
 
 
-def _verdict(one: Verdict, every: bool) -> str:
-    word = "reproduced" if one.reproduced else "NOT REPRODUCED"
-    lines = [f"{one.run}:{one.analysis}  {word}" + (f" ({one.seconds:.1f} s)" if one.seconds else "")]
-    lines += [f"  input changed: {change}" for change in one.inputs]
-    lines += [f"  {problem}" for problem in one.problems]
+def _verdict(verdict: Verdict, every: bool) -> str:
+    word = "reproduced" if verdict.reproduced else "NOT REPRODUCED"
+    lines = [
+        f"{verdict.run}:{verdict.analysis}  {word}"
+        + (f" ({verdict.seconds:.1f} s)" if verdict.seconds else "")
+    ]
+    lines += [f"  input changed: {change}" for change in verdict.inputs]
+    lines += [f"  {problem}" for problem in verdict.problems]
     lines += [
         f"  environment: {name} {there} when it was found, {here} here"
-        for name, (there, here) in (one.environment or {}).items()
+        for name, (there, here) in (verdict.environment or {}).items()
     ]
-    if one.comparisons:
-        counts = (f"{n.reproduced} of {in_words({kind: n.compared})}" for kind, n in one.counts.items())
-        lines.append(f"  reproduced: {', '.join(counts)} ({one.values:,} values)")
-    listed = list(one.comparisons) if every else one.failures
+    if verdict.comparisons:
+        counts = (f"{n.reproduced} of {in_words({kind: n.compared})}" for kind, n in verdict.counts.items())
+        lines.append(f"  reproduced: {', '.join(counts)} ({verdict.values:,} values)")
+    listed = list(verdict.comparisons) if every else verdict.failures
     if listed:
         head = ("record", "state", "value", "committed", "rerun", "differs by", "may differ by")
         rows = [row for comparison in listed for row in _rows(comparison)]
         lines += ["", table_text(head, rows)]
-    if one.rerun and not one.reproduced:
-        lines += ["", f"  What the rerun found is in {one.rerun}"]
+    if verdict.rerun and not verdict.reproduced:
+        lines += ["", f"  What the rerun found is in {verdict.rerun}"]
     return "\n".join(lines)
 
 
-def _rows(one: Comparison) -> Iterator[tuple[str, ...]]:
-    state = _STATES[one.state]
-    if not one.drifts:
-        values = f"{one.compared} values" if one.compared else ""
-        yield (one.key, state, values, "", "", "", "")
-    for drift in one.drifts[:_MOST]:
-        yield (one.key, state, *_drift(drift))
-    if len(one.drifts) > _MOST:
-        yield (one.key, state, f"and {len(one.drifts) - _MOST:,} more values", "", "", "", "")
+def _rows(comparison: Comparison) -> Iterator[tuple[str, ...]]:
+    state = _STATES[comparison.state]
+    if not comparison.drifts:
+        values = f"{comparison.compared} values" if comparison.compared else ""
+        yield (comparison.key, state, values, "", "", "", "")
+    for drift in comparison.drifts[:_MOST]:
+        yield (comparison.key, state, *_drift(drift))
+    if len(comparison.drifts) > _MOST:
+        yield (comparison.key, state, f"and {len(comparison.drifts) - _MOST:,} more values", "", "", "", "")
 
 
 def _drift(drift: Drift) -> tuple[str, ...]:

@@ -173,11 +173,11 @@ def _sum(look: Look) -> str:
 def _neurons(look: Look) -> list[str]:
     rows = [
         (
-            f"L{one.layer}N{one.neuron}",
-            format_value(one.contribution, "+.3f"),
-            format_value(one.activation, "+.2f"),
+            f"L{neuron.layer}N{neuron.neuron}",
+            format_value(neuron.contribution, "+.3f"),
+            format_value(neuron.activation, "+.2f"),
         )
-        for one in look.neurons
+        for neuron in look.neurons
     ]
     heading = "<h2>Neurons that add most</h2>"
     return [heading, _table(["neuron", "adds", "activation"], rows)] if rows else []

@@ -32,7 +32,7 @@ def two_as_text(first: Look, second: Look) -> str:
 
 def _two_lenses(first: Look, second: Look) -> str:
     columns = f"{'rank':>8} {'prob':>7}  most probable"
-    rows = [_half(one) for one in first.lens], [_half(one) for one in second.lens]
+    rows = [_half(row) for row in first.lens], [_half(row) for row in second.lens]
     width = max(cell_len(text) for text in (*rows[0], columns))
     lines = [
         f"Logit lens at the last token: A follows {_followed(first)}, B {_followed(second)}",
@@ -139,8 +139,5 @@ def _heads(look: Look) -> str:
     lines += [f"{name:>16} {value:>+8.3f}" for name, value in look.heads[:10]]
     if look.neurons:
         lines += ["", "Neurons that add most", f"{'':>16} {'adds':>8}  activation"]
-        lines += [
-            f"{f'L{one.layer}N{one.neuron}':>16} {one.contribution:>+8.3f}  {one.activation:>+10.2f}"
-            for one in look.neurons
-        ]
+        lines += [f"      {_neuron(neuron)}  {neuron.activation:>+10.2f}" for neuron in look.neurons]
     return "\n".join(lines)

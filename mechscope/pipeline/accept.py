@@ -36,13 +36,13 @@ def accept(
     """
     runs, survey = load_runs(project), survey_analyses(project)
     places = Places(runs, survey.analyses)
-    found = survey.select([analysis])[0]
+    selected = survey.select([analysis])[0]
     places.check([run], [analysis])
     run, _ = places.node(run, analysis)
     if not because.strip():
         raise InvalidInput("an accepted change needs a reason.", hint='--because "…"')
     with results_lock(project, say):
-        state = state_of(project, places, run, found)
+        state = state_of(project, places, run, selected)
         again = f"mechscope run {analysis} --run {run}"
         if state.inputs is None:
             raise state.problem or InvalidInput(f"the inputs of '{analysis}' are not known.")
@@ -68,7 +68,7 @@ def accept(
                     hint=again,
                 )
         # Else old outcomes would stand beside other criteria.
-        if judged := _judged_otherwise(project, found, ledger):
+        if judged := _judged_otherwise(project, selected, ledger):
             raise InvalidInput(
                 f"'{analysis}' now judges {', '.join(judged)} by a criterion that its findings don't have.",
                 hint=again,
@@ -82,11 +82,13 @@ def accept(
 
 def _judged_otherwise(project: Project, analysis: Analysis, ledger: LedgerFile) -> list[str]:
     """Claims of the script that are new, or whose outcome in the ledger is that of another criterion."""
-    new = {entry.claim for entry in unregistered(project, [(analysis.name, one) for one in analysis.claims])}
+    new = {
+        entry.claim for entry in unregistered(project, [(analysis.name, claim) for claim in analysis.claims])
+    }
     found = ledger.findings.claims
     changed = {
-        one.name
-        for one in analysis.claims
-        if one.name in found and found[one.name].criterion != one.criterion
+        claim.name
+        for claim in analysis.claims
+        if claim.name in found and found[claim.name].criterion != claim.criterion
     }
     return sorted(new | changed)

@@ -48,7 +48,7 @@ def end_where_it_does_not_apply(notebook: NotebookNode, analysis: Analysis) -> N
     It changes the cell in which it ended; nothing where the analysis went through or failed.
     """
     for cell in notebook.cells:
-        ends = [one for one in cell.get("outputs", []) if one.get("ename") == DoesNotApply.__name__]
+        ends = [output for output in cell.get("outputs", []) if output.get("ename") == DoesNotApply.__name__]
         if not ends:
             continue
         recorded = {payload.name: payload for _, payload in _payloads(Notebook.model_validate(notebook))}

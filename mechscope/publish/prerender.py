@@ -98,7 +98,9 @@ def _check_references(project: Project, files: Sequence[Path] | None = None) -> 
     And a Div that is not closed, or that Pandoc takes for text: no engine stops at that.
     """
     if found := stopping(project, files):
-        said = "\n".join(f"{one.file}:{one.line}:{one.column}: {one.message}" for one in found)
+        said = "\n".join(
+            f"{finding.file}:{finding.line}:{finding.column}: {finding.message}" for finding in found
+        )
         raise InvalidInput(said, hint=found[0].hint)
 
 
@@ -335,29 +337,30 @@ def attempt(project: Project, runs: Sequence[str], analyses: Sequence[str] = ())
 
 def _refuse_outdated(project: Project, lost: Sequence[Outcome]) -> None:
     """Stop where what failed, or could not run, has older results: pages would show those."""
-    old = [one for one in lost if (project.results_dir(one.run, one.analysis) / LEDGER_NAME).is_file()]
+    folders = {outcome: project.results_dir(outcome.run, outcome.analysis) for outcome in lost}
+    old = {outcome: folder for outcome, folder in folders.items() if (folder / LEDGER_NAME).is_file()}
     if not old:
         return
     listed = "\n".join(
-        f"{project.relative(project.results_dir(one.run, one.analysis))} holds older results, which pages "
-        "would show although the present code does not find them."
-        for one in old
+        f"{project.relative(folder)} holds older results, which pages would show although the present code "
+        "does not find them."
+        for folder in old.values()
     )
-    again = dict.fromkeys(f"mechscope run {one.analysis} --run {one.run}" for one in old)
+    again = dict.fromkeys(f"mechscope run {outcome.analysis} --run {outcome.run}" for outcome in old)
     raise AnalysisFailed(
         "\n".join([*failures(lost), listed]),
-        hint=f"{'; '.join(again)}; or take the old results away, and pages say that it failed",
+        hint=f"{'; '.join(again)}; or remove the old results, and pages say that it failed",
     )
 
 
 def failure_warnings(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     """What failed, or could not run, and is missing from the pages, each with the command that repeats it."""
     said = []
-    for one in outcomes:
-        if not one.succeeded:
-            blocked = f"{one.analysis} in run {one.run} was not run: it {one.detail}."
-            again = f"mechscope run {one.analysis} --run {one.run}"
-            problem = blocked if one.what == "blocked" else one.detail
+    for outcome in outcomes:
+        if not outcome.succeeded:
+            blocked = f"{outcome.analysis} in run {outcome.run} was not run: it {outcome.detail}."
+            again = f"mechscope run {outcome.analysis} --run {outcome.run}"
+            problem = blocked if outcome.what == "blocked" else outcome.detail
             said.append(f"{problem}\n  Pages say that it is missing. Try it again with:  {again}")
     return tuple(said)
 

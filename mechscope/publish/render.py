@@ -119,7 +119,7 @@ def render(
     for run in wanted:
         outcomes, took = refreshed[run]
         ran = tuple(outcome for outcome in outcomes if outcome.what == "ran")
-        lost = tuple(one.analysis for one in outcomes if not one.succeeded and one.run == run)
+        lost = tuple(outcome.analysis for outcome in outcomes if not outcome.succeeded and outcome.run == run)
         report(f"preparing {run}")
         began = time.perf_counter() - took
         prepare(project, run, "skip", articles=only)

@@ -164,10 +164,10 @@ def _statistic(old: Statistic, new: Statistic) -> Iterator[_Value]:
     yield _Value("tolerance", str(old.tolerance), str(new.tolerance), EXACT)
 
 
-def _wider(one: Tolerance, other: Tolerance) -> Tolerance:
-    reasons = [tolerance.because for tolerance in (one, other) if tolerance.because]
+def _wider(first: Tolerance, second: Tolerance) -> Tolerance:
+    reasons = [tolerance.because for tolerance in (first, second) if tolerance.because]
     because = "; ".join(dict.fromkeys(reasons))
-    return Tolerance(rtol=max(one.rtol, other.rtol), atol=max(one.atol, other.atol), because=because)
+    return Tolerance(rtol=max(first.rtol, second.rtol), atol=max(first.atol, second.atol), because=because)
 
 
 def _table(old: Table, new: Table) -> Iterator[_Value]:

@@ -60,21 +60,21 @@ class Verdict:
     @property
     def failures(self) -> list[Comparison]:
         """The records that were not reproduced, claims that flipped first."""
-        failed = [one for one in self.comparisons if one.state != "reproduced"]
-        return sorted(failed, key=lambda one: one.state != "flipped")
+        failed = [comparison for comparison in self.comparisons if comparison.state != "reproduced"]
+        return sorted(failed, key=lambda comparison: comparison.state != "flipped")
 
     @property
     def values(self) -> int:
         """How many values were held against each other."""
-        return sum(one.compared for one in self.comparisons)
+        return sum(comparison.compared for comparison in self.comparisons)
 
     @property
     def counts(self) -> dict[str, Count]:
         """How many committed records of each kind there are, and how many of them were reproduced."""
         by_kind: dict[str, list[bool]] = {}
-        for one in self.comparisons:
-            if one.state != "new":
-                by_kind.setdefault(one.kind, []).append(one.state == "reproduced")
+        for comparison in self.comparisons:
+            if comparison.state != "new":
+                by_kind.setdefault(comparison.kind, []).append(comparison.state == "reproduced")
         return {kind: Count(reproduced=sum(ok), compared=len(ok)) for kind, ok in by_kind.items()}
 
 
@@ -92,7 +92,9 @@ def write_verification(
     except LedgerDamaged:
         before = None
     entries = _still_true(project, run, before) if before else {}
-    entries |= {one.analysis: _entry(one, today, environment) for one in verdicts if one.sha256}
+    entries |= {
+        verdict.analysis: _entry(verdict, today, environment) for verdict in verdicts if verdict.sha256
+    }
     content = Verification(
         date=today,
         environment=dict(environment),
@@ -110,11 +112,11 @@ def check_verification(project: Project, run: str, today: date) -> tuple[str, li
         return "", ["is not a verification that was written here"]
     if content is None:
         return None
-    dates = {"it": content.date} | {name: one.date for name, one in content.analyses.items()}
+    dates = {"it": content.date} | {name: rerun.date for name, rerun in content.analyses.items()}
     problems = [
         f"{name} is dated {day}, in the future" for name, day in dates.items() if day > today.isoformat()
     ]
-    good = {name: one.ledger for name, one in content.analyses.items() if one.reproduced}
+    good = {name: rerun.ledger for name, rerun in content.analyses.items() if rerun.reproduced}
     for name in sorted(good):
         if content.analyses[name].differences or content.analyses[name].problems:
             problems.append(f"{name} is stated as reproduced, beside what differs")
@@ -151,7 +153,7 @@ def _entry(verdict: Verdict, today: str, environment: Mapping[str, str]) -> Reru
     )
 
 
-def _difference(one: Comparison) -> Difference:
+def _difference(comparison: Comparison) -> Difference:
     drifts = tuple(
         ValueDrift(
             place=drift.place,
@@ -160,6 +162,8 @@ def _difference(one: Comparison) -> Difference:
             by=drift.by,
             tolerance=str(drift.tolerance),
         )
-        for drift in one.drifts[:_MOST]
+        for drift in comparison.drifts[:_MOST]
     )
-    return Difference(key=one.key, state=one.state, values=len(one.drifts), drifts=drifts)
+    return Difference(
+        key=comparison.key, state=comparison.state, values=len(comparison.drifts), drifts=drifts
+    )

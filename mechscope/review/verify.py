@@ -85,9 +85,9 @@ def verify(
             for run in _named(runs, declared)
             for name, problem in part.problems.items()
         ]
-        for run in dict.fromkeys(one.run for one in verdicts):
-            mine = [one for one in verdicts if one.run == run]
-            if any(one.sha256 for one in mine):
+        for run in dict.fromkeys(verdict.run for verdict in verdicts):
+            mine = [verdict for verdict in verdicts if verdict.run == run]
+            if any(verdict.sha256 for verdict in mine):
                 try:
                     write_verification(project, run, mine, here)
                 except OSError as error:  # the verdict is the same
@@ -206,7 +206,7 @@ def _differing(there: Mapping[str, str], here: Mapping[str, str]) -> dict[str, t
 def _with_upstream(verdicts: Sequence[Verdict], places: Places) -> list[Verdict]:
     """What needs an analysis that was not reproduced is not reproduced either, even if its rerun agrees."""
     done: dict[tuple[str, str], Verdict] = {}
-    by_node = {(one.run, one.analysis): one for one in verdicts}
+    by_node = {(verdict.run, verdict.analysis): verdict for verdict in verdicts}
 
     def settled(node: tuple[str, str]) -> Verdict:
         if node not in done:

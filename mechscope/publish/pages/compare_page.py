@@ -55,17 +55,19 @@ def _beside(context: Context, compared: comparing.RunComparison) -> str:
     if numbers:
         head = ["Number", here, there, "Difference", "Intervals"]
         text += div(table(head, numbers, [40, 22, 22, 14, 12]), classes=["ms-claims-table"]) + "\n"
-    return text + "".join(_shared(context, compared, one, anchor) for one in compared.shared)
+    return text + "".join(_shared(context, compared, shared, anchor) for shared in compared.shared)
 
 
-def _shared(context: Context, compared: comparing.RunComparison, one: comparing.Shared, anchor: str) -> str:
+def _shared(
+    context: Context, compared: comparing.RunComparison, shared: comparing.Shared, anchor: str
+) -> str:
     """What an analysis found once for both runs."""
 
     def of(pairs: Sequence[_Pair]) -> list[_Pair]:
-        return [pair for pair in pairs if pair.same and pair.key.partition(".")[0] == one.analysis]
+        return [pair for pair in pairs if pair.same and pair.key.partition(".")[0] == shared.analysis]
 
-    title = escaped(one.ledger.title)
-    text = f"### {title} {{#{anchor}-{one.analysis}}}\n\n"
+    title = escaped(shared.ledger.title)
+    text = f"### {title} {{#{anchor}-{shared.analysis}}}\n\n"
     text += f"{SHARED_WORDS[0].upper()}{SHARED_WORDS[1:]}. Not counted above.\n\n"
     if claims := of(compared.claims):
         rows = [_claim_row(context, pair, compared)[:2] for pair in claims]
