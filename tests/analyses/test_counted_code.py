@@ -16,10 +16,10 @@ import pytest
 import mechscope
 from mechscope.ledger import recording
 from mechscope.pipeline.imports import ImportGraph
-from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
 from tests.analyses.strangers import ROOT, make
 from tests.analyses.test_any_model import FEWER, executed
+from tests.throwaway import every_analysis
 
 PACKAGE = Path(mechscope.__file__).parent
 
@@ -70,7 +70,7 @@ def definition_around(file: str, line: int) -> str:
     return ""
 
 
-@pytest.mark.parametrize("name", sorted(find_analyses(Project(ROOT))))
+@pytest.mark.parametrize("name", sorted(every_analysis(Project(ROOT))))
 def test_every_function_that_an_analysis_calls_is_counted(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,7 +79,7 @@ def test_every_function_that_an_analysis_calls_is_counted(
     model = make("llama-two-layers", tmp_path / "model")
     with functions_called() as called:
         executed(name, {"model": str(model), "steps": 60, "n_seeds": 1, **FEWER}, monkeypatch)
-    reached = GRAPH.reached(find_analyses(Project(ROOT))[name].tree)
+    reached = GRAPH.reached(every_analysis(Project(ROOT))[name].tree)
     counted = {(str(file), definition) for file, definition, _ in reached.definitions}
     named = {(file, definition) for file, line in called if (definition := definition_around(file, line))}
     assert named and named - counted == set()

@@ -8,9 +8,8 @@ import pytest
 
 from mechscope.errors import LedgerDamaged, UnknownName
 from mechscope.ledger.claims import ClaimText, is_exploratory, read_claims, register
-from mechscope.pipeline.scripts import find_analyses
 from mechscope.project import Project
-from tests.throwaway import make_project, script
+from tests.throwaway import every_analysis, make_project, script
 
 
 @pytest.fixture
@@ -174,4 +173,4 @@ def test_entries_that_were_not_moved_are_written_as_ever(project: Project) -> No
 def test_a_header_says_where_an_analysis_was_moved_from(project: Project) -> None:
     text = script("1").replace("mechscope:\n", "mechscope:\n#   moved_from: old\n")
     (project.analyses / "a.py").write_text(text)
-    assert find_analyses(project)["a"].moved_from == "old"
+    assert every_analysis(project)["a"].moved_from == "old"
