@@ -315,7 +315,7 @@ def test_a_title_is_the_text_that_stands_there(tmp_path: Path, title: str) -> No
         ),
         (lambda text: text.replace(' tags=["parameters"]', ""), "there are 0 cells with tags"),
         (lambda text: text.replace("seed = 100", "seed = 100; rate = 1"), "two parameters in one line"),
-        (lambda text: text.replace("seed = 100", "import os\nseed = 100"), "only 'name = value'"),
+        (lambda text: text.replace("seed = 100", "import os\nseed = 100"), "can only hold 'name = value'"),
         (lambda text: text.replace("seed = 100", "seed = range(3)"), "parameter 'seed' is not a plain value"),
         (lambda text: text.replace("import math", "import = math"), "this is not Python"),
     ],
