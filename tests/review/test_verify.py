@@ -237,7 +237,7 @@ def test_changed_inputs_are_named_beside_what_they_change(project: Project) -> N
     for named in (
         "parameter seed 0 → 5",
         "analyses/data/prompts.csv changed",
-        "analyses/_scale.py changed",
+        "analyses/_scale.py: SCALE changed",
         "analyses/everything.py changed",
         "model ./model has other weights",
     ):
@@ -354,7 +354,7 @@ def test_what_is_accepted_afterwards_is_not_verified_until_it_is_run_again(proje
     assert mechscope(project, "accept", "everything", "--run", "one", "--because", "the same").exit_code == 0
     assert not verified()
     line_with(
-        mechscope(project, "verify", "--quick").output, "in order", "_scale.py changed, because the same"
+        mechscope(project, "verify", "--quick").output, "in order", "_scale.py: SCALE changed, because the same"
     )
     assert mechscope(project, "verify", "after").exit_code == 0
     assert list(verification(project)["analyses"]) == ["after"]
