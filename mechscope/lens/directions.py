@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float
 from scipy.special import gammaln
@@ -19,6 +20,8 @@ from transformer_lens.model_bridge import TransformerBridge
 from mechscope.errors import InvalidInput
 from mechscope.lens.core.components import norm_behind_mlp, require_layers
 from mechscope.lens.core.readout import norm_gain
+from mechscope.lens.geometry import dominance, without_dimensions
+from mechscope.lens.toy_superposition import dimensionality
 
 
 def output_directions(
@@ -89,6 +92,23 @@ class Spread:
     counts: Float[np.ndarray, " bin"]
     edges: Float[np.ndarray, " edge"]
 
+    @property
+    def ratio(self) -> float:
+        """How many times as large cosines are as those of random directions."""
+        return self.rms / self.rms_random
+
+    @property
+    def pairs(self) -> int:
+        """Number of pairs of directions."""
+        return self.n * (self.n - 1) // 2
+
+    def densities(self, reach: float = 1.0) -> pd.DataFrame:
+        """The histogram as `charts.cosine_densities` takes it: its bins within ±reach that hold a pair."""
+        density = self.counts / self.counts.sum() / np.diff(self.edges)
+        centre = (self.edges[1:] + self.edges[:-1]) / 2
+        kept = (self.counts > 0) & (np.abs(centre) < reach)
+        return pd.DataFrame({"cosine": centre[kept], "density": density[kept]})
+
 
 def spread(directions: Float[Tensor, "n d"], *, bins: int = 400) -> Spread:
     """Cosines of all pairs of directions and their effective dimension.
@@ -123,6 +143,54 @@ def spread(directions: Float[Tensor, "n d"], *, bins: int = 400) -> Spread:
         participation_random=n * d / (n + d - 1),
         counts=counts,
         edges=edges,
+    )
+
+
+@dataclass(frozen=True)
+class LayerSpread:
+    """How the output directions of one layer's neurons lie; neurons that write nothing are left out.
+
+    Attributes:
+        directions: As the stream receives them.
+        rows: Rows of W_out, without the gain of a norm behind the MLP.
+        without: The directions without the dimensions of the stream in which they are longest.
+        own_dimension: The share of a dimension that each direction has for itself (lengths do not matter).
+        largest_dimension: The dimension of the stream in which the directions are longest.
+        largest_share: The share of a direction's squared length that lies in it, mean over directions.
+    """
+
+    directions: Spread
+    rows: Spread
+    without: Spread
+    own_dimension: Float[np.ndarray, " neuron"]
+    largest_dimension: int
+    largest_share: float
+
+
+def layer_spread(bridge: TransformerBridge, layer: int, *, left_out: int = 2) -> LayerSpread:
+    """The output directions of one layer, also without the norm's gain and without a few dimensions.
+
+    Args:
+        left_out: Without how many of the dimensions in which the directions are longest.
+
+    Raises:
+        InvalidInput: As `output_directions`; fewer than two neurons that write anything.
+    """
+    directions = of_some_length(output_directions(bridge, layer))
+    together = spread(directions)
+    rows = together
+    if norm_behind_mlp(bridge.blocks[layer]) is not None:
+        rows = spread(of_some_length(output_directions(bridge, layer, gain=False)))
+    unit = directions / directions.norm(dim=1, keepdim=True)
+    by_dimension = dominance(unit)
+    rest = without_dimensions(directions, by_dimension.dimensions[:left_out])
+    return LayerSpread(
+        directions=together,
+        rows=rows,
+        without=spread(of_some_length(rest)),
+        own_dimension=dimensionality(unit.T).numpy(),
+        largest_dimension=int(by_dimension.dimensions[0]),
+        largest_share=float(by_dimension.shares[0]),
     )
 
 
