@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -56,6 +57,23 @@ def ablate_neurons(
     ]
 
 
+def matched_neurons(
+    chosen: Bool[np.ndarray, "layer neuron"],
+    free: Bool[np.ndarray, "layer neuron"],
+    rng: np.random.Generator,
+) -> Bool[np.ndarray, "layer neuron"]:
+    """As a control, as many neurons of each layer as were chosen there, drawn from those that are free.
+
+    Where a layer has fewer free ones, these are all.
+    """
+    drawn = np.zeros_like(chosen)
+    for layer, neurons in enumerate(free):
+        candidates = np.flatnonzero(neurons)
+        size = min(int(chosen[layer].sum()), len(candidates))
+        drawn[layer, rng.choice(candidates, size=size, replace=False)] = True
+    return drawn
+
+
 class TextLosses:
     """Loss of each text's last tokens, with and without edits; the unedited pass is made once."""
 
@@ -98,6 +116,10 @@ class TextLosses:
             logits = edited_logits(self._bridge, self._streams, 0, edit, rows=rows.tolist())
             parts.append(self._loss(logits, self._next[rows]))
         return torch.cat(parts)
+
+    def rise(self, edit: list[Hook]) -> Float[Tensor, " text"]:
+        """How much an edit raises each text's loss, in nats a token."""
+        return self.edited(edit) - self.clean
 
     def _loss(self, logits: Float[Tensor, "item vocab"], wanted: Tensor) -> Float[Tensor, " text"]:
         flat = wanted.flatten().to(logits.device)

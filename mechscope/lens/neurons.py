@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
@@ -186,3 +186,36 @@ def topics_among_top(
     """How many different topics the top texts of each neuron come from: 1 for a neuron of one topic."""
     labels = np.sort(np.asarray(topics)[top_texts.numpy()], axis=-1)
     return 1 + (np.diff(labels, axis=-1) != 0).sum(-1)
+
+
+def reaches_further_down(histogram: Int[Tensor, "*unit bin"]) -> Bool[np.ndarray, "*unit"]:
+    """Whether activations reach further below 0 than above it, by a bin of `HISTOGRAM_EDGES` or more.
+
+    A value is seen no finer than by its bin, whose edges are powers of 2.
+    """
+    counted = histogram.numpy() > 0
+    side = counted.shape[-1] // 2  # bins below 0, the outermost first; then as many from 0 on
+    lower, upper = counted[..., :side], counted[..., : side - 1 : -1]
+    down, up = (np.where(part.any(-1), side - part.argmax(-1), 0) for part in (lower, upper))
+    return down > up
+
+
+def shares_by_size(
+    histogram: Int[Tensor, "*unit bin"], cuts: Sequence[float]
+) -> Float[np.ndarray, "*unit part"]:
+    """Shares of activations below the first cut, between each cut and the next, and from the last on.
+
+    Args:
+        cuts: Some of `HISTOGRAM_EDGES`, ascending.
+
+    Raises:
+        InvalidInput: A cut that is no edge, or cuts out of order.
+    """
+    if not set(cuts) <= set(HISTOGRAM_EDGES) or sorted(set(cuts)) != list(cuts):
+        raise InvalidInput(
+            f"activations were not counted between {', '.join(f'{cut:g}' for cut in cuts)}.",
+            hint="ascending edges of HISTOGRAM_EDGES: 0 and powers of 2 from 1/64 to 64 on either side",
+        )
+    counts = histogram.numpy()
+    starts = [0, *(1 + HISTOGRAM_EDGES.index(cut) for cut in cuts)]
+    return np.add.reduceat(counts, starts, axis=-1) / counts.sum(-1, keepdims=True)

@@ -9,10 +9,11 @@ and one without it, so an item is never compared with its own copy.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 
 from mechscope.errors import InvalidInput
+from mechscope.stats.estimates import Estimate
 from mechscope.stats.resampling import (
     Interval,
     PermutationTest,
@@ -120,6 +121,29 @@ def mean_auroc_interval(
     """Bootstrap interval of the mean AUROC of each group of units; raises as `mean_auroc_resampled`."""
     draws = mean_auroc_resampled(values, labels, targets, groups, resamples=resamples, rng=rng)
     return percentile_interval(draws, level)
+
+
+def auroc_difference(
+    values: Float[np.ndarray, "unit item"],
+    labels: Int[np.ndarray, " item"],
+    targets: Int[np.ndarray, " unit"],
+    upper: Bool[np.ndarray, " unit"],
+    *,
+    resamples: int = 10_000,
+    rng: np.random.Generator,
+) -> Estimate:
+    """Mean AUROC of some units minus that of the others, with its bootstrap interval over items.
+
+    Raises:
+        InvalidInput: As `mean_auroc_resampled`; no units in one of the two groups.
+    """
+    groups = upper.astype(np.int64)
+    draws = mean_auroc_resampled(values, labels, targets, groups, resamples=resamples, rng=rng)
+    if draws.shape[1] < 2:
+        raise InvalidInput("all units are of one group: there is nothing to compare them with.")
+    each = auroc(values, labels)[np.arange(len(values)), targets]
+    value = float(each[upper].mean() - each[~upper].mean())
+    return Estimate.of_draws(value, draws[:, 1] - draws[:, 0], n=len(labels))
 
 
 def _sizes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from mechscope.errors import InvalidInput
 from mechscope.stats.estimates import Draws, Estimate
@@ -31,6 +31,29 @@ def mean_difference(
     upper = ones @ values / ones.sum(-1, keepdims=True)
     lower = (1 - ones) @ values / (1 - ones).sum(-1, keepdims=True)
     return upper - lower
+
+
+def own_minus_others(
+    values: Float[np.ndarray, "group item"],
+    own: Bool[np.ndarray, "group item"],
+    weights: Float[np.ndarray, "draw item"] | None = None,
+) -> Float[np.ndarray, " draw"]:
+    """Mean of each group over its own items minus that over all others, averaged over groups.
+
+    Args:
+        values: What each group does to each item.
+        own: Which items are the group's own.
+        weights: Bootstrap multiplicities of the items; None: each once, which gives one value.
+
+    Raises:
+        InvalidInput: A group whose own items are none, or all there are.
+    """
+    if not (own.any(1).all() and (~own).any(1).all()):
+        raise InvalidInput("each group needs items of its own and others.")
+    each = np.ones((1, values.shape[1])) if weights is None else weights
+    on_own = np.einsum("rt,ct,ct->rc", each, values, own) / (each @ own.T)
+    on_others = np.einsum("rt,ct,ct->rc", each, values, ~own) / (each @ (~own).T)
+    return (on_own - on_others).mean(1)
 
 
 def mean_difference_test(

@@ -9,7 +9,13 @@ from scipy.integrate import quad
 
 from mechscope.errors import InvalidInput
 from mechscope.lens.core.components import n_neurons_of
-from mechscope.lens.directions import of_some_length, output_directions, random_cosine_density, spread
+from mechscope.lens.directions import (
+    layer_spread,
+    of_some_length,
+    output_directions,
+    random_cosine_density,
+    spread,
+)
 
 
 def test_orthogonal_directions_fill_every_dimension_whatever_their_lengths():
@@ -41,6 +47,11 @@ def test_gaussian_directions_are_what_the_closed_forms_say():
     middle = (found.edges[1:] + found.edges[:-1]) / 2
     shares = found.counts / found.counts.sum() / np.diff(found.edges)
     assert shares == pytest.approx(random_cosine_density(middle, 50), abs=0.06)
+    assert found.ratio == pytest.approx(1, abs=0.01)
+    assert found.pairs == found.counts.sum()
+    frame = found.densities(reach=0.3)
+    assert frame["cosine"].abs().max() < 0.3
+    assert frame["density"] == pytest.approx(random_cosine_density(frame["cosine"].to_numpy(), 50), abs=0.06)
 
 
 @pytest.mark.parametrize("d", [3, 10, 576])
@@ -99,6 +110,29 @@ def test_a_neuron_switched_on_moves_the_stream_along_its_output_direction(bridge
     row = bridge.blocks[1].mlp.W_out[neuron].double()
     assert torch.equal(output_directions(bridge, 1, gain=False)[neuron], row)
     assert torch.equal(expected, row) == (not hasattr(bridge.blocks[1], "ln2_post"))
+
+
+@pytest.mark.usefixtures("uneven_gain")
+def test_a_layer_is_read_with_its_gain_and_without_and_without_its_largest_dimensions(bridge):
+    with torch.no_grad():
+        before = bridge.blocks[1].mlp.W_out.detach().clone()
+        bridge.blocks[1].mlp.W_out[:, 5] *= 100
+        bridge.blocks[1].mlp.W_out[0] = 0  # a pruned neuron
+    layer = layer_spread(bridge, 1, left_out=1)
+    directions = output_directions(bridge, 1)[1:]
+    rows = output_directions(bridge, 1, gain=False)[1:]
+    with torch.no_grad():
+        bridge.blocks[1].mlp.W_out.copy_(before)
+    assert layer.largest_dimension == 5
+    shares = directions[:, 5] ** 2 / (directions**2).sum(1)
+    assert layer.largest_share == pytest.approx(float(shares.mean()))
+    assert layer.directions.rms == pytest.approx(spread(directions).rms)
+    assert layer.rows.rms == pytest.approx(spread(rows).rms)
+    rest = torch.cat([directions[:, :5], directions[:, 6:]], 1)
+    assert layer.without.rms == pytest.approx(spread(rest).rms)
+    assert layer.without.rms < layer.directions.rms
+    assert layer.own_dimension.shape == (len(directions),)
+    assert layer.own_dimension.sum() <= layer.directions.d + 1e-6
 
 
 def test_refusals(bridge):

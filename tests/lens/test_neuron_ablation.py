@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.lens.core.tokens import tokenise
-from mechscope.lens.neuron_ablation import TextLosses, ablate_neurons
+from mechscope.lens.neuron_ablation import TextLosses, ablate_neurons, matched_neurons
 
 TEXTS = ["w1 w2 w3 w4 w5 w6", "w7 w8 w9 w4", "w10 w11 w12 w13 w1 w2 w3"]
 
@@ -51,6 +52,8 @@ def test_setting_neurons_to_a_constant_is_what_a_hook_on_each_does(bridge):
     found = losses.edited(ablate_neurons(bridge, chosen, values))
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     assert (found - losses.clean).abs().max() > 1e-4
+    edit = ablate_neurons(bridge, chosen, values)
+    torch.testing.assert_close(losses.rise(edit), found - losses.clean)
 
 
 def test_without_a_neuron_chosen_nothing_changes_and_nothing_is_hooked(bridge):
@@ -74,3 +77,15 @@ def test_losses_under_an_edit_that_the_model_has_no_hook_for_are_refused(bridge,
     losses = TextLosses(bridge, tokenise(bridge, TEXTS), 2)
     with pytest.raises(UnknownName, match="hook"):
         losses.edited([(name, lambda value, hook: 0 * value)])
+
+
+def test_controls_are_as_many_free_neurons_of_each_layer_and_each_as_likely():
+    chosen = np.zeros((3, 6), dtype=bool)
+    chosen[0, [0, 1]] = chosen[2, [3, 4, 5]] = True
+    free = ~chosen
+    free[2, 0] = False  # two are left there, for three that are wanted
+    rng = np.random.default_rng(0)
+    drawn = np.array([matched_neurons(chosen, free, rng) for _ in range(2000)])
+    assert not (drawn & ~free).any()
+    assert (drawn.sum(2) == [2, 0, 2]).all()
+    assert drawn[:, 0, 2:].mean(0) == pytest.approx(np.full(4, 1 / 2), abs=0.05)

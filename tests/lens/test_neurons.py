@@ -6,7 +6,13 @@ import torch
 
 from mechscope.errors import InvalidInput
 from mechscope.lens.core.tokens import tokenise
-from mechscope.lens.neurons import HISTOGRAM_EDGES, neuron_statistics, topics_among_top
+from mechscope.lens.neurons import (
+    HISTOGRAM_EDGES,
+    neuron_statistics,
+    reaches_further_down,
+    shares_by_size,
+    topics_among_top,
+)
 
 
 @pytest.mark.parametrize("padding", ["left", "right", "none"])
@@ -70,6 +76,28 @@ def test_the_histogram_counts_every_token_once_and_a_value_on_an_edge_in_the_bin
 def test_topics_among_the_top_texts_are_counted():
     top = torch.tensor([[0, 1, 2], [0, 3, 5], [0, 1, 3]])
     assert topics_among_top(top, np.array([4, 4, 4, 9, 9, 2])).tolist() == [1, 3, 2]
+
+
+def counted(*neurons: list[float]) -> torch.Tensor:
+    """The histogram of each neuron's activations."""
+    edges = np.array([-np.inf, *HISTOGRAM_EDGES, np.inf])
+    return torch.tensor(np.array([np.histogram(values, edges)[0] for values in neurons]))
+
+
+def test_a_neuron_reaches_further_down_if_its_lowest_activation_is_a_bin_further_out_than_its_highest():
+    neurons = [[-3.0, 1.0], [-1.0, 3.0], [-1.5, 1.9], [-0.1], [0.1], [-70.0, 63.0], [-1e4, 1e4]]
+    expected = [True, False, False, True, False, True, False]
+    assert reaches_further_down(counted(*neurons)).tolist() == expected
+    assert reaches_further_down(counted(*neurons).view(7, 1, -1)).tolist() == [[each] for each in expected]
+
+
+def test_activations_are_shared_out_by_size_with_a_cut_in_the_part_above_it():
+    histogram = counted([-2.0, -1.0, -0.5, 0.0, 0.1, 0.125, 5.0, 500.0], [0.05] * 4)
+    shares = shares_by_size(histogram, (-1.0, -0.125, 0.125, 1.0))
+    assert shares.tolist() == [[1 / 8, 2 / 8, 2 / 8, 1 / 8, 2 / 8], [0, 0, 1, 0, 0]]
+    for cuts in ((0.3,), (1.0, -1.0), (1.0, 1.0)):
+        with pytest.raises(InvalidInput, match="not counted between"):
+            shares_by_size(histogram, cuts)
 
 
 def test_refusals(bridge, texts):

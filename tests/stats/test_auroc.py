@@ -5,7 +5,13 @@ import pytest
 from scipy.stats import mannwhitneyu
 
 from mechscope.errors import InvalidInput
-from mechscope.stats.auroc import auroc, mean_auroc_interval, mean_auroc_resampled, mean_auroc_test
+from mechscope.stats.auroc import (
+    auroc,
+    auroc_difference,
+    mean_auroc_interval,
+    mean_auroc_resampled,
+    mean_auroc_test,
+)
 from mechscope.stats.resampling import bootstrap_weights
 
 LABELS = np.repeat([0, 1, 2], [4, 5, 6])
@@ -101,3 +107,22 @@ def test_refusals(change, message):
     wanted = {"labels": LABELS, "targets": np.array([0, 1]), "groups": np.array([0, 0])} | change
     with pytest.raises(InvalidInput, match=message):
         mean_auroc_test(values_of(2), **wanted, rng=np.random.default_rng(0))
+
+
+def test_the_difference_between_units_that_know_their_label_and_others_is_theirs():
+    values, targets = values_of(40, seed=4), np.tile([0, 1], 20)
+    upper = np.arange(40) < 20
+    values[upper] += 9 * (LABELS[None] == targets[upper, None])  # a perfect AUROC
+    found = auroc_difference(values, LABELS, targets, upper, resamples=200, rng=np.random.default_rng(0))
+    each = auroc(values, LABELS)[np.arange(40), targets]
+    assert found.value == pytest.approx(1 - each[~upper].mean())
+    assert found.low is not None and found.high is not None
+    assert 0.2 < found.low < found.value < found.high
+    assert (found.n, found.resamples) == (len(LABELS), 200)
+
+
+@pytest.mark.parametrize("upper", [True, False])
+def test_a_difference_needs_units_in_both_groups(upper):
+    groups = np.full(3, upper)
+    with pytest.raises(InvalidInput):
+        auroc_difference(values_of(3), LABELS, np.zeros(3, int), groups, rng=np.random.default_rng(0))

@@ -12,6 +12,7 @@ from mechscope.stats.samples import (
     mean_difference_estimate,
     mean_difference_interval,
     mean_difference_test,
+    own_minus_others,
     sign_flip_test,
 )
 
@@ -21,6 +22,31 @@ def test_mean_difference_is_the_difference_of_means_for_one_and_many_labellings(
     np.testing.assert_allclose(mean_difference(values, np.array([1, 1, 0, 0])), [-13])
     both = mean_difference(values, np.array([[1, 1, 0, 0], [0, 1, 0, 1]]))
     np.testing.assert_allclose(both[:, 0], [-13, 6])
+
+
+def test_own_minus_others_is_a_difference_of_means_of_each_group_and_then_their_mean():
+    values = np.array([[1.0, 3.0, 10.0, 20.0], [4.0, 4.0, 4.0, 8.0]])
+    own = np.array([[True, True, False, False], [False, False, False, True]])
+    assert own_minus_others(values, own) == pytest.approx([(-13 + 4) / 2])
+    for row in (0, 1):
+        expected = mean_difference(values[row][:, None], own[row].astype(int))
+        assert own_minus_others(values[[row]], own[[row]]) == pytest.approx(expected)
+
+
+def test_own_minus_others_with_multiplicities_is_that_of_items_repeated():
+    rng = np.random.default_rng(1)
+    values, own = rng.normal(size=(3, 9)), np.tile(np.arange(9) % 3, (3, 1)) == np.arange(3)[:, None]
+    weights = np.array([[1, 2, 1, 0, 1, 1, 2, 0, 1], [1] * 9])
+    found = own_minus_others(values, own, weights.astype(float))
+    repeated = np.repeat(np.arange(9), weights[0])
+    assert found[0] == pytest.approx(own_minus_others(values[:, repeated], own[:, repeated])[0])
+    assert found[1] == pytest.approx(own_minus_others(values, own)[0])
+
+
+@pytest.mark.parametrize("own", [[False, False], [True, True]])
+def test_a_group_without_items_of_its_own_or_without_others_is_refused(own):
+    with pytest.raises(InvalidInput, match="items of its own and others"):
+        own_minus_others(np.ones((1, 2)), np.array([own]))
 
 
 def test_a_permutation_test_of_means_agrees_with_scipy():
