@@ -63,7 +63,7 @@ from mechscope.lens.core.components import n_neurons_of
 from mechscope.lens.core.tokens import TokenisedTexts, answer_tokens, fits, tokenise
 from mechscope.lens.neuron_texts import last_token_neurons, shared_neurons
 from mechscope.models import load_model
-from mechscope.stats.estimates import Draws, Estimate, Scan
+from mechscope.stats.estimates import Draws, Estimate, Estimates, stacked
 from mechscope.stats.multiple import holm
 from mechscope.stats.pairs import separation, separation_interval, separation_test
 from mechscope.stats.resampling import percentile_interval
@@ -108,17 +108,16 @@ is_capital = kind == "capital"
 # Capital prompts are one group; every other prompt is a group of its own.
 group = np.where(is_capital, 0, 1 + np.arange(len(prompts)))
 cells = {key: np.flatnonzero((form == key[0]) & (kind == key[1])) for key in zip(form, kind, strict=True)}
+BY_FORM = "capital prompts shuffled within forms, one-sided"
 
 
-def shared_t(forms: tuple[str, ...], name: str, similarity: np.ndarray = overlap_mean) -> Scan:
+def shared_t(forms: tuple[str, ...], name: str, similarity: np.ndarray = overlap_mean) -> Estimates:
     """T of the capital prompts among those of some forms, with its interval and its test."""
     of = np.isin(form, forms)
     among = (similarity[..., of, :][..., :, of], group[of])
-    return draws.scan(
-        name,
-        partial(separation_test, *among, within=codes[of], between=codes[of]),
-        partial(separation_interval, *among, between=codes[of], strata=cell[of]),
-    )
+    test = partial(separation_test, *among, within=codes[of], between=codes[of])
+    interval = partial(separation_interval, *among, between=codes[of], strata=cell[of])
+    return draws.scan(name, test, interval, by=BY_FORM, n=int(of.sum()))
 
 
 def mean_overlap(some: np.ndarray, others: np.ndarray) -> float:
@@ -128,7 +127,6 @@ def mean_overlap(some: np.ndarray, others: np.ndarray) -> float:
 
 
 SAME = tuple((name, name) for name in FORMS)
-n_capitals = int(np.isin(form, FORMS).sum())
 ledger.statistic("n_layers", n_layers, "Layers")
 ledger.statistic("k", K, "Most active neurons compared in each layer")
 ledger.statistic("n_prompts", len(prompts), "Prompts")
@@ -142,8 +140,7 @@ for name, kinds, pairs, what in (
 ):
     means = [mean_overlap(cells[first, kinds[0]], cells[second, kinds[1]]) for first, second in pairs]
     ledger.statistic(f"overlap_{name}", np.mean(means), f"Overlap of {what}, mean")
-BY_FORM = "capital prompts shuffled within forms, one-sided"
-together = shared_t(FORMS, "capitals").estimate(BY_FORM, n=n_capitals)
+together = shared_t(FORMS, "capitals")[0]
 ledger.statistic("capital", together, "T of capital prompts over three forms", format="+.3f")
 
 # %%
@@ -164,7 +161,7 @@ HOLM = "Holm over the hypotheses about prompts"
 TOWARDS = "Overlap with English capital prompts:"
 for forms, scan, p in zip(ACROSS, pairs, adjusted[:-1], strict=True):
     one, other = (NAMES[name] for name in forms)
-    estimate = scan.estimate(n=32).tested(p, f"{BY_FORM}; {HOLM}")
+    estimate = scan[0].tested(p, f"{BY_FORM}; {HOLM}")
     label = f"T of capital prompts, forms “{one}” and “{other}”"
     ledger.statistic(f"capital_{one}_{other}", estimate, label, format="+.3f")
 estimate = of_headquarters.tested(adjusted[-1], f"sign flips over companies, one-sided; {HOLM}")
@@ -196,12 +193,10 @@ def contrast(name: str, upper: np.ndarray, lower: np.ndarray) -> Estimate:
     """Mean overlap with English capital prompts of one group minus another's."""
     groups = np.repeat([1, 0], [len(upper), len(lower)])
     values = towards[[*upper, *lower]].mean(1, keepdims=True)
-    scan = draws.scan(
-        name,
-        partial(mean_difference_test, values, groups),
-        partial(mean_difference_interval, values, groups, strata=groups),
-    )
-    return scan.estimate("permutation of the two groups, two-sided", n=len(groups))
+    test = partial(mean_difference_test, values, groups)
+    interval = partial(mean_difference_interval, values, groups, strata=groups)
+    by = "permutation of the two groups, two-sided"
+    return draws.scan(name, test, interval, by=by, n=len(groups))[0]
 
 
 for name, upper, lower, what in (
@@ -220,13 +215,12 @@ ledger.claim(
 items, groups = np.concatenate([headquarters, others]), np.repeat([1, 0], len(headquarters))
 pair = np.tile(np.arange(len(headquarters)), 2)
 test = partial(mean_difference_test, towards[items], groups, within=pair, alternative="greater")
+by_company = test(resamples=resamples, rng=draws.rng("hq layers"))
+ends = percentile_interval(paired @ (towards[headquarters] - towards[others]) / len(headquarters))
 scans = {
     "capitals, English": shared_t(("is", "of"), "capital_layers_english", overlap),
     "capitals, English and Chinese": shared_t(("is", "为"), "capital_layers_languages", overlap),
-    "headquarters moved": Scan(
-        test(resamples=resamples, rng=draws.rng("hq layers")),
-        percentile_interval(paired @ (towards[headquarters] - towards[others]) / len(headquarters)),
-    ),
+    "headquarters moved": Estimates(by_company.observed, ends, by_company),
 }
 OF_CAPITALS = "Layers in which capital prompts share neurons (maximum statistic)"
 OF_MOVED = "Layers in which headquarters that moved share neurons with capitals (maximum statistic)"
@@ -240,7 +234,7 @@ for name, peak, scan, label, largest in zip(
 ):
     ledger.statistic(name, scan.beyond_chance, label, n=n_layers, tolerance=AT_THRESHOLD)
     ledger.statistic(peak, scan.largest, f"Layer with the largest {largest}", tolerance=BORDERLINE)
-curves = pd.concat([scan.frame(label) for label, scan in scans.items()], ignore_index=True)
+curves = stacked(scans, layer=range(n_layers))
 ledger.figure(
     "abstraction_by_layer",
     charts.scan_by_layer(curves, y_title="extra overlap (Jaccard)", chance=0.0),

@@ -58,6 +58,7 @@ shuffles = 2_000
 # and what chance would keep. No criterion was changed.
 
 # %%
+import dataclasses
 from functools import partial
 
 import numpy as np
@@ -74,7 +75,7 @@ from mechscope.lens.neuron_texts import among_top, one_topic_rates
 from mechscope.lens.neurons import reaches_further_down, shares_by_size, topics_among_top
 from mechscope.models import load_model
 from mechscope.stats.auroc import auroc, auroc_difference, mean_auroc_interval, mean_auroc_test
-from mechscope.stats.estimates import Draws, Estimate, Missing, Scan
+from mechscope.stats.estimates import Draws, Estimate, Estimates, Missing
 from mechscope.stats.resampling import compare_with_null
 
 LENGTH, TOP, OF_ONE = 20, 10, 8
@@ -205,13 +206,15 @@ else:
 # %%
 choosing, held_out = texts.half == 0, texts.half == 1
 labels_held_out = labels[held_out]
+HELD_OUT, SHUFFLED = "Held-out AUROC", "categories of the held-out texts shuffled, one-sided"
 target = auroc(peaks.values[:, choosing], labels[choosing]).argmax(1)
 
 
-def held_out_auroc(name: str, units: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Scan:
+def held_out_auroc(name: str, units: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Estimates:
     """Mean AUROC of groups of units on the held-out texts, each unit for its target."""
     given = (peaks.values[units][:, held_out], labels_held_out, targets[units], groups[units])
-    return draws.scan(name, partial(mean_auroc_test, *given), partial(mean_auroc_interval, *given))
+    test, interval = partial(mean_auroc_test, *given), partial(mean_auroc_interval, *given)
+    return draws.scan(name, test, interval, by=SHUFFLED, n=len(labels_held_out))
 
 
 def difference(name: str, units: np.ndarray, upper: np.ndarray, because: str) -> Estimate | Missing:
@@ -224,9 +227,8 @@ def difference(name: str, units: np.ndarray, upper: np.ndarray, because: str) ->
 
 everyone, together = np.ones(n_units, dtype=bool), np.zeros(n_units, dtype=np.int64)
 by_layer = held_out_auroc("held out", everyone, target, peaks.layer)
-HELD_OUT, SHUFFLED = "Held-out AUROC", "categories of the held-out texts shuffled, one-sided"
-overall = held_out_auroc("all", everyone, target, together).estimate(SHUFFLED, n=len(labels_held_out))
-best = by_layer.estimate(unit=by_layer.largest)
+overall = held_out_auroc("all", everyone, target, together)[0]
+best = dataclasses.replace(by_layer[by_layer.largest], p=None, test="", n=None)
 because = f"earlier and later layers need two layers, and this model has {n_layers}"
 later = difference("late", everyone, peaks.layer >= n_layers / 2, because)
 for name, value, form, label in (
@@ -248,9 +250,10 @@ ledger.claim(
     "Neurons of later layers tell kinds of text better than those of earlier layers.",
     criterion="late_minus_early.low > 0",
 )
+curve = by_layer.frame(layer=range(n_layers), label="mean over a layer's neurons")
 ledger.figure(
     "held_out_by_layer",
-    charts.scan_by_layer(by_layer.frame("mean over a layer's neurons"), y_title="held-out AUROC", chance=0.5),
+    charts.scan_by_layer(curve, y_title="held-out AUROC", chance=0.5),
     caption="How well a layer's neurons tell their own category from the others on texts that did not choose "
     "it, with 95% intervals. Dashed: what a layer must exceed for p < 0.05 over all layers. Line: chance.",
     alt="A curve over the layers with an interval band, a dashed threshold and a line at chance: mean "
@@ -269,8 +272,7 @@ ledger.statistic("chosen", int(chosen.sum()), "Neurons of one topic on the choos
 kept_share = kept_auroc = Missing("no neuron is of one topic on the choosing texts")
 if chosen.any():
     kept_share = again[chosen].mean()
-    kept = held_out_auroc("kept", chosen, on_choosing.label, together)
-    kept_auroc = kept.estimate(SHUFFLED, n=len(labels_held_out))
+    kept_auroc = held_out_auroc("kept", chosen, on_choosing.label, together)[0]
 label = "Share of these that are of the same topic on the held-out texts"
 ledger.statistic("kept_share", kept_share, label, format=".1%", tolerance=SHARE)
 label = "Their AUROC for that topic on the held-out texts, mean over these neurons"

@@ -289,8 +289,8 @@ def scan_by_layer(
     """
     require_columns(frame, ["layer", "value", "label"])
     names = list(dict.fromkeys(frame["label"]))
-    rounded = frame.copy()
     numbers = [name for name in ("value", "low", "high", "threshold") if name in frame.columns]
+    rounded = frame[["layer", "label", *numbers]].copy()
     for column in numbers:
         rounded[column] = rounded[column].astype(float).round(6)
     colour = alt.Color(
