@@ -2,6 +2,7 @@
 # title: Shared neurons
 # description: Do prompts that say the same in other words use the same neurons?
 # mechscope:
+#   moved_from: superposition
 #   data: [data/abstraction.csv]
 #   models: [model]
 # jupyter:

@@ -2,6 +2,7 @@
 # title: Neurons and kinds of text
 # description: How many neurons are about one kind of text, and whether they are on other texts too.
 # mechscope:
+#   moved_from: superposition
 #   data: [data/topics_texts.csv]
 #   models: [model]
 # jupyter:

@@ -2,6 +2,7 @@
 # title: Neurons taken out
 # description: Two neurons shown, and what a kind of text loses without the neurons that answer to it.
 # mechscope:
+#   moved_from: superposition
 #   data: [data/topics_texts.csv]
 #   models: [model]
 # jupyter:

@@ -1,4 +1,4 @@
-"""The texts and prompts of the superposition analysis are what its definitions say."""
+"""The texts and prompts that neurons are read on are what the definitions of their analyses say."""
 
 from __future__ import annotations
 
