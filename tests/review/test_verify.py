@@ -354,7 +354,9 @@ def test_what_is_accepted_afterwards_is_not_verified_until_it_is_run_again(proje
     assert mechscope(project, "accept", "everything", "--run", "one", "--because", "the same").exit_code == 0
     assert not verified()
     line_with(
-        mechscope(project, "verify", "--quick").output, "in order", "_scale.py: SCALE changed, because the same"
+        mechscope(project, "verify", "--quick").output,
+        "in order",
+        "_scale.py: SCALE changed, because the same",
     )
     assert mechscope(project, "verify", "after").exit_code == 0
     assert list(verification(project)["analyses"]) == ["after"]
