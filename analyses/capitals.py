@@ -111,6 +111,7 @@ if reason := unreadable(bridge, capitals.prompts, capitals.column("answer")):
 if not (halves := n_layers > 1):
     ledger.does_not_apply(
         f"a second half of the layers needs at least two, and this model has {n_layers}",
+        # lint: allow loose-tolerance because the interval is narrow where hardly anything is left to vary
         *("convergence_depth", "peak_depth", "share_late"),
     )
 
@@ -210,7 +211,6 @@ for name, drawn_as, depths, label in (
     ("convergence_depth", "depth", depth, "Mean depth at which the lens settles on what the model says"),
     ("peak_depth", "peak", peak, "Mean depth at which the right capital has its best rank"),
 ):
-    # lint: allow loose-tolerance because the interval is narrow where hardly anything is left to vary
     tolerance = Close(atol=0.01, because="a layer on a few prompts")
     if halves:
         ledger.statistic(name, draws.mean(drawn_as, depths), label, format=".0%", tolerance=tolerance)
@@ -403,7 +403,6 @@ groups = {
 }
 if halves:
     late = fact.by_layer[n_layers // 2 :].sum(0).numpy()
-    # lint: allow loose-tolerance because the interval is narrow where hardly anything is left to vary
     groups["share_late"] = (late, "Share that the second half of the layers adds")
 if difference.low <= 0:
     ledger.does_not_apply(
