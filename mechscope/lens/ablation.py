@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -24,7 +25,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.lens.core.components import Head, Mlp, mlp_written, require_components
-from mechscope.lens.core.forward import Hook
+from mechscope.lens.core.forward import Hook, forward, next_token_losses
 from mechscope.lens.core.room import rows_at_once
 from mechscope.lens.core.tokens import first_counted
 from mechscope.lens.repeats import RepeatedTokens
@@ -166,36 +167,19 @@ def _recorded(
 ) -> dict[Head | Mlp, Tensor]:
     """What parts write on the reference set, in one pass that ends behind the last of them."""
     size = rows_at_once(bridge, batch_size, 16, ids.shape[1])
-    rows: dict[Head | Mlp, list[Tensor]] = {part: [] for part in parts}
-    wanted: dict[str, list[Head | Mlp]] = {}
-    for part in sorted(parts, key=lambda part: (part.layer, isinstance(part, Mlp))):
-        wanted.setdefault(parts[part], []).append(part)
-    last = list(wanted)[-1]
+    written: dict[Head | Mlp, list[Tensor]] = {part: [] for part in parts}
 
-    def hook_for(site: str) -> Callable[[Tensor, Any], None]:
-        def hook(value: Tensor, hook: Any) -> None:
-            for part in wanted[site]:
+    def keep(site: str, value: Tensor) -> None:
+        for part in parts:
+            if parts[part] == site:
                 taken = value[:, :, part.head] if isinstance(part, Head) else value
-                rows[part].append((taken.double().sum(0, keepdim=True) if mean else taken).cpu())
-            if site == last:
-                raise _PassEnds
+                written[part].append((taken.double().sum(0, keepdim=True) if mean else taken).cpu())
 
-        return hook
-
-    with torch.inference_mode():
-        for start in range(0, len(ids), size):
-            try:
-                with bridge.hooks(fwd_hooks=[(site, hook_for(site)) for site in wanted]):
-                    bridge(ids[start : start + size].to(bridge.cfg.device), return_type="logits")
-            except _PassEnds:
-                pass
+    for rows in ids.split(size):
+        forward(bridge, rows, read={site: partial(keep, site) for site in parts.values()})
     if mean:
-        return {part: torch.cat(found).sum(0) / len(ids) for part, found in rows.items()}
-    return {part: torch.cat(found) for part, found in rows.items()}
-
-
-class _PassEnds(Exception):
-    """Raised when everything wanted has been recorded."""
+        return {part: torch.cat(sums).sum(0) / len(ids) for part, sums in written.items()}
+    return {part: torch.cat(values) for part, values in written.items()}
 
 
 @dataclass(frozen=True)
@@ -237,23 +221,12 @@ def copying_loss(
     length, text = repeated.length, repeated.n_special
     starts = torch.arange(first_counted(text) - text, length - 1)
     positions = torch.cat([text + starts, text + length + starts])
-    step = rows_at_once(bridge, batch_size, 16, repeated.ids.shape[1], unembedded=len(positions))
-
-    def cut_down(value: Float[Tensor, "batch pos d_model"], hook: Any) -> Tensor:
-        return value[:, positions.to(value.device)]
-
+    size = rows_at_once(bridge, batch_size, 16, repeated.ids.shape[1], unembedded=len(positions))
     losses = torch.empty(len(repeated), 2, len(starts))
-    with torch.inference_mode():
-        for start in range(0, len(repeated), step):
-            ids = repeated.ids[start : start + step].to(bridge.cfg.device)
-            rows = torch.arange(start, start + len(ids))
-            hooks = [] if ablated is None else ablated.hooks(rows)
-            with bridge.hooks(fwd_hooks=[*hooks, ("unembed.hook_in", cut_down)]):
-                logits = bridge(ids, return_type="logits")
-            wanted = ids[:, positions.to(ids.device) + 1]
-            taken = torch.nn.functional.cross_entropy(
-                logits.flatten(0, 1).float(), wanted.flatten(), reduction="none"
-            )
-            losses[rows] = taken.view(len(ids), 2, -1).cpu()
+    for rows in torch.arange(len(repeated)).split(size):
+        ids = repeated.ids[rows]
+        edit = [] if ablated is None else ablated.hooks(rows)
+        each = next_token_losses(bridge, ids, positions.expand(len(ids), -1), edit=edit)
+        losses[rows] = each.view(len(ids), 2, -1)
     mean = losses.double().mean(-1).numpy()
     return CopyingLoss(mean[:, 0], mean[:, 1])

@@ -14,9 +14,10 @@ to detect; times rows / queries concerned, its scores are these.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from functools import partial
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.lens.core.components import Head, require_components
+from mechscope.lens.core.forward import Reader, forward
 from mechscope.lens.core.room import rows_at_once
 from mechscope.lens.core.tokens import Padding, TokenisedTexts, batches
 from mechscope.lens.repeats import RepeatedTokens
@@ -42,10 +44,6 @@ Category = Literal[
     "mixed",
 ]
 Score = Literal["induction", "duplicate", "previous", "first"]
-
-
-class _PassEnds(Exception):
-    """Raised behind the last pattern that is wanted."""
 
 
 def attention_patterns(
@@ -78,17 +76,16 @@ def attention_patterns(
     longest = tokenised.longest
     kept_numbers = (len(layers) * bridge.cfg.n_heads + len(heads)) * longest**2
     size = rows_at_once(bridge, batch_size, 32, longest, kept=kept_numbers)
-    found: dict[int, Tensor] = {}
-    with torch.inference_mode():
-        for batch in batches(tokenised, padding=padding, batch_size=size):
-            kept: dict[int, Tensor] = {}
-            _run(bridge, batch.ids, batch.attended, layers, kept.__setitem__)
-            together = torch.stack([kept[head.layer][:, head.head] for head in heads], dim=1).float().cpu()
-            for at, row in enumerate(batch.rows.tolist()):
-                end = int(batch.last[at]) + 1
-                start = end - len(tokenised.ids[row])
-                found[row] = together[at, :, start:end, start:end].clone()
-    return tuple(found[row] for row in range(len(tokenised)))
+    patterns: dict[int, Tensor] = {}
+    for batch in batches(tokenised, padding=padding, batch_size=size):
+        whole: dict[str, Reader] = {_hook(layer): lambda value: value for layer in layers}
+        read = forward(bridge, batch.ids, attended=batch.attended, read=whole)
+        together = torch.stack([read[_hook(head.layer)][:, head.head] for head in heads], dim=1).float().cpu()
+        for row, text in enumerate(batch.rows.tolist()):
+            end = int(batch.last[row]) + 1
+            start = end - len(tokenised.ids[text])
+            patterns[text] = together[row, :, start:end, start:end].clone()
+    return tuple(patterns[text] for text in range(len(tokenised)))
 
 
 def entropies(pattern: Float[Tensor, "*any query key"]) -> Float[Tensor, "*any query"]:
@@ -171,21 +168,20 @@ def head_scores(
     out = {name: torch.empty(n, n_layers, n_heads) for name in (*get_args(Score), "entropy")}
     summed = torch.zeros(n_layers, n_heads, once - 1, once, dtype=torch.float64)
     squared = torch.zeros(n_layers, n_heads, dtype=torch.float64)
-    bar = tqdm(total=n, desc="scoring heads", unit="row", disable=not progress)
-    with torch.inference_mode(), bar:
-        for start in range(0, n, size):
-            rows = slice(start, min(start + size, n))
 
-            def reduce(layer: int, pattern: Tensor, rows: slice = rows) -> None:
-                pattern = pattern.float()
-                for name, values in _scores(pattern, repeated).items():
-                    out[name][rows, layer] = values.cpu()
-                before = pattern[..., 1:once, :once]  # at the first position there is nothing to choose
-                summed[layer] += before.sum(0).cpu()
-                squared[layer] += before.square().sum((0, 2, 3)).double().cpu()
+    def reduce(rows: Tensor, layer: int, pattern: Tensor) -> None:
+        pattern = pattern.float()
+        for name, values in _scores(pattern, repeated).items():
+            out[name][rows, layer] = values.cpu()
+        before = pattern[..., 1:once, :once]  # at the first position there is nothing to choose
+        summed[layer] += before.sum(0).cpu()
+        squared[layer] += before.square().sum((0, 2, 3)).double().cpu()
 
+    with tqdm(total=n, desc="scoring heads", unit="row", disable=not progress) as bar:
+        for rows in torch.arange(n).split(size):
             ids = repeated.ids[rows]
-            _run(bridge, ids, torch.ones_like(ids), list(range(n_layers)), reduce)
+            read = {_hook(layer): partial(reduce, rows, layer) for layer in range(n_layers)}
+            forward(bridge, ids, attended=torch.ones_like(ids), read=read)
             bar.update(len(ids))
     return HeadScores(
         **{name: values.double().numpy() for name, values in out.items()},
@@ -302,27 +298,5 @@ def categories(scores: HeadScores, thresholds: Thresholds | None = None) -> list
     return [[of((layer, head)) for head in range(n_heads)] for layer in range(n_layers)]
 
 
-def _run(
-    bridge: TransformerBridge,
-    ids: Tensor,
-    attended: Tensor,
-    layers: Sequence[int],
-    take: Callable[[int, Tensor], None],
-) -> None:
-    """One pass up to the last wanted layer's pattern, which `take` gets layer by layer."""
-
-    def hook_for(layer: int) -> Callable[[Tensor, Any], None]:
-        def hook(pattern: Float[Tensor, "row head query key"], hook: Any) -> None:
-            take(layer, pattern)
-            if layer == layers[-1]:
-                raise _PassEnds
-
-        return hook
-
-    hooks = [(f"blocks.{layer}.attn.hook_pattern", hook_for(layer)) for layer in layers]
-    device = bridge.cfg.device
-    try:
-        with bridge.hooks(fwd_hooks=hooks):
-            bridge(ids.to(device), attention_mask=attended.to(device), return_type="logits")
-    except _PassEnds:
-        return
+def _hook(layer: int) -> str:
+    return f"blocks.{layer}.attn.hook_pattern"

@@ -36,7 +36,7 @@ from mechscope.lens.core.components import (
 from mechscope.lens.core.forward import last_only, read_positions
 from mechscope.lens.core.readout import make_readout, norm_bias, read_logit, soft_cap, through_norm
 from mechscope.lens.core.room import rows_at_once
-from mechscope.lens.core.tokens import Padding, TokenisedTexts, batches, require_tokens
+from mechscope.lens.core.tokens import Padding, TokenisedTexts, batches, require_answers
 
 _SUMS = 50
 """How many roundings of float32 or better, relative to all that was added up, a sum may lose: half precision
@@ -276,7 +276,7 @@ def attribute(
             embedding, attention and MLPs.
     """
     _require_sum(bridge, before_cap)
-    _fit(bridge, tokenised, answers)
+    require_answers(bridge, tokenised, answers)
     n, n_layers, n_heads = len(tokenised), bridge.cfg.n_layers, bridge.cfg.n_heads
     readout = make_readout(bridge, answers, others, centred=centred)
 
@@ -339,7 +339,7 @@ def attribute_neurons(
         ModelMismatch: A layer's neurons do not sum to its MLP's output.
     """
     _require_sum(bridge, before_cap)
-    _fit(bridge, tokenised, answers)
+    require_answers(bridge, tokenised, answers)
     chosen = tuple(range(bridge.cfg.n_layers)) if layers is None else tuple(layers)
     require_layers(bridge, chosen)
     n = len(tokenised)
@@ -489,9 +489,3 @@ def _require_exact(found: Attribution, rounding: _Rounding) -> None:
             f"{found.logit[worst]:.6f}.",
             hint="attribution needs a model that only adds up embedding, attention and MLPs",
         )
-
-
-def _fit(bridge: TransformerBridge, tokenised: TokenisedTexts, answers: Tensor) -> None:
-    if answers.shape != (len(tokenised),):
-        raise InvalidInput(f"{len(tokenised)} texts, but {len(answers)} answers: each text needs one token.")
-    require_tokens(bridge, answers.tolist())

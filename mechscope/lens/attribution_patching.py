@@ -9,17 +9,17 @@ is exact where the score is linear in the activation; how far it is off elsewher
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, UnknownName
+from mechscope.lens.core.forward import Reader, forward
 from mechscope.lens.core.room import rows_at_once
+from mechscope.lens.core.tokens import filled_up
 from mechscope.lens.patching import (
     Component,
     Direction,
@@ -27,7 +27,6 @@ from mechscope.lens.patching import (
     PatchingMap,
     _by_pair,
     _most_read,
-    _padded,
     _Picks,
     _reading_rows,
     _Run,
@@ -62,17 +61,21 @@ def attribution_map(
     cfg = bridge.cfg
     length = max(len(row.ids(base_prompts)) for row in rows)
     size = rows_at_once(bridge, batch_size, 16, length, unembedded=_most_read(rows), gradients=True)
+    whole: dict[str, Reader] = {
+        component_hook(bridge, component, layer): lambda value: value for layer in range(cfg.n_layers)
+    }
     products = []
     scores = []
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
-        held: list[Tensor] = []
-        hooks: list[Any] = [("blocks.0.hook_resid_pre", _leaf)]
-        hooks += [(component_hook(bridge, component, layer), _hold(held)) for layer in range(cfg.n_layers)]
+        ids = filled_up([row.ids(base_prompts) for row in part], length)
         picks = _Picks.of(part, cfg.device)
-        with torch.enable_grad(), bridge.hooks(fwd_hooks=[*hooks, ("unembed.hook_in", picks.cut)]):
-            ids = _padded([row.ids(base_prompts) for row in part], length).to(cfg.device)
-            score = picks.scores(bridge(ids, return_type="logits").float())
+        with torch.enable_grad():
+            values = forward(
+                bridge, ids, read=whole, logits_at=picks.places, gradients_from="blocks.0.hook_resid_pre"
+            )
+            score = picks.scores(values["logits"].float())
+            held = [values[hook] for hook in whole]
             gradients = torch.autograd.grad(score.sum(), held)
         scores.append(score.detach())
         change = source.kept[component][start : start + size]
@@ -100,16 +103,3 @@ def attribution_map(
         effect = np.asarray(total) / difference
         maps.append(effect.sum(1) if component == "heads" else effect)
     return PatchingMap(component, tuple(maps))
-
-
-def _leaf(value: Tensor, hook: Any) -> Tensor:
-    """The graph begins at the first block's input, so that no gradient of a weight is computed for it."""
-    return value.detach().requires_grad_()
-
-
-def _hold(held: list[Tensor]) -> Callable[[Tensor, Any], Tensor]:
-    def hook(value: Tensor, hook: Any) -> Tensor:
-        held.append(value)
-        return value  # what is returned goes on; left out, z would be a reshaped copy beside the graph
-
-    return hook

@@ -9,10 +9,10 @@ An edit whose hook the model doesn't have, or doesn't call, is refused: it would
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -20,12 +20,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from mechscope.errors import InvalidInput, ModelMismatch
+from mechscope.errors import InvalidInput
 from mechscope.lens.core.components import require_layers
-from mechscope.lens.core.forward import Hook, require_hooks, starting_at
+from mechscope.lens.core.forward import Hook, Reader, forward, require_hooks
 from mechscope.lens.core.readout import soft_cap
 from mechscope.lens.core.room import rows_at_once
-from mechscope.lens.core.tokens import TokenisedTexts, require_tokens
+from mechscope.lens.core.tokens import TokenisedTexts, filled_up, require_tokens
 
 
 @dataclass(frozen=True)
@@ -103,31 +103,20 @@ def read_streams(
         require_tokens(bridge, tokens)
     columns = None if tokens is None else torch.tensor(list(tokens), dtype=torch.long)
     lengths = tuple(len(row) for row in tokenised.ids)
-    ids = torch.zeros(len(tokenised), max(lengths), dtype=torch.long)
-    for at, row in enumerate(tokenised.ids):
-        ids[at, : len(row)] = torch.tensor(row)
-    ids = ids.to(bridge.cfg.device)
-    kept: dict[int, list[Tensor]] = {layer: [] for layer in sorted(set(layers))}
-
-    def keep(layer: int) -> Callable[[Tensor, Any], Tensor]:
-        def hook(value: Tensor, hook: Any) -> Tensor:
-            kept[layer].append(value.clone())
-            return value
-
-        return hook
-
-    hooks = [(f"blocks.{layer}.hook_resid_pre", keep(layer)) for layer in kept]
+    ids = filled_up(tokenised.ids).to(bridge.cfg.device)
+    hooks = {layer: f"blocks.{layer}.hook_resid_pre" for layer in sorted(set(layers))}
+    keep: dict[str, Reader] = dict.fromkeys(hooks.values(), torch.clone)
     reads_ = tuple(tuple(places) for places in wanted)
     most = max(len(places) for places in reads_) if tokens is None else 0
-    held = len(kept) * ids.shape[1] * bridge.cfg.d_model
+    held = len(hooks) * ids.shape[1] * bridge.cfg.d_model
     size = rows_at_once(bridge, None, len(ids), ids.shape[1], kept=held, unembedded=most)
-    logits = []
-    with torch.inference_mode():
-        for start in range(0, len(ids), size):
-            part = slice(start, start + size)
-            logits.append(_logits(bridge, ids[part], reads_[part], columns, hooks).cpu())
-    before = {layer: torch.cat(parts) for layer, parts in kept.items()}
-    return Streams(ids, lengths, tokenised.n_special, reads_, before, columns, torch.cat(logits))
+    passes = [
+        _logits(bridge, ids[part], reads_[part], columns, read=keep)
+        for part in (slice(start, start + size) for start in range(0, len(ids), size))
+    ]
+    before = {layer: torch.cat([values[hook] for _, values in passes]) for layer, hook in hooks.items()}
+    logits = torch.cat([logits.cpu() for logits, _ in passes])
+    return Streams(ids, lengths, tokenised.n_special, reads_, before, columns, logits)
 
 
 def edited_logits(
@@ -174,11 +163,9 @@ def _edited(
         if parts[0] != "blocks" or int(parts[1]) < start:
             raise InvalidInput(f"the hook {name} is not in block {start} or a later one.")
     chosen = _chosen(streams, rows)
-    stream = streams.before[start][chosen]
-    put: Hook = (f"blocks.{start}.hook_resid_pre", lambda value, hook: stream)
+    stream = start, streams.before[start][chosen]
     reads = tuple(streams.reads[row] for row in chosen)
-    with torch.inference_mode(), starting_at(bridge, start):
-        return _logits(bridge, streams.ids[chosen], reads, streams.tokens, [put, *edit])
+    return _logits(bridge, streams.ids[chosen], reads, streams.tokens, edit=edit, start=stream)[0]
 
 
 @dataclass(frozen=True)
@@ -265,14 +252,9 @@ def continue_greedily(
     whole = ids.to(bridge.cfg.device)
     for _ in range(n):
         last = tuple((whole.shape[1] - 1,) for _ in range(len(whole)))
-        with torch.inference_mode():
-            logits = _logits(bridge, whole, last, None, edit)
+        logits, _ = _logits(bridge, whole, last, None, edit=edit)
         whole = torch.cat([whole, logits.argmax(-1, keepdim=True)], dim=1)
     return whole[:, ids.shape[1] :].cpu()
-
-
-class _PassEnds(Exception):
-    """Raised when what is read has been reached and the whole vocabulary is not wanted."""
 
 
 def _logits(
@@ -280,52 +262,23 @@ def _logits(
     ids: Int[Tensor, "row pos"],
     reads: Sequence[Sequence[int]],
     tokens: Int[Tensor, " token"] | None,
-    hooks: Sequence[Hook],
-) -> Float[Tensor, "item token"]:
-    """What a pass with hooks says at the positions read, of some tokens or of all."""
-    row = [text for text, places in enumerate(reads) for _ in places]
-    place = [at for places in reads for at in places]
-    normed: list[Tensor] = []
-
-    def cut(value: Float[Tensor, "row pos d_model"], hook: Any) -> Float[Tensor, "item 1 d_model"]:
-        read = value[row, place]
-        if tokens is not None:
-            normed.append(read)
-            raise _PassEnds
-        return read.unsqueeze(1)
-
-    with (
-        _all_called(bridge, hooks) as called,
-        bridge.hooks(fwd_hooks=[*called, ("unembed.hook_in", cut)]),
-        suppress(_PassEnds),
-    ):
-        logits = bridge(ids, return_type="logits")
+    *,
+    read: Mapping[str, Reader] = MappingProxyType({}),
+    **options: Any,
+) -> tuple[Float[Tensor, "item token"], dict[str, Any]]:
+    """What a pass says at the positions read, of some tokens or of all, and what it read on the way."""
+    rows = [text for text, places in enumerate(reads) for _ in places]
+    positions = [place for places in reads for place in places]
     if tokens is None:
-        return logits[:, 0].float()
+        values = forward(bridge, ids, read=read, logits_at=(rows, positions), **options)
+        return values["logits"].float(), values
+    normed: dict[str, Reader] = {"unembed.hook_in": lambda value: value[rows, positions]}
+    values = forward(bridge, ids, read={**read, **normed}, **options)
     columns = tokens.to(bridge.W_U.device)
-    logits = (normed[0] @ bridge.W_U.detach()[:, columns] + bridge.b_U.detach()[columns]).float()
+    weights, bias = bridge.W_U.detach()[:, columns], bridge.b_U.detach()[columns]
+    logits = (values["unembed.hook_in"] @ weights + bias).float()
     cap = soft_cap(bridge)
-    return logits if cap is None else cap * torch.tanh(logits / cap)
-
-
-@contextmanager
-def _all_called(bridge: TransformerBridge, hooks: Sequence[Hook]) -> Iterator[list[Hook]]:
-    """The hooks, each of which must have been called by the end of the context."""
-    names = [name for name, _ in hooks]
-    require_hooks(bridge, names)
-    called: set[str] = set()
-
-    def watched(name: str, act: Callable[..., Tensor]) -> Callable[[Tensor, Any], Tensor]:
-        def hook(value: Tensor, hook: Any) -> Tensor:
-            called.add(name)
-            return act(value, hook=hook)
-
-        return hook
-
-    yield [(name, watched(name, act)) for name, act in hooks]
-    for name in names:
-        if name not in called:
-            raise ModelMismatch(f"the hook {name} did not fire in a forward pass of this model.")
+    return logits if cap is None else cap * torch.tanh(logits / cap), values
 
 
 def _chosen(streams: Streams, rows: Sequence[int] | None) -> list[int]:
@@ -363,30 +316,22 @@ def ablation_estimates(
     columns = None if tokens is None else torch.tensor(list(tokens), dtype=torch.long)
     out = torch.empty(cfg.n_layers, cfg.n_heads, len(tokenised))
     size = rows_at_once(bridge, batch_size, 16, tokenised.longest, unembedded=1, gradients=True)
+    whole: dict[str, Reader] = {
+        f"blocks.{layer}.attn.hook_z": lambda value: value for layer in range(cfg.n_layers)
+    }
     for start in range(0, len(tokenised), size):
         rows = tokenised.ids[start : start + size]
-        ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
-        for at, row in enumerate(rows):
-            ids[at, : len(row)] = torch.tensor(row)
-        held: list[Tensor] = []
-
-        def hold(value: Tensor, hook: Any, held: list[Tensor] = held) -> Tensor:
-            held.append(value)
-            return value
-
-        def leaf(value: Tensor, hook: Any) -> Tensor:
-            return value.detach().requires_grad_()
-
-        hooks: list[Hook] = [("blocks.0.hook_resid_pre", leaf)]
-        hooks += [(f"blocks.{layer}.attn.hook_z", hold) for layer in range(cfg.n_layers)]
         last = [(len(row) - 1,) for row in rows]
         with torch.enable_grad():
-            logits = _logits(bridge, ids.to(cfg.device), last, columns, hooks)
-            found = score(logits, list(range(start, start + len(rows))))
-            if found.shape != (len(rows),):
-                raise InvalidInput(f"the score of {len(rows)} texts has the shape {tuple(found.shape)}.")
-            gradients = torch.autograd.grad(found.sum(), held)
+            logits, values = _logits(
+                bridge, filled_up(rows), last, columns, read=whole, gradients_from="blocks.0.hook_resid_pre"
+            )
+            scores = score(logits, list(range(start, start + len(rows))))
+            if scores.shape != (len(rows),):
+                raise InvalidInput(f"the score of {len(rows)} texts has the shape {tuple(scores.shape)}.")
+            z = [values[hook] for hook in whole]
+            gradients = torch.autograd.grad(scores.sum(), z)
         for layer in range(cfg.n_layers):
-            effect = -(held[layer].detach() * gradients[layer]).sum((1, 3))
+            effect = -(z[layer].detach() * gradients[layer]).sum((1, 3))
             out[layer, :, start : start + len(rows)] = effect.T.float().cpu()
     return out

@@ -10,8 +10,8 @@ the blocks between are linear, and all three (per unit of activation) where ther
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,6 +20,8 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput
+from mechscope.lens.core.components import residual_hook
+from mechscope.lens.core.forward import Reader, forward
 from mechscope.lens.core.room import rows_at_once
 from mechscope.lens.core.tokens import TokenisedTexts, batches
 from mechscope.lens.dictionaries import Dictionary, require_folded
@@ -119,58 +121,34 @@ def feature_influence(
     longest = tokenised.longest
     held = longest * (source.W_dec.shape[0] + (2 + len(targets)) * bridge.cfg.d_model)
     size = rows_at_once(bridge, batch_size, 16, longest, kept=held, unembedded=1, gradients=True)
+    from_source, to_target = residual_hook(source_layer), residual_hook(target_layer)
+    read: dict[str, Reader] = {hook: lambda value: value for hook in (from_source, to_target)}
     for batch in batches(tokenised, batch_size=size):
         counted = batch.counted.to(bridge.cfg.device)
 
-        def run(change: Tensor | None, leaf: bool = False, batch: Any = batch) -> tuple[Tensor, Tensor]:
-            kept: dict[str, Tensor] = {}
-            hooks = [
-                (f"blocks.{source_layer}.hook_resid_post", _put_in(kept, change, leaf)),
-                (f"blocks.{target_layer}.hook_resid_post", _read(kept)),
-            ]
-            with bridge.hooks(fwd_hooks=[*hooks, ("unembed.hook_in", lambda value, hook: value[:, :1])]):
-                bridge(
-                    batch.ids.to(bridge.cfg.device),
-                    attention_mask=batch.attended.to(bridge.cfg.device),
-                    return_type="logits",
-                )
-            return kept["source"], kept["target"] @ encoder
-
+        run = partial(forward, bridge, batch.ids, attended=batch.attended, read=read)
+        streams = run(gradients_from=from_source)
         with torch.enable_grad():
-            held, before = run(None, leaf=True)
-            activations = source.encode(held.detach())[..., sources].detach() * counted[..., None]
+            stream, before = streams[from_source], streams[to_target] @ encoder
+            activations = source.encode(stream.detach())[..., sources].detach() * counted[..., None]
             total = (before * counted[..., None]).sum((0, 1))
             slopes = torch.stack(
                 [
-                    torch.autograd.grad(one, held, retain_graph=at + 1 < len(targets))[0]
-                    for at, one in enumerate(total)
+                    torch.autograd.grad(each, stream, retain_graph=number + 1 < len(targets))[0]
+                    for number, each in enumerate(total)
                 ]
             )
         gradient += torch.einsum("bps,tbpd,sd->st", activations, slopes, rows).double().cpu()
         active += (activations > 0).sum((0, 1)).double().cpu()
         with torch.inference_mode():
-            for at, row in enumerate(rows):
-                _, after = run(-activations[..., at, None] * row)
-                fall = (before.detach() - after) * counted[..., None]
-                causal[at] += fall.sum((0, 1)).double().cpu()
+            for number, row in enumerate(rows):
+                change = -activations[..., number, None] * row
+                edit = [(from_source, partial(_added, change))]
+                fall = (before.detach() - run(edit=edit)[to_target] @ encoder) * counted[..., None]
+                causal[number] += fall.sum((0, 1)).double().cpu()
     n = active.clamp_min(1)[:, None]
     return Influence((rows @ encoder).double().cpu(), gradient / n, causal / n, active)
 
 
-def _put_in(kept: dict[str, Tensor], change: Tensor | None, leaf: bool) -> Callable[[Tensor, Any], Tensor]:
-    def hook(value: Tensor, hook: Any) -> Tensor:
-        if leaf:
-            value = value.detach().requires_grad_()
-        elif change is not None:
-            value = value + change
-        kept["source"] = value
-        return value
-
-    return hook
-
-
-def _read(kept: dict[str, Tensor]) -> Callable[[Tensor, Any], None]:
-    def hook(value: Tensor, hook: Any) -> None:
-        kept["target"] = value
-
-    return hook
+def _added(change: Tensor, value: Tensor, hook: Any) -> Tensor:
+    return value + change

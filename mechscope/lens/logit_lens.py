@@ -22,7 +22,13 @@ from mechscope.lens.core.components import residual_hook
 from mechscope.lens.core.forward import last_only, read_positions
 from mechscope.lens.core.readout import make_readout, norm_bias, through_norm, unembed
 from mechscope.lens.core.room import rows_at_once
-from mechscope.lens.core.tokens import Padding, TokenisedTexts, batches, first_counted, require_tokens
+from mechscope.lens.core.tokens import (
+    Padding,
+    TokenisedTexts,
+    batches,
+    first_counted,
+    require_answers,
+)
 
 Positions = Literal["last", "all"]
 
@@ -121,7 +127,7 @@ def logit_lens(
     if not 1 <= top_k <= bridge.W_U.shape[1]:
         raise InvalidInput(f"there are no top {top_k} of {bridge.W_U.shape[1]} tokens.")
     if answers is not None:
-        _fit(bridge, tokenised, answers)
+        require_answers(bridge, tokenised, answers)
     points = [residual_hook(layer) for layer in range(-1, bridge.cfg.n_layers)]
     parts = []
     read_at = 1 if positions == "last" else tokenised.longest
@@ -202,7 +208,7 @@ def logit_by_layer(
     Raises:
         InvalidInput: Answers that do not fit the texts or the vocabulary.
     """
-    _fit(bridge, tokenised, answers)
+    require_answers(bridge, tokenised, answers)
     readout = make_readout(bridge, answers, others, centred=centred)
     points = [residual_hook(layer) for layer in range(-1, bridge.cfg.n_layers)]
     found = torch.empty(len(points), len(tokenised), dtype=torch.float64)
@@ -217,9 +223,3 @@ def logit_by_layer(
         for row, point in enumerate(points):
             found[row, batch.rows] = ((read[point].double() * frozen).sum(-1) + constant).cpu()
     return found
-
-
-def _fit(bridge: TransformerBridge, tokenised: TokenisedTexts, answers: Tensor) -> None:
-    if answers.shape != (len(tokenised),):
-        raise InvalidInput(f"{len(tokenised)} texts, but {len(answers)} answers: each text needs one token.")
-    require_tokens(bridge, answers.tolist())

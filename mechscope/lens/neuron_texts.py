@@ -15,7 +15,15 @@ from mechscope.errors import InvalidInput
 from mechscope.lens.core.components import n_neurons, neuron_weights
 from mechscope.lens.core.forward import last_only, read_positions
 from mechscope.lens.core.room import rows_at_once
-from mechscope.lens.core.tokens import Padding, TokenisedTexts, ValuedText, batches, tokenise, valued_text
+from mechscope.lens.core.tokens import (
+    Padding,
+    TokenisedTexts,
+    ValuedText,
+    batches,
+    filled_up,
+    tokenise,
+    valued_text,
+)
 from mechscope.lens.neurons import NeuronStatistics
 
 _CELLS = 40_000_000  # units × draws × topics held at a time: 160 MB of float32
@@ -68,10 +76,7 @@ def text_peaks(statistics: NeuronStatistics, tokenised: TokenisedTexts) -> TextP
             f"{statistics.top_texts.shape[-1]} of {len(tokenised)} texts were kept for each neuron.",
             hint="neuron_statistics(…, top=len(tokenised))",
         )
-    longest = max(len(row) for row in tokenised.ids)
-    ids = torch.zeros(len(tokenised), longest, dtype=torch.long)
-    for at, row in enumerate(tokenised.ids):
-        ids[at, : len(row)] = torch.tensor(row)
+    ids = filled_up(tokenised.ids)
     order = statistics.top_texts.argsort(-1)
     positions = statistics.top_positions.gather(-1, order) + tokenised.n_special
     tokens = ids.expand(*positions.shape[:2], -1, -1).gather(-1, positions[..., None])[..., 0]

@@ -6,9 +6,9 @@ therefore not "above 0" by itself: the threshold is the caller's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,8 +16,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
 
-from mechscope.errors import InvalidInput, ModelMismatch
+from mechscope.errors import InvalidInput
 from mechscope.lens.core.components import n_neurons
+from mechscope.lens.core.forward import forward
 from mechscope.lens.core.room import rows_at_once
 from mechscope.lens.core.tokens import Batch, Padding, TokenisedTexts, batches
 
@@ -99,23 +100,13 @@ def neuron_statistics(
     held = 10 * width * tokenised.longest
     size = rows_at_once(bridge, batch_size, 32, tokenised.longest, kept=held, unembedded=1)
     sums = {layer: _Sums(len(tokenised), width, threshold, tokenised.n_special) for layer in layers}
-    with torch.inference_mode():
-        for batch in batches(tokenised, padding=padding, batch_size=size):
-            hooks = [(f"blocks.{layer}.mlp.hook_post", sums[layer].hook(batch)) for layer in layers]
-            with bridge.hooks(fwd_hooks=[*hooks, ("unembed.hook_in", _first_position)]):
-                bridge(
-                    batch.ids.to(bridge.cfg.device),
-                    attention_mask=batch.attended.to(bridge.cfg.device),
-                    return_type="logits",
-                )
+    for batch in batches(tokenised, padding=padding, batch_size=size):
+        read = {f"blocks.{layer}.mlp.hook_post": partial(sums[layer].add, batch) for layer in layers}
+        forward(bridge, batch.ids, attended=batch.attended, read=read)
     found = [sums[layer].finish(top) for layer in layers]
     n_tokens = sum(len(row) - tokenised.first_counted for row in tokenised.ids)
     stacked = [torch.stack(parts) for parts in zip(*found, strict=True)]
     return NeuronStatistics(tuple(layers), n_tokens, *stacked)
-
-
-def _first_position(value: Tensor, hook: Any) -> Tensor:
-    return value[:, :1]  # nothing is read off the logits
 
 
 def _histogram(activations: Float[Tensor, "token neuron"]) -> Int[Tensor, "neuron bin"]:
@@ -138,28 +129,24 @@ class _Sums:
         self.best = torch.empty(n_texts, width)
         self.where = torch.empty(n_texts, width, dtype=torch.long)
 
-    def hook(self, batch: Batch) -> Callable[[Tensor, Any], None]:
-        def hook(value: Float[Tensor, "batch pos neuron"], hook: Any) -> None:
-            counted = batch.counted.to(value.device)
-            tokens = value[counted].double().cpu()
-            if self.shift is None:
-                # Moments about a value near the mean: about 0 they would lose digits for a biased neuron.
-                self.shift = tokens.mean(0)
-            shifted = tokens - self.shift
-            self.moments += torch.stack([(shifted**power).sum(0) for power in (1, 2, 3, 4)])
-            self.fired += (tokens > self.threshold).sum(0)
-            self.histogram += _histogram(value[counted].float().cpu())
-            self.n += len(tokens)
-            largest = value.float().masked_fill(~counted[..., None], -torch.inf).max(1)
-            first = batch.attended.argmax(1) + self.n_special
-            self.best[batch.rows] = largest.values.cpu()
-            self.where[batch.rows] = largest.indices.cpu() - first[:, None]
-
-        return hook
+    def add(self, batch: Batch, value: Float[Tensor, "batch pos neuron"]) -> None:
+        counted = batch.counted.to(value.device)
+        tokens = value[counted].double().cpu()
+        if self.shift is None:
+            # Moments about a value near the mean: about 0 they would lose digits for a biased neuron.
+            self.shift = tokens.mean(0)
+        shifted = tokens - self.shift
+        self.moments += torch.stack([(shifted**power).sum(0) for power in (1, 2, 3, 4)])
+        self.fired += (tokens > self.threshold).sum(0)
+        self.histogram += _histogram(value[counted].float().cpu())
+        self.n += len(tokens)
+        largest = value.float().masked_fill(~counted[..., None], -torch.inf).max(1)
+        first = batch.attended.argmax(1) + self.n_special
+        self.best[batch.rows] = largest.values.cpu()
+        self.where[batch.rows] = largest.indices.cpu() - first[:, None]
 
     def finish(self, top: int) -> tuple[Tensor, ...]:
-        if self.shift is None:
-            raise ModelMismatch("the hook of an MLP's neurons did not fire in a forward pass of this model.")
+        assert self.shift is not None  # texts were added
         m1, m2, m3, m4 = self.moments / self.n
         variance = (m2 - m1**2).clamp_min(0)
         fourth = m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4

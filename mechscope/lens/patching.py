@@ -21,8 +21,9 @@ stream of its base run, and only the scored positions reach the unembedding.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -34,9 +35,9 @@ from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.lens.core.components import attention_written, mlp_written
-from mechscope.lens.core.forward import starting_at
+from mechscope.lens.core.forward import Hook, forward
 from mechscope.lens.core.room import rows_at_once
-from mechscope.lens.core.tokens import tokenise
+from mechscope.lens.core.tokens import filled_up, tokenise
 
 Component = Literal["residual", "attention", "mlp", "heads"]
 
@@ -45,9 +46,6 @@ Direction = Literal["denoising", "noising"]
 
 
 Score = Literal["logit_difference", "kl"]
-
-
-_Hook = tuple[str, Callable[[Tensor, Any], Tensor | None]]
 
 
 def component_hook(bridge: TransformerBridge, component: Component, layer: int) -> str:
@@ -485,46 +483,28 @@ class _Run:
         ranks = [0] * len(rows)
         whole = torch.empty(len(rows), cfg.d_vocab, device=cfg.device) if score == "kl" else torch.empty(0)
         size = rows_at_once(bridge, batch_size, 64, length, unembedded=_most_read(rows))
-        with torch.inference_mode():
-            for start in range(0, len(rows), size):
-                part = list(range(start, min(start + size, len(rows))))
-                ids = _padded([rows[at].ids(prompts) for at in part], length).to(cfg.device)
-                hooks: list[_Hook] = [
-                    (
-                        component_hook(bridge, component, layer),
-                        _keep(kept, component, layer, part, len(rows), cfg.n_layers),
-                    )
-                    for component in components
-                    for layer in range(cfg.n_layers)
-                ]
-                picks = _Picks.of([rows[at] for at in part], cfg.device)
-                with bridge.hooks(fwd_hooks=[*hooks, ("unembed.hook_in", picks.cut)]):
-                    logits = bridge(ids, return_type="logits").float()
-                scores[part] = picks.scores(logits)
-                for at, rank in zip(part, picks.ranks(logits), strict=True):
-                    ranks[at] = rank
-                if score == "kl":
-                    whole[part] = logits[:, 0].log_softmax(-1)
+
+        def keep(component: Component, layer: int, part: list[int], value: Tensor) -> None:
+            if component not in kept:
+                kept[component] = value.new_empty(len(rows), cfg.n_layers, *value.shape[1:])
+            kept[component][part, layer] = value
+
+        for start in range(0, len(rows), size):
+            part = list(range(start, min(start + size, len(rows))))
+            ids = filled_up([rows[number].ids(prompts) for number in part], length)
+            read = {
+                component_hook(bridge, component, layer): partial(keep, component, layer, part)
+                for component in components
+                for layer in range(cfg.n_layers)
+            }
+            picks = _Picks.of([rows[number] for number in part], cfg.device)
+            logits = forward(bridge, ids, read=read, logits_at=picks.places)["logits"].float()
+            scores[part] = picks.scores(logits)
+            for number, rank in zip(part, picks.ranks(logits), strict=True):
+                ranks[number] = rank
+            if score == "kl":
+                whole[part] = logits[:, 0].log_softmax(-1)
         return _Run(kept, scores, whole, ranks)
-
-
-def _keep(
-    kept: dict[str, Tensor], component: str, layer: int, part: list[int], n: int, n_layers: int
-) -> Callable[[Tensor, Any], None]:
-    def hook(value: Tensor, hook: Any) -> None:
-        if component not in kept:
-            kept[component] = value.new_empty(n, n_layers, *value.shape[1:])
-        kept[component][part, layer] = value
-
-    return hook
-
-
-def _padded(rows: Sequence[tuple[int, ...]], length: int) -> Tensor:
-    """Rows filled up on the right: causal attention never looks there, so no mask is needed."""
-    ids = torch.zeros(len(rows), length, dtype=torch.long)
-    for at, row in enumerate(rows):
-        ids[at, : len(row)] = torch.tensor(row)
-    return ids
 
 
 @dataclass(frozen=True)
@@ -557,8 +537,10 @@ class _Picks:
             torch.tensor([row.targets[0][1] for row in rows], device=device),
         )
 
-    def cut(self, value: Float[Tensor, "row pos d_model"], hook: Any) -> Float[Tensor, "row k d_model"]:
-        return value[torch.arange(len(value), device=value.device)[:, None], self.positions]
+    @property
+    def places(self) -> tuple[Tensor, Tensor]:
+        """As `forward` wants them."""
+        return torch.arange(len(self.positions))[:, None], self.positions
 
     def scores(self, logits: Float[Tensor, "row k vocab"]) -> Float[Tensor, " row"]:
         log_p = logits[self.row, self.slot, self.token] - logits.logsumexp(-1)[self.row, self.slot]
@@ -609,16 +591,18 @@ def _run_batch(
                 mask[number, :prompt, places] = True
             else:
                 mask[number, places] = True
-    hooks: list[_Hook] = [
-        (f"blocks.{start}.hook_resid_pre", _replace(base.kept["residual"][at, start, :length]))
-    ]
+    edit: list[Hook] = []
     for (layer, component), mask in sorted(masks.items()):
-        value = source.kept[component][at, layer, :length]
-        hooks.append((component_hook(bridge, component, layer), _replace(value, mask.to(device))))
+        new = source.kept[component][at, layer, :length]
+        edit.append((component_hook(bridge, component, layer), partial(_replaced, new, mask.to(device))))
     picks = _Picks.of(here, device)
-    ids = _padded([row.ids(encoded.clean) for row in here], length).to(device)
-    with starting_at(bridge, start), bridge.hooks(fwd_hooks=[*hooks, ("unembed.hook_in", picks.cut)]):
-        logits = bridge(ids, return_type="logits").float()
+    logits = forward(
+        bridge,
+        filled_up([row.ids(encoded.clean) for row in here], length),
+        edit=edit,
+        logits_at=picks.places,
+        start=(start, base.kept["residual"][at, start, :length]),
+    )["logits"].float()
     if score == "kl":
         return -_kl(source.log_probs[at], logits[:, 0].log_softmax(-1))
     return picks.scores(logits)
@@ -629,11 +613,8 @@ def _no_places(bridge: TransformerBridge, component: str, n: int, length: int) -
     return torch.zeros(n, length, *heads, dtype=torch.bool)
 
 
-def _replace(new: Tensor, mask: Tensor | None = None) -> Callable[[Tensor, Any], Tensor]:
-    def hook(value: Tensor, hook: Any) -> Tensor:
-        return new if mask is None else torch.where(mask[..., None], new, value)
-
-    return hook
+def _replaced(new: Tensor, mask: Tensor, value: Tensor, hook: Any) -> Tensor:
+    return torch.where(mask[..., None], new, value)
 
 
 def _kl(reference: Float[Tensor, "row vocab"], other: Float[Tensor, "row vocab"]) -> Float[Tensor, " row"]:

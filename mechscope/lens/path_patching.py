@@ -30,14 +30,11 @@ from mechscope.lens.core.components import (
     norm_behind_attention,
     require_components,
 )
+from mechscope.lens.core.forward import Reader, forward, hooked
 from mechscope.lens.core.room import rows_at_once
 from mechscope.lens.repeats import RepeatedTokens
 
 Into = Literal["key", "query"]
-
-
-class _PassEnds(Exception):
-    """Raised at the receiver."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +78,8 @@ class PathPatcher:
         if ids.shape != donors.shape:
             raise _differ(ids, donors)
         self.bridge, self.receiver = bridge, receiver
+        self._stream = f"blocks.{receiver.layer}.hook_resid_pre"
+        self._pattern = f"blocks.{receiver.layer}.attn.hook_pattern"
         # The same sums in another order: in half precision a few roundings of what is stored.
         self._rounding = max(1e-4, 8 * torch.finfo(bridge.W_U.dtype).eps)
         self.attention = bridge.blocks[receiver.layer].attn
@@ -88,9 +87,9 @@ class PathPatcher:
         self.key_head = receiver.head // (bridge.cfg.n_heads // n_kv)
         with torch.inference_mode():
             self._clean = self._read(ids)
-            self._z_donor = self._read(donors)["z"]
+            self._donor = self._read(donors)
             self.clean = self._receive(None, "key")
-        off = (self.clean.pattern - self._clean["pattern"]).abs().max()
+        off = (self.clean.pattern - self._clean[self._pattern].cpu()).abs().max()
         if off > self._rounding:
             raise ModelMismatch(
                 f"the attention of layer {receiver.layer}, called alone, is off by {off:.1e}."
@@ -118,54 +117,38 @@ class PathPatcher:
             return self._receive(self._difference(senders), into)
 
     def _read(self, ids: Tensor) -> dict[str, Any]:
-        """One pass up to the receiver's layer."""
-        layer = self.receiver.layer
-        found: dict[str, Any] = {"z": {}, "out": {}, "written": {}}
+        """One pass up to the receiver's attention pattern: by hook name, what is needed of it."""
+        read: dict[str, Reader] = {}
+        for before in range(self.receiver.layer):
+            read[f"blocks.{before}.attn.hook_z"] = torch.clone
+            read[attention_output(self.bridge, before)] = torch.clone
+            read[attention_written(self.bridge, before)] = torch.clone
+        read |= {self._stream: torch.clone, self._pattern: self._of_receiver}
+        arguments: dict[str, Any] = {}
 
-        def keep(into: dict[int, Tensor], at: int) -> Callable[[Tensor, Any], None]:
-            def hook(value: Tensor, hook: Any) -> None:
-                into[at] = value.clone()
+        def note(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            arguments.update(args=args, kwargs=dict(kwargs))
 
-            return hook
-
-        def resid(value: Tensor, hook: Any) -> None:
-            found["resid"] = value.clone()
-
-        def pattern(value: Tensor, hook: Any) -> None:
-            found["pattern"] = value[:, self.receiver.head].float().clone()
-            raise _PassEnds
-
-        hooks: list[tuple[str, Callable[[Tensor, Any], None]]] = []
-        for before in range(layer):
-            hooks.append((f"blocks.{before}.attn.hook_z", keep(found["z"], before)))
-            hooks.append((attention_output(self.bridge, before), keep(found["out"], before)))
-            hooks.append((attention_written(self.bridge, before), keep(found["written"], before)))
-        hooks.append((f"blocks.{layer}.hook_resid_pre", resid))
-        hooks.append((f"blocks.{layer}.attn.hook_pattern", pattern))
-
-        def arguments(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            found["args"], found["kwargs"] = args, dict(kwargs)
-
-        handle = self.attention.register_forward_pre_hook(arguments, with_kwargs=True)
+        handle = self.attention.register_forward_pre_hook(note, with_kwargs=True)
         try:
-            with self.bridge.hooks(fwd_hooks=hooks):
-                self.bridge(ids.to(self.bridge.cfg.device), return_type="logits")
-        except _PassEnds:
-            pass
+            return forward(self.bridge, ids, read=read) | arguments
         finally:
             handle.remove()
-        return found
+
+    def _of_receiver(self, pattern: Float[Tensor, "row head query key"]) -> Float[Tensor, "row query key"]:
+        return pattern[:, self.receiver.head].float().clone()
 
     def _difference(self, senders: Sequence[Head]) -> Float[Tensor, "row pos d_model"]:
         """By how much the residual stream changes when these heads write what they wrote on the donors."""
-        total = torch.zeros_like(self._clean["resid"])
+        total = torch.zeros_like(self._clean[self._stream])
         for layer in sorted({head.layer for head in senders}):
             block = self.bridge.blocks[layer]
             heads = [head.head for head in senders if head.layer == layer]
-            change = (self._z_donor[layer] - self._clean["z"][layer])[:, :, heads]
-            out = self._clean["out"][layer]
+            z = f"blocks.{layer}.attn.hook_z"
+            change = (self._donor[z] - self._clean[z])[:, :, heads]
+            out = self._clean[attention_output(self.bridge, layer)]
             changed = out + torch.einsum("bphd,hdm->bpm", change, block.attn.W_O[heads])
-            written = self._clean["written"][layer]
+            written = self._clean[attention_written(self.bridge, layer)]
             # Gemma has a norm between the heads and the residual stream, which sees their sum.
             norm = norm_behind_attention(block)
             as_written = out if norm is None else norm(out)
@@ -180,40 +163,35 @@ class PathPatcher:
 
     def _receive(self, difference: Tensor | None, into: Into) -> Received:
         """Run the receiver's attention alone, its keys or queries computed from another residual stream."""
-        resid = self._clean["resid"]
+        stream = self._clean[self._stream]
         norm = norm_before_attention(self.bridge.blocks[self.receiver.layer])
-        name = f"blocks.{self.receiver.layer}.attn.hook_{'k' if into == 'key' else 'q'}"
+        attention = f"blocks.{self.receiver.layer}.attn"
+        name = f"{attention}.hook_{'k' if into == 'key' else 'q'}"
         head = self.key_head if into == "key" else self.receiver.head
-        found: dict[str, Tensor] = {}
+        kept: dict[str, Tensor] = {}
 
-        def take(value: Tensor, hook: Any) -> None:
-            found["new"] = value[:, :, head].clone()
+        def keep(what: str, take: Reader) -> Callable[[Tensor, Any], None]:
+            return lambda value, hook: kept.update({what: take(value)})
 
         def put(value: Tensor, hook: Any) -> Tensor:
             changed = value.clone()
-            changed[:, :, head] = found["new"]
+            changed[:, :, head] = kept["new"]
             return changed
-
-        def pattern(value: Tensor, hook: Any) -> None:
-            found["pattern"] = value[:, self.receiver.head].float().clone()
-
-        def z(value: Tensor, hook: Any) -> None:
-            found["z"] = value[:, :, self.receiver.head].clone()
 
         def attend(stream: Tensor) -> None:
             self._attend(stream if norm is None else norm(stream))
 
         hooks: list[tuple[str, Callable[[Tensor, Any], Any]]] = [
-            (f"blocks.{self.receiver.layer}.attn.hook_pattern", pattern),
-            (f"blocks.{self.receiver.layer}.attn.hook_z", z),
+            (self._pattern, keep("pattern", self._of_receiver)),
+            (f"{attention}.hook_z", keep("z", lambda z: z[:, :, self.receiver.head].clone())),
         ]
         if difference is not None:
-            with self.bridge.hooks(fwd_hooks=[(name, take)]):
-                attend(resid + difference)
+            with hooked(self.bridge, [(name, keep("new", lambda value: value[:, :, head].clone()))]):
+                attend(stream + difference)
             hooks.append((name, put))
-        with self.bridge.hooks(fwd_hooks=hooks):
-            attend(resid)
-        return Received(found["pattern"].cpu(), found["z"].float().cpu())
+        with hooked(self.bridge, hooks):
+            attend(stream)
+        return Received(kept["pattern"].cpu(), kept["z"].float().cpu())
 
     def _attend(self, hidden: Tensor) -> None:
         args, kwargs = self._clean["args"], dict(self._clean["kwargs"])

@@ -20,8 +20,9 @@ from mechscope.errors import InvalidInput
 from mechscope.lens.ablation import Ablation, CopyingLoss
 from mechscope.lens.attention import attention_patterns
 from mechscope.lens.core.components import all_heads
+from mechscope.lens.core.forward import next_token_losses
 from mechscope.lens.core.room import rows_at_once
-from mechscope.lens.core.tokens import TokenisedTexts, special_ids, tokenise
+from mechscope.lens.core.tokens import TokenisedTexts, filled_up, special_ids, tokenise
 from mechscope.lens.repeats import RepeatedTokens
 
 
@@ -197,11 +198,8 @@ def _losses(
             "the text, without a BOS before it.",
             hint="let the text begin with other words",
         )
-    ids = torch.zeros(n, width, dtype=torch.long)  # no result depends on the id of the padding
-    attended = torch.zeros(n, width, dtype=torch.long)
-    for text, row in enumerate(spans.tokenised.ids):
-        ids[text, : len(row)] = torch.tensor(row)
-        attended[text, : len(row)] = 1
+    ids = filled_up(spans.tokenised.ids)
+    attended = filled_up([[1] * len(row) for row in spans.tokenised.ids])
     most = int(spans.length.max()) - 1
     step = np.arange(most)[None, :]
     real = torch.from_numpy((step < spans.length[:, None] - 1) & (step >= _skipped(spans)[:, None]))
@@ -210,26 +208,10 @@ def _losses(
     positions = torch.from_numpy(np.concatenate([start[:, None] + within for start in starts], axis=1))
     size = rows_at_once(bridge, batch_size, 8, width, unembedded=positions.shape[1])
     losses = torch.empty(n, len(starts), most, dtype=torch.float64)
-    with torch.inference_mode():
-        for start in range(0, n, size):
-            rows = torch.arange(start, min(start + size, n))
-            at = positions[rows]
-
-            def cut_down(value: Float[Tensor, "batch pos d_model"], hook: object, at: Tensor = at) -> Tensor:
-                index = at.to(value.device)[:, :, None].expand(-1, -1, value.shape[-1])
-                return value.gather(1, index)
-
-            hooks = [] if ablated is None else ablated.hooks(rows)
-            device = bridge.cfg.device
-            with bridge.hooks(fwd_hooks=[*hooks, ("unembed.hook_in", cut_down)]):
-                logits = bridge(
-                    ids[rows].to(device), attention_mask=attended[rows].to(device), return_type="logits"
-                )
-            targets = ids[rows].gather(1, at + 1).to(logits.device)
-            each = torch.nn.functional.cross_entropy(
-                logits.flatten(0, 1).float(), targets.flatten(), reduction="none"
-            )
-            losses[rows] = each.view(len(rows), len(starts), most).double().cpu()
+    for rows in torch.arange(n).split(size):
+        edit = [] if ablated is None else ablated.hooks(rows)
+        each = next_token_losses(bridge, ids[rows], positions[rows], attended=attended[rows], edit=edit)
+        losses[rows] = each.view(len(rows), len(starts), most).double()
     mean = ((losses * real[:, None]).sum(-1) / real.sum(-1)[:, None]).numpy()
     return list(mean.T)
 

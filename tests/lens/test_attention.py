@@ -153,7 +153,7 @@ def test_copies_hold_each_token_once_and_no_special_token(bridge):
 
 
 def test_bad_input_is_told_what_would_do(bridge, planted):
-    with pytest.raises(InvalidInput, match="layers of .* go from 0 to 2"):
+    with pytest.raises(InvalidInput, match="has layers 0 to 2"):
         require_components(bridge, [Head(3, 0)])
     with pytest.raises(InvalidInput, match="heads of .* go from 0 to 3"):
         attention_patterns(bridge, tokenise(bridge, ["w1 w2"]), [Head(0, 4)])

@@ -120,7 +120,7 @@ def test_a_path_is_what_hooks_that_write_it_out_give(bridge, into):
 def test_bad_input_is_told_what_would_do(planted, rows):
     with pytest.raises(InvalidInput, match="no head before it"):
         PathPatcher(planted, rows[0].ids, rows[1].ids, Head(0, 0))
-    with pytest.raises(InvalidInput, match="layers of planted go from 0 to 1"):
+    with pytest.raises(InvalidInput, match="has layers 0 to 1"):
         PathPatcher(planted, rows[0].ids, rows[1].ids, Head(2, 0))
     with pytest.raises(InvalidInput, match="cannot be patched from donors"):
         PathPatcher(planted, rows[0].ids, rows[1].ids[:3], INDUCTION)

@@ -39,14 +39,27 @@ class Mlp:
         return f"MLP {self.layer}"
 
 
+def require_layers(bridge: TransformerBridge, layers: Sequence[int]) -> None:
+    """Refuse layers that the model does not have.
+
+    Raises:
+        InvalidInput: A layer below 0 or beyond the last one; the valid range is named.
+    """
+    last = bridge.cfg.n_layers - 1
+    for layer in layers:
+        if not 0 <= layer <= last:
+            raise InvalidInput(f"there is no layer {layer}: this model has layers 0 to {last}.")
+
+
 def all_heads(bridge: TransformerBridge, layers: Iterable[int] | None = None) -> tuple[Head, ...]:
     """Every head, layer by layer.
 
     Raises:
         InvalidInput: A layer that the model doesn't have.
     """
-    chosen = range(bridge.cfg.n_layers) if layers is None else layers
-    return tuple(Head(_layer(bridge, layer), head) for layer in chosen for head in range(bridge.cfg.n_heads))
+    chosen = tuple(range(bridge.cfg.n_layers) if layers is None else layers)
+    require_layers(bridge, chosen)
+    return tuple(Head(layer, head) for layer in chosen for head in range(bridge.cfg.n_heads))
 
 
 def n_neurons_of(bridge: TransformerBridge) -> int:
@@ -66,7 +79,7 @@ def require_components(bridge: TransformerBridge, components: Iterable[Head | Ml
             valid range.
     """
     for part in components:
-        _layer(bridge, part.layer)
+        require_layers(bridge, [part.layer])
         if isinstance(part, Head) and not 0 <= part.head < bridge.cfg.n_heads:
             raise InvalidInput(
                 f"{part}: there is no head {part.head}.",
@@ -92,7 +105,8 @@ def neuron_weights(bridge: TransformerBridge, layer: int) -> Float[Tensor, "neur
         InvalidInput: A layer that the model doesn't have, or one without plain neurons: no MLP, experts that
             a router chooses between, or an MLP whose activations no hook holds.
     """
-    mlp = getattr(bridge.blocks[_layer(bridge, layer)], "mlp", None)
+    require_layers(bridge, [layer])
+    mlp = getattr(bridge.blocks[layer], "mlp", None)
     weights = getattr(mlp, "W_out", None)
     if weights is None or weights.dim() != 2 or f"blocks.{layer}.mlp.hook_post" not in bridge.hook_dict:
         raise InvalidInput(
@@ -172,27 +186,6 @@ def _written(bridge: TransformerBridge, layer: int, norm: Any, module: str, line
     if hasattr(getattr(block, module, None), linear):
         return f"blocks.{layer}.{module}.{linear}.hook_out"
     return f"blocks.{layer}.{alias}"
-
-
-def _layer(bridge: TransformerBridge, layer: int) -> int:
-    if not 0 <= layer < bridge.cfg.n_layers:
-        raise InvalidInput(
-            f"there is no layer {layer}.",
-            hint=f"layers of {bridge.cfg.model_name} go from 0 to {bridge.cfg.n_layers - 1}",
-        )
-    return layer
-
-
-def require_layers(bridge: TransformerBridge, layers: Sequence[int]) -> None:
-    """Refuse layers that the model does not have.
-
-    Raises:
-        InvalidInput: A layer below 0 or beyond the last one; the valid range is named.
-    """
-    last = bridge.cfg.n_layers - 1
-    for layer in layers:
-        if not 0 <= layer <= last:
-            raise InvalidInput(f"there is no layer {layer}: this model has layers 0 to {last}.")
 
 
 def residual_hook(layer: int) -> str:

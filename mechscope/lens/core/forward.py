@@ -1,45 +1,161 @@
-"""A forward pass that reads what is asked for, where it is asked for, and computes nothing else.
+"""One forward pass that computes what is asked for and no more; every technique runs its model through it.
 
-Only the positions whose logits are wanted go into the unembedding (over half of a forward pass of a model
-with a large vocabulary). When none are, the pass ends after the last block.
+1. Hooks are set: first those of an edit, then those that read, which see the values as edited.
+2. With `start`, the blocks before it are skipped: it goes on from a stream that another pass has left there.
+3. Where no logits are wanted, the pass ends as soon as everything has been read. Where they are, only the
+   positions that are asked for go into the unembedding (over half of a forward pass of a model with a large
+   vocabulary).
+4. A hook that never fired is an error: an edit there would pass for one without effect.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
+from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
 
 from mechscope.errors import InvalidInput, ModelMismatch, UnknownName
-from mechscope.lens.core.components import attention_output
+from mechscope.lens.core.components import attention_output, residual_hook
 from mechscope.lens.core.room import rows_at_once
 from mechscope.lens.core.tokens import Batch, Padding, TokenisedTexts, batches
 
-Hook = tuple[str, Callable[[Tensor, Any], Tensor]]
+Hook = tuple[str, Callable[..., Tensor]]
+"""A hook's name and what makes a new value of the one there, called as TransformerLens does: with the value
+and `hook=…`."""
+
+Reader = Callable[[Tensor], Any]
+"""What is kept of a value; it may also reduce the value on the way and return nothing."""
 
 
-def require_hooks(bridge: TransformerBridge, names: Sequence[str]) -> None:
-    """Refuse hook names that the model does not have.
+def forward(
+    bridge: TransformerBridge,
+    ids: Int[Tensor, "row pos"],
+    *,
+    attended: Int[Tensor, "row pos"] | None = None,
+    read: Mapping[str, Reader] = MappingProxyType({}),
+    edit: Sequence[Hook] = (),
+    logits_at: tuple[Any, ...] | None = None,
+    start: tuple[int, Float[Tensor, "row pos d_model"]] | None = None,
+    gradients_from: str | None = None,
+) -> dict[str, Any]:
+    """Run a batch through the model.
+
+    Args:
+        attended: 1 at tokens, 0 at padding. Rows that are filled up on the right can do without.
+        read: By hook name, what is kept of the value there.
+        edit: Hooks that change values.
+        logits_at: Rows and positions whose logits are wanted, as two index tensors: both of shape (item,), or
+            (row, 1) and (row, k) for k positions of each row.
+        start: A block, and the stream that goes into it; the blocks before it are skipped.
+        gradients_from: The hook at which the graph of gradients begins; without it, none is recorded.
+
+    Returns:
+        What the readers returned, by hook name; and as "logits" the model's logits, item × vocabulary or
+        row × k × vocabulary.
+
+    Raises:
+        UnknownName: A hook that the model does not have.
+        ModelMismatch: A hook that it has and does not call.
+    """
+    values: dict[str, Any] = {}
+    called: set[str] = set()
+    by_row = logits_at is not None and torch.as_tensor(logits_at[0]).dim() == 2
+
+    def editing(name: str, change: Callable[..., Tensor]) -> Hook:
+        def act(value: Tensor, hook: Any) -> Tensor:
+            called.add(name)
+            return change(value, hook=hook)
+
+        return name, act
+
+    def reading(name: str, take: Reader) -> tuple[str, Callable[..., Tensor | None]]:
+        def act(value: Tensor, hook: Any) -> Tensor | None:
+            called.add(name)
+            values[name] = take(value)
+            if logits_at is None and len(values) == len(read):
+                raise _PassEnds
+            # Some values are copies; for a gradient, what was read must be what goes on.
+            return None if gradients_from is None else value
+
+        return name, act
+
+    def cut(value: Float[Tensor, "row pos d_model"], hook: Any) -> Tensor:
+        if logits_at is None:
+            raise _PassEnds
+        rows, positions = (torch.as_tensor(index, device=value.device) for index in logits_at)
+        chosen = value[rows, positions]
+        return chosen if by_row else chosen.unsqueeze(1)
+
+    hooks: list[tuple[str, Callable[..., Tensor | None]]] = [editing(*each) for each in edit]
+    if start is not None:
+        hooks.insert(0, (f"blocks.{start[0]}.hook_resid_pre", lambda value, hook: start[1]))
+    if gradients_from is not None:
+        hooks.append((gradients_from, lambda value, hook: value.detach().requires_grad_()))
+    hooks += [reading(*each) for each in read.items()]
+    device = bridge.cfg.device
+    mask = None if attended is None else attended.to(device)
+    recording = torch.inference_mode() if gradients_from is None else torch.enable_grad()
+    with (
+        recording,
+        starting_at(bridge, 0 if start is None else start[0]),
+        hooked(bridge, [*hooks, ("unembed.hook_in", cut)]),
+        suppress(_PassEnds),
+    ):
+        logits = bridge(ids.to(device), attention_mask=mask, return_type="logits")
+        values["logits"] = logits if by_row else logits[:, 0]
+    for name in (*read, *(name for name, _ in edit)):
+        if name not in called:
+            raise ModelMismatch(f"the hook {name} did not fire in a forward pass of this model.")
+    return values
+
+
+class _PassEnds(Exception):
+    """Raised when nothing behind is wanted."""
+
+
+def require_hooks(bridge: TransformerBridge, names: Iterable[str]) -> dict[str, HookPoint]:
+    """The hooks of a model by name, unless it lacks one of these.
 
     Raises:
         UnknownName: The nearest names that it has are proposed.
     """
-    valid = bridge.hook_dict
+    points: dict[str, HookPoint] = bridge.hook_dict
     for name in names:
-        if name not in valid:
-            raise UnknownName("hook", name, valid, hint="bridge.hook_dict lists the names of this model")
+        if name not in points:
+            raise UnknownName("hook", name, points, hint="bridge.hook_dict lists the names of this model")
+    return points
 
 
-class _PassEnds(Exception):
-    """Raised by the last hook when nothing behind it is wanted."""
+@contextmanager
+def hooked(
+    bridge: TransformerBridge, hooks: Sequence[tuple[str, Callable[..., Tensor | None]]]
+) -> Iterator[None]:
+    """`bridge.hooks`, which looks through all names again for each hook: that takes longer than a short pass.
+
+    Raises:
+        UnknownName: As `require_hooks`.
+    """
+    points = require_hooks(bridge, [name for name, _ in hooks])
+    bridge.context_level += 1
+    level = bridge.context_level
+    try:
+        for name, act in hooks:
+            points[name].add_hook(act, level=level)
+        yield
+    finally:
+        for name, _ in hooks:
+            points[name].remove_hooks("fwd", level=level)
+        bridge.context_level -= 1
 
 
 @contextmanager
@@ -50,7 +166,7 @@ def starting_at(bridge: TransformerBridge, layer: int) -> Iterator[None]:
     embeddings. TransformerBridge has no `start_at_layer` of its own.
     """
     skipped = [bridge.blocks[number] for number in range(layer)]
-    width = _output_width(bridge)
+    width = _output_width(bridge) if layer else None
 
     def pass_through(hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor | tuple[Tensor | None, ...]:
         return hidden_states if width is None else (hidden_states, *[None] * (width - 1))
@@ -100,51 +216,50 @@ def read_positions(
     Args:
         hooks: Canonical hook names; values have the batch and the position as their first two dimensions.
         positions: Where to read; items come row by row.
-        logits: Also run the unembedding, on these positions only, and return its output (before soft-capping)
-            as "unembed.hook_out". Without it the pass ends after the last block.
+        logits: Also return the logits there, as "logits", and as "unembed.hook_out" what they are before a
+            model caps them.
 
     Returns:
         By hook name, a tensor of shape (item, …).
 
     Raises:
-        UnknownName: A hook that the model does not have.
+        UnknownName, ModelMismatch: As `forward`.
     """
-    require_hooks(bridge, hooks)
-    device = bridge.cfg.device
-    rows, places = (index.to(device) for index in positions.nonzero(as_tuple=True))
-    found: dict[str, Tensor] = {}
+    places = positions.nonzero(as_tuple=True)
+    rows, columns = (index.to(bridge.cfg.device) for index in places)
 
-    def keep(name: str) -> Callable[[Tensor, Any], None]:
-        def hook(value: Tensor, hook: Any) -> None:
-            # Parts that do not depend on the text (positions) come once for all rows.
-            found[name] = value.expand(len(batch.ids), *value.shape[1:])[rows, places].detach()
+    def take(value: Tensor) -> Tensor:
+        # Parts that do not depend on the text (positions) come once for all rows.
+        return value.expand(len(batch.ids), *value.shape[1:])[rows, columns]
 
-        return hook
-
-    def cut_down(value: Tensor, hook: Any) -> Tensor:
-        return value[rows, places].unsqueeze(1)
-
-    def keep_logits(value: Tensor, hook: Any) -> None:
-        found["unembed.hook_out"] = value[:, 0].detach()
-        raise _PassEnds
-
-    def end(value: Tensor, hook: Any) -> None:
-        raise _PassEnds
-
-    wanted: list[tuple[str, Callable[..., Any]]] = [(name, keep(name)) for name in hooks]
+    read: dict[str, Reader] = dict.fromkeys(hooks, take)
     if logits:
-        wanted += [("unembed.hook_in", cut_down), ("unembed.hook_out", keep_logits)]
-    else:
-        wanted.append((f"blocks.{bridge.cfg.n_layers - 1}.hook_resid_post", end))
-    try:
-        with torch.inference_mode(), bridge.hooks(fwd_hooks=wanted):
-            bridge(batch.ids.to(device), attention_mask=batch.attended.to(device), return_type="logits")
-    except _PassEnds:
-        pass
-    missing = [name for name in hooks if name not in found]
-    if missing:
-        raise ModelMismatch(f"the hook {missing[0]} did not fire in a forward pass of this model.")
-    return found
+        read["unembed.hook_out"] = lambda value: value[:, 0]
+    return forward(
+        bridge, batch.ids, attended=batch.attended, read=read, logits_at=places if logits else None
+    )
+
+
+def next_token_losses(
+    bridge: TransformerBridge,
+    ids: Int[Tensor, "row pos"],
+    positions: Int[Tensor, "row k"],
+    *,
+    attended: Int[Tensor, "row pos"] | None = None,
+    edit: Sequence[Hook] = (),
+) -> Float[Tensor, "row k"]:
+    """How surprising the tokens after some positions are, in nats; on the CPU in float32.
+
+    Raises:
+        UnknownName, ModelMismatch: As `forward`.
+    """
+    at = torch.arange(len(ids))[:, None], positions
+    logits = forward(bridge, ids, attended=attended, edit=edit, logits_at=at)["logits"]
+    following = ids.gather(1, positions + 1).to(logits.device)
+    losses = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1).float(), following.flatten(), reduction="none"
+    )
+    return losses.view(positions.shape).cpu()
 
 
 def last_only(batch: Batch) -> Bool[Tensor, "batch pos"]:
@@ -152,9 +267,6 @@ def last_only(batch: Batch) -> Bool[Tensor, "batch pos"]:
     chosen = torch.zeros_like(batch.scored)
     chosen[torch.arange(len(batch.last)), batch.last] = True
     return chosen
-
-
-_Hook = tuple[str, Callable[[Tensor, Any], Tensor | None]]
 
 
 @dataclass(frozen=True)
@@ -216,79 +328,41 @@ def read_last_position(
     each = cfg.n_layers * cfg.d_model * (residuals + heads * cfg.n_heads)
     size = rows_at_once(bridge, batch_size, 32, tokenised.longest, kept=each, unembedded=int(log_probs))
     bar = tqdm(total=n, desc="reading texts", unit="text", disable=not progress)
-    with torch.inference_mode(), bar:
+    layers = range(cfg.n_layers)
+    hooks = [residual_hook(layer) for layer in layers if residuals]
+    for layer in layers if heads else ():
+        hooks += [f"blocks.{layer}.attn.hook_z", attention_output(bridge, layer)]
+    with bar:
         for batch in batches(tokenised, padding=padding, batch_size=size):
-            _read_batch(bridge, batch, kept)
+            read = read_positions(bridge, batch, hooks, last_only(batch), logits=log_probs)
+            for layer in layers:
+                if kept.residuals is not None:
+                    kept.residuals[layer][batch.rows] = read[residual_hook(layer)].float().cpu()
+                if kept.heads is not None:
+                    kept.heads[layer][:, batch.rows] = _written_by_heads(bridge, layer, read).cpu()
+            if kept.log_probs is not None:
+                kept.log_probs[batch.rows] = read["logits"].float().log_softmax(-1).cpu()
             bar.update(len(batch.rows))
     return kept
 
 
-def _read_batch(bridge: TransformerBridge, batch: Batch, kept: LastPosition) -> None:
-    device = bridge.cfg.device
-    rows, last = batch.rows, batch.last.to(device)
-    each = torch.arange(len(rows), device=device)
-    hooks: list[_Hook] = []
-    for layer in range(bridge.cfg.n_layers):
-        if kept.heads is not None:
-            hooks += _head_hooks(bridge, layer, kept.heads, rows, each, last)
-        if kept.residuals is not None:
-            hooks.append((f"blocks.{layer}.hook_resid_post", _keep(kept.residuals[layer], rows, each, last)))
-    if kept.log_probs is not None:
-        hooks.append(("unembed.hook_in", _cut_down(each, last)))
-    else:
-        hooks.append((f"blocks.{bridge.cfg.n_layers - 1}.hook_resid_post", _end))
-    try:
-        with bridge.hooks(fwd_hooks=hooks):
-            logits = bridge(
-                batch.ids.to(device), attention_mask=batch.attended.to(device), return_type="logits"
-            )
-    except _PassEnds:
-        return
-    if kept.log_probs is not None:
-        kept.log_probs[rows] = logits[:, -1].float().log_softmax(-1).cpu()
-
-
-def _keep(into: Tensor, rows: Tensor, each: Tensor, last: Tensor) -> Callable[[Tensor, Any], None]:
-    def hook(value: Float[Tensor, "batch pos d_model"], hook: Any) -> None:
-        into[rows] = value[each, last].float().cpu()
-
-    return hook
-
-
-def _cut_down(each: Tensor, last: Tensor) -> Callable[[Tensor, Any], Tensor]:
-    def hook(value: Float[Tensor, "batch pos d_model"], hook: Any) -> Float[Tensor, "batch 1 d_model"]:
-        return value[each, last].unsqueeze(1)
-
-    return hook
-
-
-def _end(value: Tensor, hook: Any) -> None:
-    raise _PassEnds
-
-
-def _head_hooks(
-    bridge: TransformerBridge, layer: int, into: Tensor, rows: Tensor, each: Tensor, last: Tensor
-) -> list[_Hook]:
-    """Two hooks: one keeps the heads' outputs, one checks that they add up to the block's output."""
+def _written_by_heads(
+    bridge: TransformerBridge, layer: int, read: Mapping[str, Tensor]
+) -> Float[Tensor, "head item d_model"]:
+    """What each head writes, checked: it must add up to the attention block's output."""
     attention = bridge.blocks[layer].attn
-    w_o: Float[Tensor, "head d_head d_model"] = attention.W_O
+    z: Float[Tensor, "item head d_head"] = read[f"blocks.{layer}.attn.hook_z"].float()
+    written = torch.einsum("bhd,hdm->hbm", z, attention.W_O.detach().float())
     bias = getattr(attention, "b_O", None)
-    written: dict[str, Tensor] = {}
-
-    def keep(z: Float[Tensor, "batch pos head d_head"], hook: Any) -> None:
-        out = torch.einsum("bhd,hdm->hbm", z[each, last].float(), w_o.float())
-        written["sum"] = out.sum(0) if bias is None else out.sum(0) + bias.float()
-        into[layer][:, rows] = out.cpu()
-
-    def check(output: Float[Tensor, "batch pos d_model"], hook: Any) -> None:
-        expected = output[each, last].float()
-        off = (written["sum"] - expected).abs().max() / expected.abs().max().clamp_min(1e-30)
-        # The output is stored in the working precision, but added up in float32 or better.
-        eps, in_sums = (torch.finfo(dtype).eps for dtype in (output.dtype, torch.float32))
-        if not off <= 2 * eps + 100 * min(eps, in_sums):
-            raise ModelMismatch(
-                f"layer {layer}: the heads' outputs do not add up to the attention block's output "
-                f"(off by {off:.1e} of its largest component)."
-            )
-
-    return [(f"blocks.{layer}.attn.hook_z", keep), (attention_output(bridge, layer), check)]
+    total = written.sum(0) if bias is None else written.sum(0) + bias.detach().float()
+    output = read[attention_output(bridge, layer)]
+    expected = output.float()
+    off = (total - expected).abs().max() / expected.abs().max().clamp_min(1e-30)
+    # The output is stored in the working precision, but added up in float32 or better.
+    eps, in_sums = (torch.finfo(dtype).eps for dtype in (output.dtype, torch.float32))
+    if not off <= 2 * eps + 100 * min(eps, in_sums):
+        raise ModelMismatch(
+            f"layer {layer}: the heads' outputs do not add up to the attention block's output "
+            f"(off by {off:.1e} of its largest component)."
+        )
+    return written

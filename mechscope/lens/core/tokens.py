@@ -105,6 +105,18 @@ class Batch:
     last: Int[Tensor, " batch"]
 
 
+def filled_up(rows: Sequence[Sequence[int]], length: int | None = None) -> Int[Tensor, "row pos"]:
+    """Rows of token ids filled up on the right, where causal attention never looks: no mask is needed.
+
+    Args:
+        length: Of the rows then; default that of the longest one.
+    """
+    ids = torch.zeros(len(rows), max(map(len, rows)) if length is None else length, dtype=torch.long)
+    for number, row in enumerate(rows):
+        ids[number, : len(row)] = torch.tensor(row)
+    return ids
+
+
 def special_ids(bridge: TransformerBridge, prepend_bos: bool | None = None) -> list[int]:
     """What each row begins with before its text: the BOS token, or nothing.
 
@@ -249,6 +261,19 @@ def require_tokens(bridge: TransformerBridge, ids: Sequence[int]) -> None:
     for token in ids:
         if not 0 <= token < size:
             raise InvalidInput(f"there is no token {token}: the vocabulary has ids 0 to {size - 1}.")
+
+
+def require_answers(
+    bridge: TransformerBridge, tokenised: TokenisedTexts, answers: Int[Tensor, " text"]
+) -> None:
+    """Refuse anything but one token for each text.
+
+    Raises:
+        InvalidInput: Another number of answers than of texts, or a token outside the vocabulary.
+    """
+    if answers.shape != (len(tokenised),):
+        raise InvalidInput(f"{len(tokenised)} texts, but {len(answers)} answers: each text needs one token.")
+    require_tokens(bridge, answers.tolist())
 
 
 def answer_tokens(bridge: TransformerBridge, answers: Sequence[str]) -> tuple[tuple[int, ...], ...]:
