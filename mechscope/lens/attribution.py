@@ -1,9 +1,15 @@
 """Direct logit attribution: a logit as an exact sum over embedding, heads, MLPs, neurons and biases.
 
 The stream after the last block is a sum of what every component wrote, and a logit is linear in it once the
-final norm's scale is frozen (see `mechscope.lens.core.readout`). Where a norm stands behind a block's
-attention or MLP (Gemma's sandwich norms), its scale is frozen too, and every head's part goes through it. The
-sum is compared with the model's own logit on every call (Elhage et al. 2021; Wang et al. 2022).
+final norm's scale is frozen (Elhage et al. 2021; Wang et al. 2022):
+
+1. One pass reads, at each text's last token, the embedding, every head's z, every MLP's output and the norms'
+   scales.
+2. The logit's direction is carried in front of the final norm (`mechscope.lens.core.readout`) and, where a
+   norm stands behind a block's attention or MLP (Gemma's sandwich norms), in front of that one too.
+3. A part is what a component wrote, along that direction; biases are parts of their own.
+4. The parts must sum to the model's own logit, within what its pass may lose to rounding; otherwise the call
+   fails.
 
 A model with folded norms (`load_model(name, folded=True)`) is taken as it is. Parts of centred logits and of
 logit differences stay what they were, but for the value biases: folding moves them from the heads into their

@@ -2,8 +2,12 @@
 
     effect ≈ (source activation − base activation) · ∂ score / ∂ activation / (source score − base score)
 
-with the gradient at the base run: two forward passes and one backward pass, whatever the number of places. It
-is exact where the score is linear in the activation; how far it is off elsewhere must be measured against
+1. A pass over the source prompts keeps the activations at every place.
+2. A pass over the base prompts holds them with their graph, and one backward pass from the score gives the
+   gradient at every place: the cost doesn't depend on how many places there are.
+3. Products are summed over what a place holds (for heads over positions too) and divided by the scores' gap.
+
+It is exact where the score is linear in the activation; how far it is off elsewhere must be measured against
 `mechscope.lens.patching` (`mechscope.stats.agreement`).
 """
 

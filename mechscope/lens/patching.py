@@ -14,8 +14,13 @@ is 0 when a patch does nothing and 1 when it does everything. For denoising that
 (patched − corrupt) / (clean − corrupt). With `score="kl"` the score is −KL(source ‖ run) of the next token's
 distribution, and the same formula applies.
 
-All patches are rows of few batches. A row starts at the first block that it changes, from the cached residual
-stream of its base run, and only the scored positions reach the unembedding.
+All patches are rows of few batches:
+
+1. Base and source prompts are run once, each followed by its answers' tokens. The base run keeps the residual
+   stream before every block, the source run the activations to be put in.
+2. Patches are sorted by the first block that they change, and cut into batches that start at one block.
+3. A batch starts there, from the kept stream of its base run, and gets the source's activations at its sites.
+4. Only the positions that predict an answer's tokens reach the unembedding, where the score is read.
 """
 
 from __future__ import annotations

@@ -2,10 +2,16 @@
 
 The two-head story of induction (Elhage et al. 2021) says that a previous-token head writes into each
 position which token came before, and that the induction head's keys read it there. Patching the sender's
-output alone would change everything behind it. Here the sender's output is exchanged for that on other
-tokens, the difference goes straight to the input of the receiver's layer (heads and MLPs in between don't
-see it), and there only into the receiver's keys: its queries and values, and all other heads, stay as they
-were (Wang et al. 2022; Goldowsky-Dill et al. 2023).
+output alone would change everything behind it, so only one path is patched (Wang et al. 2022;
+Goldowsky-Dill et al. 2023):
+
+1. One pass over the rows and one over their donors, rows of other tokens, keep what every earlier head holds
+   and what its layer writes; both end at the receiver's attention pattern.
+2. The senders' z on the rows is exchanged for that on the donors. Through W_O, and the norm behind attention
+   where there is one, this gives the change of the residual stream.
+3. The change goes straight to the input of the receiver's layer: heads and MLPs in between don't see it.
+4. There the receiver's keys (or queries) are computed from the changed stream; its other inputs, and all
+   other heads, stay as they were. Its attention, run alone, gives the patched pattern.
 """
 
 from __future__ import annotations
