@@ -20,6 +20,7 @@ from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -130,6 +131,26 @@ class HeadScores:
         values: np.ndarray = getattr(self, score)
         return values.mean(0)
 
+    def frame(self, thresholds: Thresholds | None = None) -> pd.DataFrame:
+        """A row a head: `layer`, `head`, `category`, the mean of each score, `entropy` and `positional`.
+
+        Args:
+            thresholds: Of the categories (see `categories`).
+
+        Raises:
+            InvalidInput: As `categories`.
+        """
+        layers, heads = np.indices(self.positional.shape)
+        return pd.DataFrame(
+            {
+                "layer": layers.ravel(),
+                "head": heads.ravel(),
+                "category": [category for layer in categories(self, thresholds) for category in layer],
+                **{name: self.mean(name).ravel() for name in (*get_args(Score), "entropy")},
+                "positional": self.positional.ravel(),
+            }
+        )
+
     def top(self, score: Score, k: int) -> tuple[Head, ...]:
         """The k heads with the highest mean score, highest first.
 
@@ -141,6 +162,15 @@ class HeadScores:
             raise InvalidInput(f"there are no top {k} of {values.size} heads.")
         order = np.argsort(-values.ravel(), kind="stable")[:k]
         return tuple(Head(int(at) // values.shape[1], int(at) % values.shape[1]) for at in order)
+
+
+def mean_over_heads(
+    scores: Float[np.ndarray, "row layer head"], heads: Sequence[Head]
+) -> Float[np.ndarray, " row"]:
+    """The mean score of some heads, row by row; NaN of none."""
+    if not heads:
+        return np.full(len(scores), np.nan)
+    return np.mean([scores[:, head.layer, head.head] for head in heads], axis=0)
 
 
 def head_scores(

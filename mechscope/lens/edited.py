@@ -15,6 +15,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -68,6 +69,22 @@ class Streams:
 def last_reads(tokenised: TokenisedTexts) -> list[list[int]]:
     """The last position of each text."""
     return [[len(row) - 1] for row in tokenised.ids]
+
+
+def spread_reads(tokenised: TokenisedTexts, places: int) -> list[list[int]]:
+    """Positions spread evenly over each text, all with a next token in it; fewer where a text is short.
+
+    Raises:
+        InvalidInput: No places, or a text of fewer than two tokens, of which none follows another.
+    """
+    if places < 1:
+        raise InvalidInput(f"a text cannot be read at {places} places.", hint="places=4")
+    if min(map(len, tokenised.ids)) < tokenised.n_special + 2:
+        raise InvalidInput("in a text of one token no next token can be read.", hint="texts of two or more")
+    return [
+        sorted({round(place) for place in np.linspace(tokenised.n_special, len(row) - 2, places).tolist()})
+        for row in tokenised.ids
+    ]
 
 
 def read_streams(

@@ -16,11 +16,12 @@ Goldowsky-Dill et al. 2023):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -237,6 +238,15 @@ class Composition:
     drop: Float[np.ndarray, "sender sequence"]
     drop_all: Float[np.ndarray, " sequence"]
 
+    def mean_drop(self, decimals: int | None = None) -> Float[np.ndarray, " sender"]:
+        """Each sender's mean drop over sequences; rounded, so that what is float32 noise apart is a tie."""
+        mean = self.drop.mean(1)
+        return mean if decimals is None else mean.round(decimals)
+
+    def order(self, decimals: int | None = None) -> list[int]:
+        """The senders' numbers, largest mean drop first."""
+        return np.argsort(-self.mean_drop(decimals)).tolist()
+
 
 def composition(
     bridge: TransformerBridge,
@@ -285,3 +295,24 @@ def composition(
     return Composition(
         receiver, tuple(senders), np.concatenate(clean), np.concatenate(drop, 1), np.concatenate(together)
     )
+
+
+def strongest_senders(compositions: Iterable[Composition]) -> pd.DataFrame:
+    """A row a receiver: its score, the sender it needs most, the fall without that path, and the second fall.
+
+    Returns:
+        The columns `receiver`, `score`, `sender`, `fall` and `second` (NaN where there is one sender).
+    """
+    rows = []
+    for path in compositions:
+        falls, (most, *less) = path.mean_drop(), path.order()
+        rows.append(
+            {
+                "receiver": str(path.receiver),
+                "score": path.clean.mean(),
+                "sender": str(path.senders[most]),
+                "fall": falls[most],
+                "second": falls[less[0]] if less else np.nan,
+            }
+        )
+    return pd.DataFrame(rows, columns=["receiver", "score", "sender", "fall", "second"])

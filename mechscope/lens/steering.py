@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -37,6 +38,49 @@ def mean_difference_direction(
     if not bool(direction.norm() > 0):
         raise InvalidInput("the two groups have the same mean: there is no direction between them.")
     return direction
+
+
+def random_directions(
+    shape: tuple[int, int], like: Float[Tensor, " d_model"], rng: np.random.Generator
+) -> Float[Tensor, "draw item d_model"]:
+    """Directions of the length of another, drawn uniformly: the control of anything said about that one.
+
+    Args:
+        shape: Draws, and items that have each their own.
+        like: The direction that they are compared with.
+    """
+    drawn = torch.from_numpy(rng.standard_normal((*shape, len(like)))).float()
+    return _as_long(drawn, like)
+
+
+def shuffled_directions(
+    residuals: Float[Tensor, "pair side d_model"],
+    shape: tuple[int, int],
+    like: Float[Tensor, " d_model"],
+    rng: np.random.Generator,
+) -> Float[Tensor, "draw item d_model"]:
+    """Directions between random halves of pairs of texts, of the length of another direction.
+
+    Each half holds both sides of its pairs, so that nothing is left of what tells the sides apart; unlike
+    uniformly random ones, these directions stay among those in which the texts do differ.
+
+    Args:
+        residuals: Of the texts.
+        shape: Draws, and items that have each their own.
+        like: The direction that they are compared with.
+
+    Raises:
+        InvalidInput: Fewer than two pairs.
+    """
+    pairs = residuals.mean(1)
+    if len(pairs) < 2:
+        raise InvalidInput(f"{len(pairs)} pairs have no two halves.", hint="at least two pairs of texts")
+    sign = np.tile(np.where(np.arange(len(pairs)) % 2 == 0, 1.0, -1.0), (*shape, 1))
+    return _as_long(torch.from_numpy(rng.permuted(sign, axis=2)).to(pairs) @ pairs, like)
+
+
+def _as_long(directions: Float[Tensor, "*any d_model"], like: Tensor) -> Float[Tensor, "*any d_model"]:
+    return directions / directions.norm(dim=-1, keepdim=True) * like.norm()
 
 
 def feature_direction(dictionary: Dictionary, feature: int) -> Float[Tensor, " d_model"]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -196,6 +196,24 @@ class Missing:
     because: str
 
 
+def estimates_frame(
+    estimates: Iterable[tuple[Mapping[str, object], Estimate | Missing]], *, value: str = "value"
+) -> pd.DataFrame:
+    """A row for each estimate that isn't missing: what it is of, then its value, and `low` and `high`.
+
+    Args:
+        estimates: Each with the columns that say what it is of.
+        value: The name of the value's column.
+    """
+    return pd.DataFrame(
+        [
+            {**columns, value: estimate.value, "low": estimate.low, "high": estimate.high}
+            for columns, estimate in estimates
+            if isinstance(estimate, Estimate)
+        ]
+    )
+
+
 class _TestOf(Protocol):
     def __call__(self, *, resamples: int, rng: np.random.Generator) -> PermutationTest: ...
 
@@ -278,6 +296,26 @@ class Draws:
         with np.errstate(invalid="ignore", divide="ignore"):
             draws = (weights @ values) / (weights @ over)
         return Estimate.of_draws(float(values.sum() / over.sum()), draws, n=n)
+
+    def share(
+        self, name: str, values: Float[np.ndarray, " item"], *, of: Float[np.ndarray, " item"], what: str
+    ) -> Estimate | Missing:
+        """One mean as a share of another that must be above 0; missing where its interval isn't.
+
+        Args:
+            of: What the mean is a share of, item by item; resampled together with `values`.
+            what: Its name, for the reason.
+
+        Raises:
+            InvalidInput: As `mean`.
+        """
+        whole = self.mean(name, of)
+        if whole.low is None or whole.low <= 0:
+            return Missing(
+                f"shares of {what} need {what} clearly above 0, and in this model it is {whole.value:.2f}"
+            )
+        share = self.mean(name, values, over=of)
+        return dataclasses.replace(share, value=float(np.mean(values)) / whole.value)
 
     def means(
         self,

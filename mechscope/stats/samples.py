@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.stats import rankdata
 
 from mechscope.errors import InvalidInput
 from mechscope.stats.estimates import Draws, Estimate
@@ -183,6 +184,35 @@ def sign_flip_test(
     signs = rng.choice([-1.0, 1.0], size=(resamples, n))
     test = compare_with_null(observed, signs @ differences[:, None] / n, alternative=alternative)
     return SignFlip(float(observed[0]), float(test.p[0]), resamples, False)
+
+
+def rank_correlation_test(
+    first: Float[np.ndarray, " item"],
+    second: Float[np.ndarray, " item"],
+    *,
+    within: Int[np.ndarray, " item"] | None = None,
+    resamples: int = 10_000,
+    alternative: Alternative = "two-sided",
+    rng: np.random.Generator,
+) -> PermutationTest:
+    """Spearman's rank correlation over all items, and its test: items permuted within levels of a label.
+
+    Args:
+        within: A level for each item; None: all are permuted.
+
+    Raises:
+        InvalidInput: Numbers of different length or all the same, or levels of a single item each.
+    """
+    if first.shape != second.shape:
+        raise InvalidInput(f"{len(first)} numbers cannot be correlated with {len(second)}.")
+    middle = (len(first) + 1) / 2
+    ranks, other_ranks = rankdata(first) - middle, rankdata(second) - middle
+    scale = np.sqrt((ranks**2).sum() * (other_ranks**2).sum())
+    if not scale > 0:
+        raise InvalidInput("numbers that are all the same have no correlation with others.")
+    order = permuted_within(np.arange(len(first)), within, resamples, rng)
+    observed = np.array([ranks @ other_ranks / scale])
+    return compare_with_null(observed, (ranks[order] @ other_ranks / scale)[:, None], alternative=alternative)
 
 
 def _check_two_groups(labels: Int[np.ndarray, "*draw item"]) -> None:

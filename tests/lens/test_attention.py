@@ -16,6 +16,7 @@ from mechscope.lens.attention import (
     categories,
     entropies,
     head_scores,
+    mean_over_heads,
 )
 from mechscope.lens.core.components import Head, Mlp, all_heads, require_components
 from mechscope.lens.core.tokens import TokenisedTexts, tokenise
@@ -58,6 +59,21 @@ def test_an_even_head_scores_the_chance_level_exactly(planted):
 def test_planted_heads_get_their_categories(planted):
     found = categories(head_scores(planted, rows_for(planted)))
     assert found == [["previous token", "uniform"], ["uniform", "induction"]]
+
+
+def test_a_frame_has_the_scores_and_the_category_of_each_head(planted):
+    scores = head_scores(planted, repeated_tokens(planted, 8, 12, rng=np.random.default_rng(0)))
+    frame = scores.frame().set_index(["layer", "head"])
+    assert frame.index.tolist() == [(head.layer, head.head) for head in all_heads(planted)]
+    assert frame.loc[(1, 1), "category"] == "induction" and frame.loc[(0, 0), "category"] == "previous token"
+    for name in ("induction", "previous", "duplicate", "first", "entropy"):
+        assert np.array_equal(frame[name].to_numpy().reshape(2, 2), scores.mean(name))
+
+
+def test_a_mean_over_heads_is_row_by_row_and_of_none_not_a_number():
+    scores = np.arange(12.0).reshape(3, 2, 2)
+    assert mean_over_heads(scores, [Head(0, 1), Head(1, 1)]).tolist() == [2, 6, 10]
+    assert np.isnan(mean_over_heads(scores, [])).all()
 
 
 def test_scores_are_those_of_transformer_lens_head_detector(bridge):

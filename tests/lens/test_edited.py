@@ -14,6 +14,7 @@ from mechscope.lens.edited import (
     edited_logits,
     last_reads,
     read_streams,
+    spread_reads,
 )
 from mechscope.lens.steering import steer
 
@@ -219,3 +220,17 @@ def test_refusals(bridge, texts, direction):
         damage(bridge, streams, 1, [])
     with pytest.raises(InvalidInput, match="cannot be written"):
         continue_greedily(bridge, torch.tensor([texts.ids[0]]), [], n=0)
+
+
+@pytest.mark.parametrize("places", [1, 2, 3, 9])
+def test_spread_reads_are_different_places_that_all_have_a_next_token(texts, places):
+    for row, reads in zip(texts.ids, spread_reads(texts, places), strict=True):
+        assert reads == sorted(set(reads)) and reads[0] == texts.n_special and reads[-1] <= len(row) - 2
+        assert len(reads) == min(places, len(row) - 1 - texts.n_special)
+
+
+def test_what_has_no_next_token_is_not_read(bridge, texts):
+    with pytest.raises(InvalidInput, match="0 places"):
+        spread_reads(texts, 0)
+    with pytest.raises(InvalidInput, match="in a text of one token"):
+        spread_reads(tokenise(bridge, ["w1"]), 3)

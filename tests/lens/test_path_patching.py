@@ -6,7 +6,7 @@ import torch
 
 from mechscope.errors import InvalidInput, UnknownName
 from mechscope.lens.core.components import Head, all_heads
-from mechscope.lens.path_patching import PathPatcher, composition
+from mechscope.lens.path_patching import PathPatcher, composition, strongest_senders
 from mechscope.lens.repeats import repeated_tokens
 from tests.lens.planted import BOS, INDUCTION, PREVIOUS, planted_model
 
@@ -30,6 +30,17 @@ def test_the_planted_induction_head_lives_off_the_previous_token_head_by_its_key
     assert (found.drop[0] > 0.9).all()
     assert (found.drop[1] == 0).all()
     np.testing.assert_allclose(found.drop_all, found.drop[0])
+
+
+def test_senders_are_ordered_by_their_mean_drop_and_noise_is_a_tie(planted, rows):
+    path = composition(planted, *rows, INDUCTION, [Head(0, 1), PREVIOUS])
+    assert path.order() == [1, 0]
+    assert path.mean_drop(decimals=3)[0] == 0 and path.mean_drop()[1] == path.drop[1].mean()
+    first, alone = strongest_senders([path, composition(planted, *rows, INDUCTION, [PREVIOUS])]).itertuples()
+    assert (first.receiver, first.sender) == (str(INDUCTION), str(PREVIOUS))
+    assert (first.score, first.fall) == (path.clean.mean(), path.drop[1].mean())
+    assert first.second == path.drop[0].mean() and np.isnan(alone.second)
+    assert list(strongest_senders([])) == ["receiver", "score", "sender", "fall", "second"]
 
 
 def test_the_previous_token_head_reaches_nothing_by_the_queries(planted, rows):

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from mechscope.errors import InvalidInput
-from mechscope.stats.estimates import Draws, Estimate, Estimates, stacked
+from mechscope.stats.estimates import Draws, Estimate, Estimates, Missing, estimates_frame, stacked
 from mechscope.stats.resampling import bootstrap_weights, percentile_interval
 from mechscope.stats.samples import mean_difference_interval, mean_difference_test
 
@@ -202,3 +202,25 @@ def test_a_statistic_of_means_sees_each_item_in_its_own_shape() -> None:
 def test_a_statistic_without_a_value_in_some_resample_is_refused() -> None:
     with pytest.raises(InvalidInput, match="no value in some resample"):
         Draws(0, 50).of_means("m", np.ones((4, 2)), lambda means: (means[..., 0] - 1) / (means[..., 1] - 1))
+
+
+def test_a_share_of_what_is_clearly_above_zero_is_the_ratio_of_two_means() -> None:
+    draws = Draws(seed=0, resamples=500)
+    whole = np.random.default_rng(1).uniform(1, 2, size=40)
+    share, mean = draws.share("s", VALUES, of=whole, what="gain"), draws.mean("s", VALUES, over=whole)
+    assert isinstance(share, Estimate) and share.value == VALUES.mean() / whole.mean()
+    assert (share.low, share.high, share.n) == (mean.low, mean.high, 40)
+
+
+@pytest.mark.parametrize("mean, said", [(0.0, "0.00"), (-1.0, "-1.00")])
+def test_a_share_of_what_may_be_nothing_is_missing_and_says_why(mean: float, said: str) -> None:
+    whole = np.array([1.0, -1.0] * 10) + mean
+    share = Draws(seed=0, resamples=500).share("s", whole, of=whole, what="gain")
+    assert share == Missing(f"shares of gain need gain clearly above 0, and in this model it is {said}")
+
+
+def test_a_frame_has_a_row_for_each_estimate_that_is_not_missing() -> None:
+    estimate = Estimate(0.5, 0.25, 0.75)
+    frame = estimates_frame([({"k": 1}, estimate), ({"k": 2}, Missing("none"))], value="share")
+    assert frame.to_dict("records") == [{"k": 1, "share": 0.5, "low": 0.25, "high": 0.75}]
+    assert estimates_frame([({"k": 2}, Missing("none"))]).empty

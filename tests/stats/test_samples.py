@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats as scipy_stats
 
 from mechscope.errors import InvalidInput
-from mechscope.stats.estimates import Draws
-from mechscope.stats.multiple import benjamini_hochberg, holm
+from mechscope.stats.estimates import Draws, Estimate
+from mechscope.stats.multiple import benjamini_hochberg, holm, holm_frame, holm_together
 from mechscope.stats.samples import (
     above_median,
     mean_difference,
@@ -13,6 +14,7 @@ from mechscope.stats.samples import (
     mean_difference_interval,
     mean_difference_test,
     own_minus_others,
+    rank_correlation_test,
     sign_flip_test,
 )
 
@@ -146,3 +148,51 @@ def test_an_estimated_difference_is_the_test_and_the_interval_with_draws_of_thei
 def test_half_of_each_level_is_above_its_own_median():
     values, levels = np.array([1, 2, 3, 4, 10, 20, 30, 40, 30]), np.repeat([7, 3], [4, 5])
     assert above_median(values, levels).tolist() == [0, 0, 1, 1, 0, 0, 0, 1, 0]
+
+
+def test_a_rank_correlation_and_its_test_agree_with_scipy():
+    rng = np.random.default_rng(4)
+    first = rng.normal(size=60).round(1)  # with ties
+    second = first + rng.normal(size=60)
+    test = rank_correlation_test(first, second, resamples=4_000, alternative="greater", rng=rng)
+    expected = scipy_stats.spearmanr(first, second, alternative="greater")
+    assert test.observed[0] == pytest.approx(expected.statistic)
+    weak = rank_correlation_test(first, rng.normal(size=60), resamples=4_000, rng=np.random.default_rng(0))
+    assert test.p[0] < 0.001 < weak.p[0]
+
+
+def test_ranks_that_only_levels_have_in_common_are_not_significant_within_these():
+    rng = np.random.default_rng(5)
+    level = np.repeat([0, 1, 2], 20)
+    first, second = (10 * level + rng.normal(size=60) for _ in range(2))
+    within = rank_correlation_test(first, second, within=level, resamples=2_000, rng=rng)
+    over_all = rank_correlation_test(first, second, resamples=2_000, rng=rng)
+    assert within.observed[0] == over_all.observed[0] > 0.8
+    assert over_all.p[0] < 0.001 and within.p[0] > 0.05
+
+
+@pytest.mark.parametrize(
+    "first, second, within, problem",
+    [
+        ([1.0, 1.0, 1.0], [1.0, 2.0, 3.0], None, "all the same"),
+        ([1.0, 2.0, 3.0], [1.0, 2.0], None, "cannot be correlated"),
+        ([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [0, 1, 2], "constant within every level"),
+    ],
+)
+def test_ranks_that_cannot_be_correlated_are_refused(first, second, within, problem):
+    levels = None if within is None else np.array(within)
+    with pytest.raises(InvalidInput, match=problem):
+        rank_correlation_test(np.array(first), np.array(second), within=levels, rng=np.random.default_rng(0))
+
+
+def test_estimates_are_corrected_together_and_their_tests_say_so():
+    tested = {
+        name: Estimate(1.0, n=5).tested(p, name) for name, p in zip("abc", [0.01, 0.04, 0.03], strict=True)
+    }
+    corrected = holm_together(tested, family="three tests")
+    assert [round(estimate.p, 6) for estimate in corrected.values()] == [0.03, 0.06, 0.06]
+    assert corrected["b"].test == "b; Holm over three tests" and corrected["b"].n == 5
+    frame = holm_frame(tested, corrected, {"a": "A", "b": "B", "c": "C"})
+    assert frame.iloc[1].to_dict() == {"what": "B", "test": "b", "p": 0.04, "p_holm": corrected["b"].p}
+    with pytest.raises(InvalidInput, match="d has no p-value"):
+        holm_together(tested | {"d": Estimate(1.0)}, family="four tests")
