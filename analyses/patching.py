@@ -60,11 +60,9 @@ several = 4
 #
 # **Handover.** The first of these blocks before which the last token carries more than the changed one.
 #
-# **Blocks, heads, single positions, and the approximation,** on the first usable pairs of each phenomenon
-# (`each` of them): what each block's attention and MLP add at the changed and at the last token, every head
-# at all positions, and every position of the residual stream from the changed token on, at the same blocks.
-# Attribution patching approximates all four with gradients. For the question whether pairs of the same
-# phenomenon use the same heads, it stands in for the exact effects on all pairs.
+# **Blocks,** on the first usable pairs of each phenomenon (`each` of them): what each block's attention and
+# MLP add at the changed and at the last token. Heads and single positions are the matter of
+# `patching_heads.py`.
 #
 # <!-- lint: allow numeral because the design was fixed beforehand -->
 # Intervals resample pairs within phenomena, and pairs of phenomena with fewer than 5 of them all together.
@@ -72,12 +70,9 @@ several = 4
 #
 # **Added after the first results** (everything about it is exploratory). The pairs: there were fewer of each
 # phenomenon and none in other languages; the new ones were chosen for being well known and for the lengths of
-# their prompts, before any of them was patched. Intervals of correlations, errors and shares, which had been
-# single numbers; criteria of claims stayed as they were and are judged on old and new pairs. Heads and single
-# positions on several pairs of each phenomenon instead of on one of some. Noising, and the divergence as the
-# score, also for attention, MLPs and heads, at every other one of the blocks of the residual stream; on the
-# residual stream both on the first usable pairs of each phenomenon only (`several` of them). The error of the
-# approximation for attention and MLPs.
+# their prompts, before any of them was patched. Intervals of correlations and errors, which had been single
+# numbers; criteria of claims stayed as they were and are judged on old and new pairs. Noising, and the
+# divergence as the score, on the first usable pairs of each phenomenon only (`several` of them).
 
 # %%
 from functools import partial
@@ -89,22 +84,19 @@ from mechscope import charts
 from mechscope.data.prompts import analysis_file, load_prompts
 from mechscope.errors import InvalidInput
 from mechscope.ledger import RESAMPLED, Close, Ledger
-from mechscope.lens.attribution_patching import attribution_map
-from mechscope.lens.patching import Pair, encode_pairs, important, pair_scores, patching_map
-from mechscope.lens.patching_roles import crossing, handover, patch_roles, patchable, sum_by_role, taken_over
+from mechscope.lens.patching import Pair, encode_pairs, pair_scores, patching_map
+from mechscope.lens.patching_roles import crossing, handover, patch_roles, patchable, taken_over
 from mechscope.models import load_model
-from mechscope.stats.agreement import agreement_sums, correlation, mean_distance, rms, rms_error, sign_share
-from mechscope.stats.estimates import Draws, Estimate, Missing
-from mechscope.stats.pairs import mean_within_and_across, separation_interval, separation_test
+from mechscope.stats.agreement import agreement_sums, correlation, mean_distance
+from mechscope.stats.estimates import Draws, Missing
 from mechscope.stats.resampling import pooled_strata
 
 MAP_PROMPT = "The capital of Texas is"
-MAPPED = ("capitals", "indirect object", "agreement")
 FEWEST = 5
 ENDS = ("changed token", "last token")
 PARTS = {"attention": "attention", "mlp": "MLP"}
 largest = partial(np.max, axis=-1)
-MEASURES = {"r": correlation, "gap": mean_distance, "error": rms_error, "sign": sign_share}
+MEASURES = {"r": correlation, "gap": mean_distance}
 ACTIVATION = Close(rtol=5e-3, atol=2e-3, because="float32 activations, divided by a gap of a few nats")
 BORDERLINE = Close(atol=1, because="one pair on the border")
 RANK = Close(rtol=0.02, atol=1, because="near-equal logits change places")
@@ -146,12 +138,6 @@ def record_agreement(name, first, second, members, **labels):
     for measure, label in labels.items():
         # lint: allow loose-tolerance because the interval is narrow where hardly anything is left to vary
         record(f"{name}_{measure}", sums, members, label, MEASURES[measure], format=".3f")
-    return sums
-
-
-def correlation_gain(means):
-    """By how much two measurements of the first kind correlate more than two of the second."""
-    return correlation(means)[..., 0] - correlation(means)[..., 1]
 
 
 def curves(effects, members, label="{}", **columns):
@@ -245,7 +231,6 @@ noised = patch_roles(bridge, many, ["residual"], **by_answers, direction="noisin
 for name, count, label in (
     ("n_several", len(many), "Pairs patched in the other direction and judged by the divergence, too"),
     ("n_first_pairs", len(few), "Pairs whose blocks are patched one by one"),
-    ("n_examples", len(few), "Pairs whose heads and single positions are patched exactly"),
 ):
     ledger.statistic(name, count, label, tolerance=BORDERLINE)
 
@@ -435,198 +420,6 @@ ledger.claim(
 )
 
 # %% [markdown]
-# ## Heads, single positions, and the fast approximation
-
-# %%
-SINGLE = {
-    "residual": "single positions of the residual stream",
-    "attention": "single blocks' attention",
-    "mlp": "single blocks' MLPs",
-    "heads": "single heads",
-}
-by_gradient = {kind: attribution_map(bridge, few, kind, min_gap=min_gap) for kind in SINGLE}
-positions = patching_map(bridge, few, "residual", layers=layers, min_gap=min_gap).effects
-heads = np.stack(patching_map(bridge, few, "heads", min_gap=min_gap).effects)
-quick_heads = np.stack(by_gradient["heads"].effects)
-# Before the changed token both are zero whatever one does: not counted as agreement.
-starts = [few.changed(pair)[0] for pair in range(len(few))]
-exact = {
-    "residual": [effects[:, start:] for effects, start in zip(positions, starts, strict=True)],
-    "heads": heads,
-}
-quick = {"residual": [], "heads": quick_heads}
-for effects, start in zip(by_gradient["residual"].effects, starts, strict=True):
-    quick["residual"].append(effects[layers, start:])
-for kind in PARTS:
-    exact[kind], quick[kind] = parts[kind].effects, sum_by_role(by_gradient[kind], few, ENDS)
-sums = {}
-for kind, words in SINGLE.items():
-    sums[kind] = record_agreement(
-        f"attribution_{kind}",
-        quick[kind],
-        exact[kind],
-        first_pairs,
-        r=f"Correlation of attribution patching with the exact effects of {words}",
-        error=f"Root-mean-square error of attribution patching on {words}",
-        sign=f"Share of large effects whose sign attribution patching finds, for {words}",
-    )
-    label = f"Root mean square of the exact effects of {words}"
-    record(f"{kind}_spread", sums[kind], first_pairs, label, rms, format=".3f")
-for kind, words in (("residual", "the residual stream"), ("mlp", "MLPs")):
-    label = f"Correlation of attribution patching with the exact effects on {words} minus that on heads"
-    both = np.stack([sums[kind], sums["heads"]], axis=1)
-    record(f"attribution_{kind}_minus_heads_r", both, first_pairs, label, correlation_gain, format="+.3f")
-
-# %%
-sizes = np.sort(np.abs(heads).reshape(len(few), -1))[:, ::-1]
-n_all = sizes.shape[1]
-ledger.statistic("n_heads", n_all, "Heads")
-if n_all < 20:
-    too_few = f"a twentieth of the heads needs 20 of them, and this model has {n_all}"
-    ledger.does_not_apply(too_few, "n_top_heads", "heads_share")
-else:
-    top = max(1, round(0.05 * n_all))
-    ledger.statistic("n_top_heads", top, "A twentieth of them")
-    share = sizes[:, :top].sum(1) / sizes.sum(1)
-    label = "Share of the summed absolute effect of all heads that the top twentieth has"
-    record("heads_share", share, first_pairs, label, format=".0%")
-label = "Largest absolute effect of a single head on any of these pairs"
-ledger.statistic("largest_head", float(sizes.max()), label, n=len(few))
-counts = (sizes > 0.1).sum(1)
-label = "Heads with an absolute effect above 0.1, summed over these pairs"
-ledger.statistic("n_important_heads", int(counts.sum()), label, n=len(few), tolerance=BORDERLINE)
-label = "Heads with an absolute effect above 0.1, mean over these pairs"
-threshold = Close(atol=0.1, because="some effects are at the threshold")
-record("important_heads_mean", counts, first_pairs, label, format=".1f", tolerance=threshold)
-top_heads = [
-    (few.pairs[row].clean, phenomena[pair], place, f"L{layer}H{head}", effect, quick_heads[row, layer, head])
-    for row, pair in enumerate(first_pairs)
-    for place, (layer, head, effect) in enumerate(important(heads[row], 0.0)[:5], start=1)
-]
-ledger.table(
-    "top_heads",
-    pd.DataFrame(top_heads, columns=["pair", "phenomenon", "place", "head", "effect", "approximate"]),
-    key=["pair", "place"],
-    caption="The heads with the largest effects on each of these pairs, and what attribution patching says.",
-    formats={"place": "d", "effect": "+.2f", "approximate": "+.2f"},
-    shown=20,
-)
-first_of = {phenomena[pair]: row for row, pair in reversed([*enumerate(first_pairs)])}
-head_cells = [
-    {"layer": layer, "head": head, "label": name, "value": effect, "marked": abs(effect) > 0.1}
-    for name in [name for name in MAPPED if name in first_of] or phenomena[:1]
-    for (layer, head), effect in np.ndenumerate(heads[first_of[name]])
-]
-ledger.figure(
-    "heads",
-    charts.head_map(pd.DataFrame(head_cells), value_title="effect"),
-    caption="Effect of restoring a single head's output at all positions, on one pair of each of these "
-    "phenomena; dots where it exceeds 0.1 either way.",
-    alt="Maps of layers by heads, one for each phenomenon, with the effect of each head.",
-)
-compared = [
-    {
-        "kind": word,
-        "place": f"{few.pairs[pair].clean} · block {blocks[layer]}, {word} {first[pair] + place}",
-        "exact": exact[kind][pair][layer, place],
-        "approximate": quick[kind][pair][layer, place],
-    }
-    for kind, word, blocks, first in (
-        ("residual", "position", layers, starts),
-        ("heads", "head", range(n_layers), [0] * len(few)),
-    )
-    for pair in range(len(few))
-    for layer, place in np.argwhere(np.abs(exact[kind][pair]) > 0.02)
-]
-ledger.figure(
-    "approximation",
-    charts.approximation_scatter(pd.DataFrame(compared)),
-    caption="Attribution patching against the exact effect of each single patch (places with an "
-    "effect above 0.02 either way).",
-    alt="Scatter plot of approximate against exact effects of heads and residual positions "
-    "around the line of equality.",
-)
-ledger.claim(
-    "approximation_serves_heads",
-    "Attribution patching finds the effects of heads.",
-    criterion="attribution_heads_r > 0.8",
-)
-ledger.claim(
-    "approximation_fails_on_the_stream",
-    "It is worse on the residual stream than on heads.",
-    criterion="attribution_residual_r < attribution_heads_r",
-)
-ledger.claim(
-    "few_heads", "A twentieth of the heads has more than half of the effect.", criterion="heads_share > 0.5"
-)
-ADDED = "added after the correlations for heads and the residual stream were seen in both models"
-ledger.claim(
-    "approximation_serves_attention",
-    "Attribution patching finds the effects of what single blocks' attention adds.",
-    criterion="attribution_attention_r.low > 0.8",
-    exploratory=ADDED,
-)
-ledger.claim(
-    "approximation_fails_on_mlps",
-    "It is worse on MLPs than on heads.",
-    criterion="attribution_mlp_minus_heads_r.high < 0",
-    exploratory=ADDED,
-)
-
-# %% [markdown]
-# ### Attention, MLPs and heads the other way round, and by the whole distribution
-#
-# Restoring what a block or a head adds asks whether it suffices, spoiling it whether it is needed: where
-# several do the same, each suffices and none is needed. At every other one of the residual stream's blocks.
-
-# %%
-far = [row for row, pair in enumerate(first_pairs) if pair in apart_pairs]
-far_pairs = [first_pairs[row] for row in far]
-fewer = layers[::2]
-
-
-def single_effects(encoded, **options):
-    """Effects of attention, MLPs and heads at every other block, pair by pair."""
-    by_role = patch_roles(bridge, encoded, list(PARTS), ENDS, layers=fewer, **options)
-    by_head = patching_map(bridge, encoded, "heads", layers=fewer, **options)
-    return {**{kind: by_role[kind].effects for kind in PARTS}, "heads": np.stack(by_head.effects)}
-
-
-restored = {**{kind: parts[kind].effects[:, :, fewer] for kind in PARTS}, "heads": heads[:, fewer]}
-spoiled = single_effects(few, direction="noising", min_gap=min_gap)
-judged = single_effects(few.take(far), score="kl", min_gap=0.0) if far else {kind: [] for kind in spoiled}
-for kind, words in (("attention", "blocks' attention"), ("mlp", "blocks' MLPs"), ("heads", "heads")):
-    record_agreement(
-        f"{kind}_directions",
-        restored[kind],
-        spoiled[kind],
-        first_pairs,
-        r=f"Correlation of denoising and noising effects of single {words}",
-        gap=f"Mean absolute difference between a denoising and a noising effect of single {words}",
-    )
-    record_agreement(
-        f"{kind}_kl",
-        restored[kind][far],
-        judged[kind],
-        far_pairs,
-        r=f"Correlation of effects of single {words} on the answers with those on the divergence",
-        gap=f"Mean absolute difference between these effects of single {words}",
-    )
-ledger.claim(
-    "parts_agree_both_ways",
-    "Denoising and noising tell the same story of attention, of MLPs and of heads, too.",
-    criterion="attention_directions_r.low > 0.8 and mlp_directions_r.low > 0.8 "
-    "and heads_directions_r.low > 0.8",
-    exploratory="added after both directions were seen to agree on the residual stream in both models",
-)
-ledger.claim(
-    "parts_agree_by_divergence",
-    "Judged by the whole next-token distribution the same attention, MLPs and heads matter.",
-    criterion="attention_kl_r.low > 0.8 and mlp_kl_r.low > 0.8 and heads_kl_r.low > 0.8",
-    exploratory="added after both scores were seen to agree on the residual stream in both models",
-)
-
-# %% [markdown]
 # ### One pair, position by position
 
 # %%
@@ -645,42 +438,4 @@ ledger.figure(
     f"the run on “{pair.corrupt}”.",
     alt="Heat map of layers by tokens"
     + (": the effect moves from the changed token to the last token." if moves else " of the effect."),
-)
-
-# %% [markdown]
-# ### Do pairs of one phenomenon use the same heads?
-#
-# The maps of all heads (by attribution patching) are correlated between pairs. T is the mean correlation
-# within phenomena minus that across them; labels are permuted over pairs.
-
-# %%
-codes = pd.factorize(np.array(phenomena, dtype=object))[0]
-with_others = np.bincount(codes)[codes] > 1
-labels = codes[with_others]
-head_maps = np.stack(attribution_map(bridge, encoded, "heads", min_gap=min_gap).effects)[with_others]
-with np.errstate(invalid="ignore", divide="ignore"):
-    alike = np.corrcoef(head_maps.reshape(len(labels), n_layers * n_heads))
-try:
-    ends = separation_interval(
-        alike, labels, strata=labels, resamples=resamples, rng=draws.rng("heads separation interval")
-    )
-    test = separation_test(alike, labels, resamples=resamples, rng=draws.rng("heads separation"))
-except InvalidInput as error:
-    ledger.does_not_apply(
-        "it needs several phenomena with several pairs that this model can be patched on, and heads whose "
-        f"effects differ: {error.message}",
-        *("heads_within", "heads_across", "heads_separation"),
-    )
-else:
-    within, across = mean_within_and_across(alike, labels)
-    label = "Mean correlation of the head maps of two pairs"
-    ledger.statistic("heads_within", within, f"{label} of the same phenomenon", n=len(labels))
-    ledger.statistic("heads_across", across, f"{label} of different phenomena", n=len(labels))
-    how = "permutation of phenomena over pairs, one-sided"
-    separated = Estimate.of(interval=ends, test=test, by=how, n=len(labels))
-    ledger.statistic("heads_separation", separated, "T(phenomenon): the first minus the second")
-ledger.claim(
-    "heads_by_phenomenon",
-    "Pairs of the same phenomenon use more alike heads than pairs of different ones.",
-    criterion="heads_separation.low > 0 and heads_separation.p < 0.05",
 )
