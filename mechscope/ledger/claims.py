@@ -10,14 +10,14 @@ no new one.
 An analysis that was renamed or split declares `moved_from: <old name>` in its script's header. A claim that
 the old analysis had under the same name and by the same criterion keeps its standing: its first entry repeats
 which results existed, and says where it was moved from. Any other claim of the new analysis is new, and
-results of the old one existed before it. So they did where nothing is declared and a claim is like one of an
-analysis that is gone: by its name, its criterion or its sentence.
+results of the old one existed before it. So they did where nothing is declared and a claim is like one that
+is gone, alone or with its analysis: by its name, its criterion or its sentence.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -98,18 +98,24 @@ def read_claims(project: Project) -> list[ClaimEntry]:
 
 
 def register(
-    project: Project, claims: Iterable[tuple[str, ClaimText]], moves: Mapping[str, str] | None = None
+    project: Project,
+    claims: Iterable[tuple[str, ClaimText]],
+    moves: Mapping[str, str] | None = None,
+    scripts: Mapping[str, Collection[str]] | None = None,
 ) -> list[ClaimEntry]:
     """Append an entry for each (analysis, claim) whose criterion is new or changed; returns those entries.
 
     Args:
         moves: The old name of each analysis that declares one.
+        scripts: The names of the claims that each script has now. One that left its script may be another's
+            new one.
 
     Raises:
         LedgerDamaged: The lock can't be read.
-        UnknownName: Nothing is known of an analysis that another says it was moved from.
+        UnknownName: The lock has entries, and nothing is known of an analysis that another says it was moved
+            from.
     """
-    new = unregistered(project, claims, moves)
+    new = unregistered(project, claims, moves, scripts)
     if new:
         path = project.claims_lock
         before = lines_of_lock(path.read_text(encoding="utf-8")) if path.is_file() else []
@@ -124,7 +130,10 @@ def register(
 
 
 def unregistered(
-    project: Project, claims: Iterable[tuple[str, ClaimText]], moves: Mapping[str, str] | None = None
+    project: Project,
+    claims: Iterable[tuple[str, ClaimText]],
+    moves: Mapping[str, str] | None = None,
+    scripts: Mapping[str, Collection[str]] | None = None,
 ) -> list[ClaimEntry]:
     """The entries that the lock lacks, for each (analysis, claim) whose criterion is new or changed.
 
@@ -141,15 +150,22 @@ def unregistered(
     moves = moves or {}
     known = {entry.analysis for entry in entries} | {name for _, name in nodes}
     for analysis in dict.fromkeys(analysis for analysis, _ in new):
-        if analysis in moves and moves[analysis] not in known - {analysis}:
+        # Without any entry (scripts that were copied without their lock) nothing can be carried over.
+        if entries and analysis in moves and moves[analysis] not in known - {analysis}:
             where = f"{project.relative(project.analyses / analysis)}.py: moved_from"
             raise UnknownName("earlier analysis", moves[analysis], known - {analysis}, where=where)
-    return [_new_entry(project, entries, nodes, analysis, claim, moves) for analysis, claim in new]
+    gone = [
+        entry
+        for entry in entries
+        if entry.claim not in (scripts or {}).get(entry.analysis, [entry.claim])
+        or not (project.analyses / f"{entry.analysis}.py").is_file()
+    ]
+    return [_new_entry(entries, gone, nodes, analysis, claim, moves) for analysis, claim in new]
 
 
 def _new_entry(
-    project: Project,
     entries: Sequence[ClaimEntry],
+    gone: Sequence[ClaimEntry],
     nodes: set[Node],
     analysis: str,
     claim: ClaimText,
@@ -160,11 +176,8 @@ def _new_entry(
     moved = old if old is not None and is_first and old.criterion == claim.criterion else None
     names = {analysis}
     if moved is None:
-        names = earlier_names(analysis, entries, moves) | {
-            entry.analysis
-            for entry in entries
-            if entry.is_like(claim) and not (project.analyses / f"{entry.analysis}.py").is_file()
-        }
+        names = earlier_names(analysis, entries, moves)
+        names |= {entry.analysis for entry in gone if entry.is_like(claim)}
     existed = {run for run, name in nodes if name in names}
     return ClaimEntry(
         analysis=analysis,

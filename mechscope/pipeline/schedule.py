@@ -129,7 +129,9 @@ def run_analyses(project: Project, order: Order, reporter: Reporter | None = Non
         forced = set(wanted) if order.force else set()
         if not order.scheduler:
             _require_hub(project, nodes, places, forced)
-        claims.register(project, _claims_of(nodes, places.analyses), _moves(places.analyses))
+        claims.register(
+            project, _claims_of(nodes, places.analyses), _moves(places.analyses), _written(places.analyses)
+        )
         if order.scheduler:
             return unread + _distributed(project, nodes, places, forced, order, reporter)
         return unread + _threaded(project, nodes, places, forced, order, reporter)
@@ -142,6 +144,10 @@ def _claims_of(nodes: Sequence[Node], analyses: Mapping[str, Analysis]) -> list[
 
 def _moves(analyses: Mapping[str, Analysis]) -> dict[str, str]:
     return {name: analysis.moved_from for name, analysis in analyses.items() if analysis.moved_from}
+
+
+def _written(analyses: Mapping[str, Analysis]) -> dict[str, set[str]]:
+    return {name: {claim.name for claim in analysis.claims} for name, analysis in analyses.items()}
 
 
 def _all_fresh(project: Project, nodes: Sequence[Node], places: Places) -> list[Outcome]:

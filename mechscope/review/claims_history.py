@@ -145,11 +145,11 @@ class _History:
         return names
 
     def names(self, entry: ClaimEntry, entries: Sequence[ClaimEntry]) -> set[str]:
-        """The analysis of an entry, and those that are gone and were this one under another name.
+        """The analysis of an entry, and those that were this one under another name, or made its claim.
 
-        They are if the lock says so, if git knows their script as renamed to this one's, or if they made a
-        claim like this one. Those that a claim was moved from don't count for it: their results came after
-        its criterion, if the entry that was moved is right.
+        They are if the lock says so, if they are gone and git knows their script as renamed to this one's, or
+        if they made a claim like this one and are gone, or make it no more. Those that a claim was moved from
+        don't count for it: their results came after its criterion, if the entry that was moved is right.
         """
         origins = earlier_names(entry.analysis, entries)
         gone = {
@@ -158,12 +158,30 @@ class _History:
             if self._renamed.get(name) == entry.analysis
             or any(known.analysis == name and known.is_like(entry) for known in entries)
         }
+        gone |= {
+            known.analysis
+            for known in entries
+            if known.analysis != entry.analysis
+            and known.is_like(entry)
+            and known.claim not in self._present_claims.get(known.analysis, [known.claim])
+        }
         return {entry.analysis} | (gone - origins if entry.moved_from else gone | origins)
 
     @functools.cached_property
     def _gone_analyses(self) -> set[str]:
         folder = self.project.analyses
         return {name for _, name in self.before.get("", ()) if not (folder / f"{name}.py").is_file()}
+
+    @functools.cached_property
+    def _present_claims(self) -> dict[str, set[str]]:
+        """The claims that each analysis makes in its present results, in any run."""
+        claims: dict[str, set[str]] = {}
+        for run in sorted(self.runs):
+            for _, analysis in self.ledgers:
+                with suppress(FileNotFoundError, LedgerDamaged):
+                    findings = load_ledger(self.project.results_dir(run, analysis)).findings
+                    claims.setdefault(analysis, set()).update(findings.claims, findings.absent)
+        return claims
 
     @functools.cached_property
     def _renamed(self) -> dict[str, str]:

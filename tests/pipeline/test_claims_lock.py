@@ -128,6 +128,26 @@ def test_what_was_not_moved_as_it_was_is_exploratory_where_the_old_analysis_had_
     assert (entry.results_existed, entry.moved_from) == (("one",), "")
 
 
+@pytest.mark.parametrize(
+    ("left", "existed"), [({"late"}, ("one",)), ({"early", "late"}, ())], ids=["taken out", "still there"]
+)
+def test_a_claim_that_left_its_script_takes_the_results_along_and_a_copy_of_one_that_stays_does_not(
+    project: Project, left: set[str], existed: tuple[str, ...]
+) -> None:
+    register(project, [("a", claim_of("early")), ("a", claim_of("late"))])
+    results(project, "one")
+    (project.analyses / "b.py").write_text(script("1"))
+    scripts = {"a": left, "b": {"early"}}
+    (entry,) = register(project, [("b", claim_of("early"))], scripts=scripts)
+    assert (entry.results_existed, entry.moved_from) == (existed, "")
+
+
+def test_scripts_that_were_copied_without_their_lock_can_be_registered(moved: Project) -> None:
+    moved.claims_lock.unlink()
+    (entry,) = register(moved, [("b", claim_of("early"))], {"b": "a"})
+    assert entry.moved_from == ""
+
+
 def test_a_claim_that_is_like_none_of_the_old_analysis_is_new_where_nothing_is_declared(
     moved: Project,
 ) -> None:

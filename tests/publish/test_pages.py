@@ -7,6 +7,7 @@ import pypandoc
 import pytest
 
 from mechscope.errors import LedgerDamaged
+from mechscope.files import hash_value
 from mechscope.ledger.claims import ClaimText, register
 from mechscope.ledger.schema import Acceptance
 from mechscope.ledger.store import inputs_hash, ledger_text, read_ledger
@@ -59,7 +60,15 @@ def test_an_entry_says_all_that_is_known(sample: Project) -> None:
     ):
         assert expected in entry
     head = page.split('id="topic_geometry.centred_max"')[0]
-    for expected in ("aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb", "analyses/data/topics.csv", "seed", "2.13.0"):
+    code = hash_value({"mean": "b" * 64})[:16]
+    for expected in (
+        "aaaaaaaaaaaaaaaa",
+        "mechscope/stats.py",
+        code,
+        "analyses/data/topics.csv",
+        "seed",
+        "2.13.0",
+    ):
         assert expected in head
 
 
