@@ -10,8 +10,9 @@ no new one.
 An analysis that was renamed or split declares `moved_from: <old name>` in its script's header. A claim that
 the old analysis had under the same name and by the same criterion keeps its standing: its first entry repeats
 which results existed, and says where it was moved from. Any other claim of the new analysis is new, and
-results of the old one existed before it. So they did where nothing is declared and a claim is like one that
-is gone, alone or with its analysis: by its name, its criterion or its sentence.
+results of the old one existed before it. So they did where nothing is declared and a claim is like one of an
+analysis that is gone (by its name, its criterion or its sentence), or is one that left a script which stays
+(by its sentence, or by name and criterion).
 """
 
 from __future__ import annotations
@@ -58,6 +59,12 @@ class ClaimEntry(BaseModel):
         return (
             self.claim == name or self.criterion == claim.criterion or self.sentence == claim.sentence != ""
         )
+
+    def is_same(self, claim: ClaimEntry | ClaimText) -> bool:
+        """Whether a claim of another analysis is this one: by its sentence, or by its name and criterion."""
+        name = claim.name if isinstance(claim, ClaimText) else claim.claim
+        named = (self.claim, self.criterion) == (name, claim.criterion)
+        return named or self.sentence == claim.sentence != ""
 
     def saw(self, run: str) -> bool:
         """Whether results of `run` were there when it was written: its own, or those of all runs.
@@ -154,18 +161,24 @@ def unregistered(
         if entries and analysis in moves and moves[analysis] not in known - {analysis}:
             where = f"{project.relative(project.analyses / analysis)}.py: moved_from"
             raise UnknownName("earlier analysis", moves[analysis], known - {analysis}, where=where)
-    gone = [
-        entry
-        for entry in entries
-        if entry.claim not in (scripts or {}).get(entry.analysis, [entry.claim])
-        or not (project.analyses / f"{entry.analysis}.py").is_file()
+    gone = [e for e in entries if not (project.analyses / f"{e.analysis}.py").is_file()]
+    left = [e for e in entries if scripts and e.claim not in scripts.get(e.analysis, [e.claim])]
+    return [
+        _new_entry(
+            entries,
+            {e.analysis for e in gone if e.is_like(claim)} | {e.analysis for e in left if e.is_same(claim)},
+            nodes,
+            analysis,
+            claim,
+            moves,
+        )
+        for analysis, claim in new
     ]
-    return [_new_entry(entries, gone, nodes, analysis, claim, moves) for analysis, claim in new]
 
 
 def _new_entry(
     entries: Sequence[ClaimEntry],
-    gone: Sequence[ClaimEntry],
+    alike: set[str],
     nodes: set[Node],
     analysis: str,
     claim: ClaimText,
@@ -176,8 +189,7 @@ def _new_entry(
     moved = old if old is not None and is_first and old.criterion == claim.criterion else None
     names = {analysis}
     if moved is None:
-        names = earlier_names(analysis, entries, moves)
-        names |= {entry.analysis for entry in gone if entry.is_like(claim)}
+        names = earlier_names(analysis, entries, moves) | alike
     existed = {run for run, name in nodes if name in names}
     return ClaimEntry(
         analysis=analysis,

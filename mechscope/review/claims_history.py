@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -144,12 +145,13 @@ class _History:
                             names[run, analysis] = present
         return names
 
-    def names(self, entry: ClaimEntry, entries: Sequence[ClaimEntry]) -> set[str]:
+    def names(self, entry: ClaimEntry, entries: Sequence[ClaimEntry], commit: str) -> set[str]:
         """The analysis of an entry, and those that were this one under another name, or made its claim.
 
         They are if the lock says so, if they are gone and git knows their script as renamed to this one's, or
-        if they made a claim like this one and are gone, or make it no more. Those that a claim was moved from
-        don't count for it: their results came after its criterion, if the entry that was moved is right.
+        if they made a claim like this one and are gone, or made this very claim and no longer did so in
+        `commit`, which added the entry. Those that a claim was moved from don't count for it: their results
+        came after its criterion, if the entry that was moved is right.
         """
         origins = earlier_names(entry.analysis, entries)
         gone = {
@@ -162,8 +164,8 @@ class _History:
             known.analysis
             for known in entries
             if known.analysis != entry.analysis
-            and known.is_like(entry)
-            and known.claim not in self._present_claims.get(known.analysis, [known.claim])
+            and known.is_same(entry)
+            and not self._still_made(known, commit)
         }
         return {entry.analysis} | (gone - origins if entry.moved_from else gone | origins)
 
@@ -172,16 +174,14 @@ class _History:
         folder = self.project.analyses
         return {name for _, name in self.before.get("", ()) if not (folder / f"{name}.py").is_file()}
 
-    @functools.cached_property
-    def _present_claims(self) -> dict[str, set[str]]:
-        """The claims that each analysis makes in its present results, in any run."""
-        claims: dict[str, set[str]] = {}
-        for run in sorted(self.runs):
-            for _, analysis in self.ledgers:
-                with suppress(FileNotFoundError, LedgerDamaged):
-                    findings = load_ledger(self.project.results_dir(run, analysis)).findings
-                    claims.setdefault(analysis, set()).update(findings.claims, findings.absent)
-        return claims
+    def _still_made(self, claim: ClaimEntry, commit: str) -> bool:
+        """Whether the script that a claim was written for had it still when a commit was made."""
+        path = self.project.analyses / f"{claim.analysis}.py"
+        if commit:
+            source = git_prints(self.project, "show", f"{commit}:./{self.project.relative(path)}")
+        else:
+            source = path.read_text(encoding="utf-8") if path.is_file() else None
+        return source is not None and re.search(rf"[\"']{claim.claim}[\"']", source) is not None
 
     @functools.cached_property
     def _renamed(self) -> dict[str, str]:
@@ -222,7 +222,7 @@ def _against(history: _History, entries: list[ClaimEntry]) -> Iterator[str]:
         if entry.moved_from and (problem := _wrongly_moved(entry, earlier)):
             yield f"{key}: {problem}"
         earlier.append(entry)
-        names = history.names(entry, known)
+        names = history.names(entry, known, added.commit)
         seen = history.seen(added.commit, names)
         if denied := sorted(run for run in seen if not entry.saw(run)):
             older = [f"{now} as {then}" if now != then else now for now, then in sorted(seen.items())]
