@@ -10,15 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from click.testing import CliRunner, Result
 
 from mechscope.cli import cli
-from mechscope.pipeline.profiles import write_profile
 from mechscope.project import Project
-from tests.throwaway import edit, make_project, script
+from tests.throwaway import add_site, edit, make_project, script
 
-ROOT = Path(__file__).parents[1]
 HEIGHTS = [171.5, 168.25, 180.0, 159.75, 175.5, 166.0, 182.25, 170.5]
 BODY = """
 import pandas as pd
@@ -54,16 +51,9 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = make_project(
         tmp_path_factory.mktemp("whole") / "p",
         scripts={"people": script(BODY, title="People", data=["data/heights.csv"])},
-        files={"analyses/data/heights.csv": data, f"{PAGE}.qmd": ARTICLE, "paper/references.bib": ""},
+        files={"analyses/data/heights.csv": data, f"{PAGE}.qmd": ARTICLE},
     )
-    shutil.copytree(ROOT / "_extensions", project.root / "_extensions")
-    shutil.copytree(ROOT / "paper" / "assets", project.paper / "assets")
-    settings = yaml.safe_load((ROOT / "_quarto.yml").read_text())
-    settings["website"].pop("navbar")
-    settings["profile"] = {"default": "one", "group": [["one", "two"]]}
-    (project.root / "_quarto.yml").write_text(yaml.safe_dump(settings))
-    for run in ("one", "two"):
-        write_profile(project, run, run)
+    add_site(project)
     mechscope(project, "render", "--engine", "pandoc")
     return project
 

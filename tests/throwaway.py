@@ -11,9 +11,11 @@ from typing import Any
 
 import yaml
 
+from mechscope.pipeline.profiles import write_profile
 from mechscope.pipeline.scripts import Analysis, survey_analyses
 from mechscope.project import Project
 
+ROOT = Path(__file__).parents[1]
 RUNS = """\
 # Which runs there are.
 default: one
@@ -77,6 +79,19 @@ def make_project(
         (root / ".gitignore").write_text(".mechscope/\n__pycache__/\n", encoding="utf-8")
         commit(root)
     return Project(root)
+
+
+def add_site(project: Project) -> None:
+    """What a render needs beside articles: settings, a profile a run, the extension, assets."""
+    shutil.copytree(ROOT / "_extensions", project.root / "_extensions")
+    shutil.copytree(ROOT / "paper" / "assets", project.paper / "assets")
+    settings = yaml.safe_load((ROOT / "_quarto.yml").read_text())
+    settings["website"].pop("navbar")
+    settings["profile"] = {"default": "one", "group": [["one", "two"]]}
+    (project.root / "_quarto.yml").write_text(yaml.safe_dump(settings))
+    for run in ("one", "two"):
+        write_profile(project, run, run)
+    (project.paper / "references.bib").write_text("")
 
 
 def copy_of(project: Project, target: Path) -> Project:

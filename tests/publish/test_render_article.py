@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 from click.testing import CliRunner, Result
 
 from mechscope.cli import cli
-from mechscope.pipeline.profiles import write_profile
 from mechscope.project import Project
 from mechscope.publish.prerender import bring_up_to_date, cited_analyses
-from tests.throwaway import every_analysis, make_project, script
-
-ROOT = Path(__file__).parents[2]
+from tests.throwaway import add_site, every_analysis, make_project, script
 
 
 def _records(name: str, needs: str = "") -> str:
@@ -76,15 +71,7 @@ def test_what_an_article_cites_is_listed_in_the_order_of_the_needs(project: Proj
 
 @pytest.fixture
 def site(project: Project) -> Project:
-    shutil.copytree(ROOT / "_extensions", project.root / "_extensions")
-    shutil.copytree(ROOT / "paper" / "assets", project.paper / "assets")
-    settings = yaml.safe_load((ROOT / "_quarto.yml").read_text())
-    settings["website"].pop("navbar")
-    settings["profile"] = {"default": "one", "group": [["one", "two"]]}
-    (project.root / "_quarto.yml").write_text(yaml.safe_dump(settings))
-    for run in ("one", "two"):
-        write_profile(project, run, run)
-    (project.paper / "references.bib").write_text("")
+    add_site(project)
     _article(project, "broken").unlink()
     return project
 
