@@ -185,6 +185,12 @@ def _analysis(path: Path, file: str, text: str) -> Analysis:
         for name in names:
             if name not in parameters:
                 raise UnknownName("parameter", name, parameters, where=f"{file}: {kind}")
+    origin = declared.moved_from
+    if origin and (origin == path.stem or not re.fullmatch(NAME_PATTERN, origin)):
+        raise InvalidInput(
+            f"{file}: moved_from: {origin!r} can't be the name that this analysis had before.",
+            hint="write the old script's name without .py, or leave the line out",
+        )
     check_names(tree, file)
     return Analysis(
         name=path.stem,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mechscope.errors import LedgerDamaged, UnknownName
+from mechscope.errors import InvalidInput, LedgerDamaged, UnknownName
 from mechscope.ledger.claims import ClaimText, is_exploratory, read_claims, register
 from mechscope.project import Project
 from tests.throwaway import every_analysis, make_project, script
@@ -194,3 +194,12 @@ def test_a_header_says_where_an_analysis_was_moved_from(project: Project) -> Non
     text = script("1").replace("mechscope:\n", "mechscope:\n#   moved_from: old\n")
     (project.analyses / "a.py").write_text(text)
     assert every_analysis(project)["a"].moved_from == "old"
+
+
+@pytest.mark.parametrize("origin", ["a", "3", "../old", "old.py", "Old"])
+def test_a_name_that_no_earlier_analysis_can_have_had_is_refused(project: Project, origin: str) -> None:
+    text = script("1").replace("mechscope:\n", f"mechscope:\n#   moved_from: {origin}\n")
+    (project.analyses / "a.py").write_text(text)
+    with pytest.raises(InvalidInput, match="analyses/a.py: moved_from: .* had before") as raised:
+        every_analysis(project)
+    assert "without .py" in raised.value.hint
